@@ -1,0 +1,48 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A character device back end: the host end of a serial port, a console, a QMP monitor's
+// stream. Owner: control thread, except Write() and ResumeInput(), which any thread (a vCPU) may call.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "vmm/base/error.h"
+
+namespace davit::backend {
+
+enum class ChardevEvent { kOpened, kClosed, kBreak };
+
+// The front end (a UART, a console port) as the back end sees it.
+class ChardevClient {
+ public:
+  virtual ~ChardevClient() = default;
+  // Bytes that the front end can take now; 0 stops reading the host end until ResumeInput().
+  virtual size_t CanReceive() = 0;
+  // At most CanReceive() bytes. Control thread.
+  virtual void Receive(std::span<const std::byte> data) = 0;
+  virtual void OnEvent(ChardevEvent event) = 0;
+};
+
+class Chardev {
+ public:
+  virtual ~Chardev() = default;
+  virtual const std::string& id() const = 0;
+  // As query-chardev prints it: "unix:/path,server=on", "pty:/dev/pts/3", "file", "null".
+  virtual std::string filename() const = 0;
+  virtual bool frontend_open() const = 0;
+  // One client at a time; nullptr detaches. Error: "chardev 'x' is already in use" worded as QEMU's.
+  virtual Status Attach(ChardevClient* client) = 0;
+  // Never blocks. Returns how many bytes were taken; a back end with no peer takes and drops all, a
+  // full one takes fewer and calls the writable callback once when there is room again.
+  virtual size_t Write(std::span<const std::byte> data) = 0;
+  virtual void OnWritable(std::function<void()> fn) = 0;
+  // The front end has room again.
+  virtual void ResumeInput() = 0;
+};
+
+}  // namespace davit::backend

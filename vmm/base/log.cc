@@ -1,0 +1,33 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See log.h. A line is "davitd: level: text", as QEMU's users expect a tool's name first.
+#include "vmm/base/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+namespace davit {
+
+Status ConfigureLog(const LogConfig& config) {
+  spdlog::sink_ptr sink;
+  if (config.file.empty()) {
+    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  } else {
+    try {
+      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(config.file, false);
+    } catch (const spdlog::spdlog_ex&) {
+      return FailErrno("could not open log file '" + config.file + "'");
+    }
+  }
+  auto logger = std::make_shared<spdlog::logger>("davitd", std::move(sink));
+  logger->set_pattern(config.timestamps ? "%Y-%m-%dT%H:%M:%S.%fZ davitd: %l: %v"
+                                        : "davitd: %l: %v",
+                      spdlog::pattern_time_type::utc);
+  logger->set_level(spdlog::level::from_str(config.level));
+  logger->flush_on(spdlog::level::warn);
+  spdlog::set_default_logger(std::move(logger));
+  return {};
+}
+
+}  // namespace davit

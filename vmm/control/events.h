@@ -1,0 +1,45 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a VM tells its control plane. Plain structs through an interface that vmm owns; the
+// receiver (qmp/event_hub by way of daemon/) turns them into QMP events.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "vmm/control/types.h"
+
+namespace davit::control {
+
+struct ShutdownEvent {
+  ShutdownCause cause;
+};
+struct ResetEvent {
+  ShutdownCause cause;
+};
+struct PowerdownEvent {};
+struct StopEvent {};
+struct ResumeEvent {};
+struct SuspendEvent {};
+struct WakeupEvent {};
+struct WatchdogEvent {
+  WatchdogAction action;
+};
+struct GuestPanickedEvent {
+  bool pause;  // action: pause, else poweroff/run by the policy
+};
+
+using Event = std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent,
+                           SuspendEvent, WakeupEvent, WatchdogEvent, GuestPanickedEvent>;
+
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  // Control thread. `when` is the wall clock when it happened. Must not call back into VmControl.
+  virtual void Emit(const Event& event, std::chrono::system_clock::time_point when) = 0;
+};
+
+}  // namespace davit::control

@@ -1,0 +1,198 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Value types of the facade (vm_control.h): what a control plane asks and is told. Names and
+// meanings follow QEMU 7.2's QAPI reference, since that is the contract one layer up; nothing
+// here knows JSON.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace davit::control {
+
+// QAPI RunState (qapi/run-state.json), in its order.
+enum class RunState : uint8_t {
+  kDebug,
+  kInMigrate,
+  kInternalError,
+  kIoError,
+  kPaused,
+  kPostMigrate,
+  kPrelaunch,
+  kFinishMigrate,
+  kRestoreVm,
+  kRunning,
+  kSaveVm,
+  kShutdown,
+  kSuspended,
+  kWatchdog,
+  kGuestPanicked,
+  kColo,
+};
+
+// "prelaunch", "running", ...: the QAPI spelling.
+constexpr const char* RunStateName(RunState state) {
+  constexpr const char* kNames[] = {
+      "debug",   "inmigrate",  "internal-error", "io-error",       "paused",   "postmigrate",
+      "prelaunch", "finish-migrate", "restore-vm", "running",      "save-vm",  "shutdown",
+      "suspended", "watchdog",   "guest-panicked", "colo"};
+  return kNames[static_cast<unsigned>(state)];
+}
+
+// QAPI ShutdownCause.
+enum class ShutdownCause : uint8_t {
+  kNone,
+  kHostError,
+  kHostQmpQuit,
+  kHostQmpSystemReset,
+  kHostSignal,
+  kHostUi,
+  kGuestShutdown,
+  kGuestReset,
+  kGuestPanic,
+  kSubsystemReset,
+  kSnapshotLoad,
+};
+
+constexpr bool CausedByGuest(ShutdownCause cause) {
+  return cause >= ShutdownCause::kGuestShutdown && cause <= ShutdownCause::kGuestPanic;
+}
+
+// -action and set-action (QAPI RebootAction, ShutdownAction, PanicAction, WatchdogAction).
+enum class RebootAction : uint8_t { kReset, kShutdown };
+enum class ShutdownAction : uint8_t { kPoweroff, kPause };
+enum class PanicAction : uint8_t { kPause, kShutdown, kExitFailure, kNone };
+enum class WatchdogAction : uint8_t { kReset, kShutdown, kPoweroff, kPause, kDebug, kNone, kInjectNmi };
+
+struct ActionPolicy {
+  RebootAction reboot = RebootAction::kReset;
+  ShutdownAction shutdown = ShutdownAction::kPoweroff;
+  PanicAction panic = PanicAction::kShutdown;
+  WatchdogAction watchdog = WatchdogAction::kReset;
+};
+struct ActionChange {
+  std::optional<RebootAction> reboot;
+  std::optional<ShutdownAction> shutdown;
+  std::optional<PanicAction> panic;
+  std::optional<WatchdogAction> watchdog;
+};
+
+struct CpuTopology {
+  int64_t socket = 0;
+  int64_t die = 0;
+  int64_t core = 0;
+  int64_t thread = 0;
+};
+
+// One vCPU as query-cpus-fast shows it.
+struct CpuInfo {
+  int64_t index = 0;
+  int64_t host_tid = 0;  // real host thread id
+  std::string qom_path;  // "/machine/unattached/device[0]"
+  CpuTopology topology;
+};
+
+// query-cpu-definitions row.
+struct CpuDefinition {
+  std::string name;      // "host"
+  std::string type_name; // "host-x86_64-cpu"
+  bool migration_safe = false;
+  bool is_static = false;
+  std::vector<std::string> unavailable_features;
+};
+
+// query-machines row.
+struct MachineTypeInfo {
+  std::string name;
+  std::string alias;  // empty: none
+  bool is_default = false;
+  int64_t cpu_max = 1;
+  bool hotpluggable_cpus = false;
+  bool numa_mem_supported = false;
+  bool deprecated = false;
+  std::string default_cpu_type;  // empty: none
+  std::string default_ram_id;    // empty: none
+  bool acpi = false;
+  std::string description;
+};
+
+struct MemorySizeSummary {
+  uint64_t base_memory = 0;                    // bytes
+  std::optional<uint64_t> plugged_memory = 0;  // bytes; QEMU reports it where hot-plug is built in
+};
+
+// A property value of an object (object-add, -object): the scalar and list forms of QAPI.
+struct PropertyValue;
+using PropertyList = std::vector<PropertyValue>;
+struct PropertyValue {
+  std::variant<bool, int64_t, uint64_t, std::string, PropertyList> value;
+};
+
+// object-add / -object after the schema has typed its members; keys are QAPI's.
+struct ObjectSpec {
+  std::string qom_type;  // "memory-backend-ram"
+  std::string id;
+  std::vector<std::pair<std::string, PropertyValue>> properties;
+};
+
+// query-memdev row.
+struct MemdevInfo {
+  std::string id;
+  uint64_t size = 0;  // bytes
+  bool merge = true;
+  bool dump = true;
+  bool prealloc = false;
+  bool share = false;
+  std::optional<bool> reserve;
+  std::vector<uint16_t> host_nodes;
+  std::string policy = "default";  // QAPI HostMemPolicy
+};
+
+// query-iothreads row.
+struct IoThreadInfo {
+  std::string id;
+  int64_t thread_id = 0;
+  int64_t poll_max_ns = 32768;
+  int64_t poll_grow = 0;
+  int64_t poll_shrink = 0;
+  int64_t aio_max_batch = 0;
+};
+
+// A device of the machine for "info qtree" and qom: a tree of buses and devices.
+struct QtreeNode {
+  std::string type;  // "isa-serial"
+  std::string id;    // may be empty
+  std::vector<std::pair<std::string, std::string>> properties;  // name, printed value
+  struct Bus;
+  std::vector<Bus> buses;
+};
+struct QtreeNode::Bus {
+  std::string name;
+  std::string type;
+  std::vector<QtreeNode> devices;
+};
+
+// Architectural registers of one vCPU for "info registers" (x86-64).
+struct SegmentRegister {
+  uint16_t selector = 0;
+  uint64_t base = 0;
+  uint32_t limit = 0;
+  uint32_t flags = 0;  // descriptor bits 8..23 as in the second word of a descriptor
+};
+struct CpuRegisters {
+  uint64_t gpr[16] = {};  // rax rbx rcx rdx rsi rdi rbp rsp r8..r15
+  uint64_t rip = 0, rflags = 0;
+  SegmentRegister es, cs, ss, ds, fs, gs, ldt, tr;
+  uint64_t gdt_base = 0, idt_base = 0;
+  uint32_t gdt_limit = 0, idt_limit = 0;
+  uint64_t cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0, efer = 0;
+  uint64_t dr[8] = {};
+  bool halted = false;
+};
+
+}  // namespace davit::control

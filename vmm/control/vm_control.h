@@ -1,0 +1,72 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The facade: every verb that a control plane (QMP, HMP, signals) has over the VM of this
+// process. Implemented by vmm/machine. Owner: control thread, for every call. A verb returns
+// when its effect has been achieved or, where QEMU's contract says so, been requested.
+// Errors carry QEMU's class and wording for the same fault.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vmm/base/error.h"
+#include "vmm/base/unique_fd.h"
+#include "vmm/control/types.h"
+
+namespace davit::control {
+
+class VmControl {
+ public:
+  virtual ~VmControl() = default;
+
+  // --- run state -------------------------------------------------------------
+  virtual RunState run_state() const = 0;
+  // True with --preconfig until ExitPreconfig(); the machine does not exist yet and run_state()
+  // is kPrelaunch.
+  virtual bool in_preconfig() const = 0;
+  virtual Status ExitPreconfig() = 0;
+
+  // Pauses the vCPUs; StopEvent precedes the return. No effect (no event) when not running.
+  virtual Status Stop() = 0;
+  // Starts or resumes. Refused in kInternalError/kShutdown/kGuestPanicked until SystemReset(), as QEMU
+  // words it ("Resetting the Virtual Machine is required").
+  virtual Status Cont() = 0;
+  // Requests: they return at once; the events follow from the control loop.
+  virtual Status SystemReset() = 0;
+  virtual Status SystemPowerdown() = 0;
+  // Error when the guest is not suspended.
+  virtual Status SystemWakeup() = 0;
+  // SHUTDOWN with this cause and the end of the process, whatever the shutdown action says.
+  virtual void Quit(ShutdownCause cause) = 0;
+  virtual Status InjectNmi() = 0;
+
+  virtual ActionPolicy actions() const = 0;
+  virtual void SetActions(const ActionChange& change) = 0;
+
+  // --- queries -----------------------------------------------------------------
+  virtual std::string name() const = 0;  // -name guest=; empty: none
+  virtual std::string uuid() const = 0;  // lower case, all zero when not given
+  virtual bool kvm_enabled() const = 0;
+  virtual bool kvm_present() const = 0;
+  virtual std::string machine_type() const = 0;  // canonical name, "microvm"
+  virtual bool wakeup_suspend_support() const = 0;
+  virtual std::vector<CpuInfo> Cpus() const = 0;
+  virtual Result<std::vector<CpuRegisters>> Registers() const = 0;  // by CPU index
+  virtual std::vector<CpuDefinition> CpuDefinitions() const = 0;
+  virtual std::vector<MachineTypeInfo> MachineTypes() const = 0;
+  virtual MemorySizeSummary MemorySize() const = 0;
+  virtual std::vector<MemdevInfo> Memdevs() const = 0;
+  virtual std::vector<IoThreadInfo> IoThreads() const = 0;
+  virtual QtreeNode::Bus Qtree() const = 0;  // the main system bus
+  // Writes the flattened device tree that the guest got. Error: the machine has none.
+  virtual Status DumpDtb(const std::string& path) = 0;
+
+  // --- objects --------------------------------------------------------------------
+  virtual Status ObjectAdd(const ObjectSpec& spec) = 0;
+  virtual Status ObjectDel(const std::string& id) = 0;
+};
+
+}  // namespace davit::control

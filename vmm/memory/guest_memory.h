@@ -1,0 +1,78 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one door to guest RAM. A GuestMemory is a value: a shared, immutable table of regions
+// (GPA range -> host mapping). Hot-plug makes a new table; holders of the old one keep it (and
+// the mappings) alive. Every access copies, is bounds-checked with 64-bit sums and splits at region
+// edges; no pointer into guest RAM leaves the package but as iovecs of one BorrowedIo.
+// Thread-safe (const). The guest may change bytes at any time: copy once, check the copy.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "vmm/base/error.h"
+
+namespace davit::memory {
+
+// A guest physical address (GPA).
+struct GuestAddress {
+  uint64_t value = 0;
+  friend constexpr auto operator<=>(GuestAddress, GuestAddress) = default;
+  friend constexpr GuestAddress operator+(GuestAddress a, uint64_t n) { return {a.value + n}; }
+};
+
+class RamBlock;  // ram_block.h: a host mapping (anonymous, memfd, file, hugetlb) and its owner
+
+struct Region {
+  GuestAddress base;
+  uint64_t size = 0;                // bytes, page multiple, base + size <= 2^64
+  std::shared_ptr<RamBlock> block;  // keeps the mapping
+  uint64_t block_offset = 0;        // bytes into the block
+};
+
+class GuestMemory {
+ public:
+  GuestMemory();  // no RAM at all
+  // Regions sorted by base, disjoint; else an Error (an operator's mistake of sizes).
+  static Result<GuestMemory> Create(std::vector<Region> regions);
+
+  const std::vector<Region>& regions() const { return *regions_; }
+  uint64_t total_bytes() const;
+  // True when [addr, addr+len) lies in RAM as a whole (len 0: true).
+  bool Contains(GuestAddress addr, uint64_t len) const;
+
+  // All or nothing; Error "guest address 0x.. length .. is not RAM".
+  Status Read(GuestAddress addr, std::span<std::byte> out) const;
+  Status Write(GuestAddress addr, std::span<const std::byte> in) const;
+  Status Fill(GuestAddress addr, uint64_t len, std::byte value) const;
+
+  template <typename T>
+    requires std::is_trivially_copyable_v<T>
+  Result<T> Read(GuestAddress addr) const {
+    T value;
+    DAVIT_TRY(Read(addr, std::as_writable_bytes(std::span(&value, 1))));
+    return value;
+  }
+  template <typename T>
+    requires std::is_trivially_copyable_v<T>
+  Status Write(GuestAddress addr, const T& value) const {
+    return Write(addr, std::as_bytes(std::span(&value, 1)));
+  }
+  // pread(2)s [file_offset, +len) into guest RAM; a short file is an Error.
+  Status ReadFile(GuestAddress addr, int fd, uint64_t file_offset, uint64_t len) const;
+
+ private:
+  explicit GuestMemory(std::shared_ptr<const std::vector<Region>> regions);
+  std::shared_ptr<const std::vector<Region>> regions_;
+};
+
+}  // namespace davit::memory
