@@ -1,0 +1,90 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything a machine is made from, as one plain value. The option parser fills it without
+// touching the system; Vm::Create (vm.h) checks it and words the errors. Key=value lists that belong
+// to the machine (-machine, -accel, -cpu) stay text here: the machine type knows its properties.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "vmm/base/units.h"
+#include "vmm/control/types.h"
+
+namespace davit::machine {
+
+// In the order of the command line; the last of a repeated key wins.
+using PropertyTexts = std::vector<std::pair<std::string, std::string>>;
+
+struct AccelConfig {
+  std::string name;          // "kvm"
+  PropertyTexts properties;  // kernel-irqchip=, ...
+};
+
+// -smp: what was given. Validation and defaults: the machine.
+struct SmpConfig {
+  std::optional<uint64_t> cpus, sockets, dies, clusters, cores, threads, maxcpus;
+};
+
+// -m
+struct MemoryConfig {
+  std::optional<uint64_t> size;    // bytes; nullopt: the machine's default (128 MiB), or the
+                                   // size of the memory-backend object
+  uint64_t slots = 0;
+  std::optional<uint64_t> maxmem;  // bytes
+};
+
+// -rtc
+struct RtcConfig {
+  enum class Base : uint8_t { kUtc, kLocaltime, kDate };
+  enum class ClockSource : uint8_t { kHost, kRt, kVm };
+  Base base = Base::kUtc;
+  int64_t date = 0;  // kDate: seconds since 1970-01-01 UTC that the guest's clock starts from
+  ClockSource clock = ClockSource::kHost;
+};
+
+// -overcommit
+struct OvercommitConfig {
+  bool mem_lock = false;
+  bool cpu_pm = false;
+};
+
+// A kernel or initrd: none, a file, or bytes that outlive the machine (the probe guest).
+using ImageSource = std::variant<std::monostate, std::string, std::span<const std::byte>>;
+
+struct MachineConfig {
+  std::string type;                  // -machine [type=]; empty: the default machine
+  PropertyTexts machine_properties;  // -machine, without type
+  std::vector<AccelConfig> accels;   // tried in order; empty: kvm
+  std::string cpu;                   // -cpu, whole text ("host,+x2apic"); empty: the default
+  SmpConfig smp;
+  MemoryConfig memory;
+
+  ImageSource kernel;
+  ImageSource initrd;
+  std::string append;
+  std::string dtb;  // -dtb FILE; empty: none
+
+  std::string name;            // -name guest=
+  bool debug_threads = true;   // -name debug-threads=: vCPU threads are named "CPU n/KVM"
+  std::string uuid;            // lower case, empty: not given
+  bool start_paused = false;   // -S
+  bool preconfig = false;      // --preconfig
+  control::ActionPolicy actions;
+
+  std::vector<control::ObjectSpec> objects;  // -object, made in this order
+  // Serial port n speaks to this chardev; empty string: the port has no back end (-serial none).
+  std::vector<std::string> serials;
+  PropertyTexts boot;  // -boot
+  RtcConfig rtc;
+  OvercommitConfig overcommit;
+};
+
+}  // namespace davit::machine

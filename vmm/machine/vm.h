@@ -1,0 +1,53 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The door of vmm/machine: makes the VM of this process from a MachineConfig. What comes back is
+// the facade that a control plane steers (control/vm_control.h). Everything here belongs to the control
+// thread, whose event loop is handed in; the loop must run for events and requests to proceed.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "vmm/base/error.h"
+#include "vmm/control/events.h"
+#include "vmm/control/vm_control.h"
+#include "vmm/io/event_loop.h"
+#include "vmm/machine/config.h"
+
+namespace davit::backend {
+class ChardevRegistry;
+}
+namespace davit::kvm {
+class System;
+}
+
+namespace davit::machine {
+
+// All outlive the VM.
+struct Deps {
+  io::EventLoop& loop;      // the control thread's
+  control::EventSink& events;
+  backend::ChardevRegistry* chardevs = nullptr;  // needed when config.serials is not empty
+  // Called once on the control thread, after the SHUTDOWN event, when the process should end.
+  // vCPUs are stopped by then.
+  std::function<void(int exit_code)> exit;
+  // Tests: a fake. nullptr: /dev/kvm.
+  kvm::System* kvm = nullptr;
+};
+
+class Vm {
+ public:
+  // Builds the machine (with preconfig: checks what can be checked; the rest happens in
+  // ExitPreconfig) and, unless start_paused, starts it from the event loop. Destroying the VM
+  // stops and joins its threads. Error: the operator's mistake, worded as QEMU's.
+  static Result<std::unique_ptr<control::VmControl>> Create(MachineConfig config, Deps deps);
+};
+
+// What -machine help and -cpu help list; needs no VM.
+std::vector<control::MachineTypeInfo> KnownMachineTypes();
+std::vector<control::CpuDefinition> KnownCpuDefinitions();
+// Every CPU feature flag name that -cpu takes, sorted.
+std::vector<std::string> KnownCpuFeatures();
+
+}  // namespace davit::machine
