@@ -6,7 +6,9 @@
 // here. No thread rules: a value type.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +30,8 @@ class Object {
   Value* Find(std::string_view name);
   bool Has(std::string_view name) const { return Find(name) != nullptr; }
   Value& Set(std::string name, Value value);  // adds or replaces
+  // Adds without looking for `name`: for encoders, whose names are distinct by construction.
+  Value& Append(std::string name, Value value);
   bool Erase(std::string_view name);
   const std::vector<Member>& members() const { return members_; }
   std::vector<Member>& members() { return members_; }
@@ -47,6 +51,7 @@ class Value {
   Value(std::nullptr_t) {}                                  // NOLINT: implicit on purpose, all below
   Value(bool b) : v_(b) {}                                  // NOLINT
   Value(int n) : v_(int64_t{n}) {}                          // NOLINT
+  Value(unsigned n) : v_(int64_t{n}) {}                     // NOLINT
   Value(int64_t n) : v_(n) {}                               // NOLINT
   Value(uint64_t n);                                        // NOLINT: kInt when it fits int64
   Value(double d) : v_(d) {}                                // NOLINT
