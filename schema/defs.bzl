@@ -1,0 +1,62 @@
+# Copyright the davit authors
+# SPDX-License-Identifier: Apache-2.0
+"""qapi_library: a QAPI schema becomes one C++ library and its reference page."""
+
+load("@rules_cc//cc:defs.bzl", "cc_library")
+
+# Each emitter's files (schema/compiler/registry.cc).
+_STEMS = [
+    "types",
+    "codecs",
+    "commands",
+    "events",
+    "introspect",
+    "client",
+]
+
+def qapi_library(name, schema, srcs, prefix = "", defines = [], visibility = None):
+    """Compiles a schema.
+
+    Args:
+      name: the cc_library; headers are "<package>/<prefix>types.h" and so on.
+      schema: the root file.
+      srcs: the root file and every file it includes.
+      prefix: put before the names of the generated files.
+      defines: names that `if` conditions of the schema find defined.
+      visibility: of the library.
+
+    Also made: <name>_reference, the Markdown page "<prefix>qmp-reference.md".
+    """
+    headers = [prefix + stem + ".h" for stem in _STEMS]
+    sources = [prefix + stem + ".cc" for stem in _STEMS]
+    page = prefix + "qmp-reference.md"
+    native.genrule(
+        name = name + "_generate",
+        srcs = srcs,
+        outs = headers + sources + [page],
+        cmd = " ".join([
+            "$(location //schema/compiler:qapi-compiler)",
+            "--schema $(location %s)" % schema,
+            "--out-dir $(RULEDIR)",
+            "--include-dir " + native.package_name(),
+        ] + (["--prefix " + prefix] if prefix else []) +
+                       ["--define " + d for d in defines]),
+        message = "Compiling QAPI schema",
+        tools = ["//schema/compiler:qapi-compiler"],
+    )
+    native.filegroup(
+        name = name + "_reference",
+        srcs = [page],
+        visibility = visibility,
+    )
+    cc_library(
+        name = name,
+        srcs = sources,
+        hdrs = headers,
+        visibility = visibility,
+        deps = [
+            "//schema/runtime",
+            "//schema/runtime/json",
+            "//vmm/base",
+        ],
+    )
