@@ -13,8 +13,8 @@ namespace davit {
 
 void CheckFailed(const char* file, int line, const char* condition) {
   char text[512];
-  int n = std::snprintf(text, sizeof text, "davitd: %s:%d: check failed: %s\n", file, line,
-                        condition);
+  int n =
+      std::snprintf(text, sizeof text, "davitd: %s:%d: check failed: %s\n", file, line, condition);
   if (n > static_cast<int>(sizeof text)) n = sizeof text;
   if (n > 0 && write(STDERR_FILENO, text, static_cast<size_t>(n)) < 0) {
     // Nothing is left to tell it to.

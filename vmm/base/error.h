@@ -54,22 +54,22 @@ tl::unexpected<Error> FailErrno(std::string what, int err = errno);
 }  // namespace davit
 
 // Propagates the error of a Status-like expression.
-#define DAVIT_TRY(expr)                                              \
-  do {                                                               \
-    auto davit_try_result = (expr);                                  \
-    if (!davit_try_result) {                                         \
-      return ::davit::Fail(std::move(davit_try_result).error());     \
-    }                                                                \
+#define DAVIT_TRY(expr)                                          \
+  do {                                                           \
+    auto davit_try_result = (expr);                              \
+    if (!davit_try_result) {                                     \
+      return ::davit::Fail(std::move(davit_try_result).error()); \
+    }                                                            \
   } while (0)
 
 // DAVIT_ASSIGN(auto x, F()): x = value of F(), or returns F()'s error.
 #define DAVIT_ASSIGN_CAT2(a, b) a##b
 #define DAVIT_ASSIGN_CAT(a, b) DAVIT_ASSIGN_CAT2(a, b)
-#define DAVIT_ASSIGN_IMPL(tmp, lhs, expr)                \
-  auto tmp = (expr);                                     \
-  if (!tmp) {                                            \
-    return ::davit::Fail(std::move(tmp).error());        \
-  }                                                      \
+#define DAVIT_ASSIGN_IMPL(tmp, lhs, expr)         \
+  auto tmp = (expr);                              \
+  if (!tmp) {                                     \
+    return ::davit::Fail(std::move(tmp).error()); \
+  }                                               \
   lhs = std::move(*tmp)
 #define DAVIT_ASSIGN(lhs, expr) \
   DAVIT_ASSIGN_IMPL(DAVIT_ASSIGN_CAT(davit_assign_, __LINE__), lhs, expr)

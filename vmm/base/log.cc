@@ -21,8 +21,7 @@ Status ConfigureLog(const LogConfig& config) {
     }
   }
   auto logger = std::make_shared<spdlog::logger>("davitd", std::move(sink));
-  logger->set_pattern(config.timestamps ? "%Y-%m-%dT%H:%M:%S.%fZ davitd: %l: %v"
-                                        : "davitd: %l: %v",
+  logger->set_pattern(config.timestamps ? "%Y-%m-%dT%H:%M:%S.%fZ davitd: %l: %v" : "davitd: %l: %v",
                       spdlog::pattern_time_type::utc);
   logger->set_level(spdlog::level::from_str(config.level));
   logger->flush_on(spdlog::level::warn);

@@ -17,7 +17,7 @@
 namespace davit {
 
 struct LogConfig {
-  std::string file;         // empty: stderr
+  std::string file;               // empty: stderr
   std::string level = "warning";  // spdlog's names: trace debug info warning error critical off
   bool timestamps = false;
 };
@@ -47,10 +47,10 @@ class LogLimiter {
 #define DAVIT_LOG_WARN(...) ::spdlog::warn(__VA_ARGS__)
 #define DAVIT_LOG_ERROR(...) ::spdlog::error(__VA_ARGS__)
 // For what a guest can cause: at most ten lines a call site.
-#define DAVIT_LOG_GUEST_ERROR(...)                  \
-  do {                                              \
-    static ::davit::LogLimiter davit_log_limiter;   \
-    if (davit_log_limiter.Allow()) {                \
-      ::spdlog::warn(__VA_ARGS__);                  \
-    }                                               \
+#define DAVIT_LOG_GUEST_ERROR(...)                \
+  do {                                            \
+    static ::davit::LogLimiter davit_log_limiter; \
+    if (davit_log_limiter.Allow()) {              \
+      ::spdlog::warn(__VA_ARGS__);                \
+    }                                             \
   } while (0)

@@ -37,10 +37,10 @@ enum class RunState : uint8_t {
 
 // "prelaunch", "running", ...: the QAPI spelling.
 constexpr const char* RunStateName(RunState state) {
-  constexpr const char* kNames[] = {
-      "debug",   "inmigrate",  "internal-error", "io-error",       "paused",   "postmigrate",
-      "prelaunch", "finish-migrate", "restore-vm", "running",      "save-vm",  "shutdown",
-      "suspended", "watchdog",   "guest-panicked", "colo"};
+  constexpr const char* kNames[] = {"debug",      "inmigrate",   "internal-error", "io-error",
+                                    "paused",     "postmigrate", "prelaunch",      "finish-migrate",
+                                    "restore-vm", "running",     "save-vm",        "shutdown",
+                                    "suspended",  "watchdog",    "guest-panicked", "colo"};
   return kNames[static_cast<unsigned>(state)];
 }
 
@@ -67,7 +67,15 @@ constexpr bool CausedByGuest(ShutdownCause cause) {
 enum class RebootAction : uint8_t { kReset, kShutdown };
 enum class ShutdownAction : uint8_t { kPoweroff, kPause };
 enum class PanicAction : uint8_t { kPause, kShutdown, kExitFailure, kNone };
-enum class WatchdogAction : uint8_t { kReset, kShutdown, kPoweroff, kPause, kDebug, kNone, kInjectNmi };
+enum class WatchdogAction : uint8_t {
+  kReset,
+  kShutdown,
+  kPoweroff,
+  kPause,
+  kDebug,
+  kNone,
+  kInjectNmi
+};
 
 struct ActionPolicy {
   RebootAction reboot = RebootAction::kReset;
@@ -99,8 +107,8 @@ struct CpuInfo {
 
 // query-cpu-definitions row.
 struct CpuDefinition {
-  std::string name;      // "host"
-  std::string type_name; // "host-x86_64-cpu"
+  std::string name;       // "host"
+  std::string type_name;  // "host-x86_64-cpu"
   bool migration_safe = false;
   bool is_static = false;
   std::vector<std::string> unavailable_features;
@@ -165,8 +173,8 @@ struct IoThreadInfo {
 
 // A device of the machine for "info qtree" and qom: a tree of buses and devices.
 struct QtreeNode {
-  std::string type;  // "isa-serial"
-  std::string id;    // may be empty
+  std::string type;                                             // "isa-serial"
+  std::string id;                                               // may be empty
   std::vector<std::pair<std::string, std::string>> properties;  // name, printed value
   struct Bus;
   std::vector<Bus> buses;

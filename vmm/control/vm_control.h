@@ -31,8 +31,8 @@ class VmControl {
 
   // Pauses the vCPUs; StopEvent precedes the return. No effect (no event) when not running.
   virtual Status Stop() = 0;
-  // Starts or resumes. Refused in kInternalError/kShutdown/kGuestPanicked until SystemReset(), as QEMU
-  // words it ("Resetting the Virtual Machine is required").
+  // Starts or resumes. Refused in kInternalError, kShutdown and kGuestPanicked until
+  // SystemReset(), in QEMU's words ("Resetting the Virtual Machine is required").
   virtual Status Cont() = 0;
   // Requests: they return at once; the events follow from the control loop.
   virtual Status SystemReset() = 0;
