@@ -4,8 +4,11 @@
 // See log.h. A line is "davitd: level: text", as QEMU's users expect a tool's name first.
 #include "vmm/base/log.h"
 
+#include <fcntl.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
+
+#include "vmm/base/unique_fd.h"
 
 namespace davit {
 
@@ -14,6 +17,9 @@ Status ConfigureLog(const LogConfig& config) {
   if (config.file.empty()) {
     sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   } else {
+    // spdlog would make missing folders; a wrong path shall be an error.
+    UniqueFd probe(open(config.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!probe) return FailErrno("could not open log file '" + config.file + "'");
     try {
       sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(config.file, false);
     } catch (const spdlog::spdlog_ex&) {
