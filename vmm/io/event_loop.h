@@ -33,6 +33,8 @@ class EventLoop {
   // the caller's and must outlive the handle.
   virtual Result<std::unique_ptr<Registration>> WatchReadable(int fd, std::function<void()> fn) = 0;
   virtual Result<std::unique_ptr<Registration>> WatchWritable(int fd, std::function<void()> fn) = 0;
+  // The loop's clock: what deadlines of At() are measured on. Any thread.
+  virtual Clock::time_point Now() const { return Clock::now(); }
   // Calls fn once at the deadline.
   virtual std::unique_ptr<Registration> At(Clock::time_point deadline, std::function<void()> fn) = 0;
   // Runs until Stop().

@@ -1,0 +1,36 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A named thread that runs an event loop: the iothread object, and later the thread of a device's
+// queues. Constructed and destroyed on the control thread; the destructor runs what is posted
+// already, then joins.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <thread>
+
+#include "vmm/io/asio_event_loop.h"
+#include "vmm/io/event_loop.h"
+
+namespace davit::io {
+
+class IoThread {
+ public:
+  // name: what top and gdb show ("IO iothread0"), cut to 15 bytes.
+  explicit IoThread(const std::string& name);
+  ~IoThread();
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  EventLoop& loop() { return loop_; }
+  pid_t thread_id() const { return thread_id_; }  // as in /proc
+
+ private:
+  AsioEventLoop loop_;
+  pid_t thread_id_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace davit::io
