@@ -1,0 +1,200 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The probe guest: reports the machine it finds, then obeys one-letter commands on the serial port
+// and the power button. Its lines are an interface: tests/guest and tests/integration match them.
+
+#include "acpi.h"
+#include "boot_info.h"
+#include "console.h"
+#include "fdt.h"
+#include "interrupts.h"
+#include "io.h"
+#include "smp.h"
+
+namespace probe {
+namespace {
+
+constexpr uint64_t kVirtioMmio = 0xfeb00000;
+constexpr uint32_t kVirtioSlots = 24;
+constexpr uint64_t kVirtioStride = 512;
+
+bool heartbeat;
+uint64_t last_beat;
+
+void PrintVirtio() {
+  uint64_t slots = 0;
+  uint64_t devices = 0;
+  for (uint32_t i = 0; i < kVirtioSlots; ++i) {
+    const uint64_t base = kVirtioMmio + i * kVirtioStride;
+    if (Mmio<uint32_t>(base) != 0x74726976) continue;
+    ++slots;
+    const uint32_t id = Mmio<uint32_t>(base + 8);
+    if (id == 0) continue;
+    ++devices;
+    Print("virtio-mmio: slot %u at %x device id %u\n", uint64_t{i}, base, uint64_t{id});
+  }
+  Print("virtio-mmio: %u slots, %u devices\n", slots, devices);
+}
+
+uint64_t Cmos(uint8_t index) {
+  Out8(0x70, index);
+  const uint8_t bcd = In8(0x71);
+  return uint64_t(bcd >> 4) * 10 + (bcd & 15);
+}
+
+void PrintTwo(uint64_t value) { Print(value < 10 ? "0%u" : "%u", value); }
+
+void PrintClock() {
+  Print("clock: %u ticks of 1/%u s, tsc %u, serial interrupts %u, event interrupts %u\n", Ticks(),
+        kTicksPerSecond, ReadTsc(), SerialInterrupts(), EventInterrupts());
+  Out8(0x70, 0x0d);
+  if (In8(0x71) != 0x80) {
+    Print("clock: no rtc\n");
+    return;
+  }
+  Print("clock: rtc ");
+  PrintTwo(Cmos(0x32));
+  PrintTwo(Cmos(9));
+  Put('-');
+  PrintTwo(Cmos(8));
+  Put('-');
+  PrintTwo(Cmos(7));
+  Put(' ');
+  PrintTwo(Cmos(4));
+  Put(':');
+  PrintTwo(Cmos(2));
+  Put(':');
+  PrintTwo(Cmos(0));
+  Print("\n");
+}
+
+void PrintHelp() {
+  Print(
+      "h help             m memory map        w write and read RAM\n"
+      "c cpus             s start other cpus  a acpi\n"
+      "t device tree      v virtio-mmio       i clocks and interrupts\n"
+      "k heartbeat on/off b banner again      e echo on debug port\n"
+      "p power off        r reset (i8042)     R reset (acpi)\n"
+      "x triple fault     u run code that no processor can\n");
+}
+
+void PrintMachine() {
+  Print("\ndavit probe guest\nboot: %s\ncommand line: %s\n", boot_info.protocol,
+        boot_info.command_line);
+  if (boot_info.initrd_size != 0) {
+    Print("initrd: %u bytes at %x\n", boot_info.initrd_size, boot_info.initrd_start);
+  }
+  PrintMemoryMap();
+  PrintCpus();
+  PrintAcpi();
+  PrintDeviceTreeSummary(boot_info.device_tree);
+  PrintVirtio();
+  Print("ready, h for help\n");
+}
+
+void WriteDebugPort() {
+  for (const char* s = "probe: debug port\n"; *s != 0; ++s) Out8(0x402, uint8_t(*s));
+  Print("debug port: written\n");
+}
+
+void PowerOff(const char* why) {
+  Print("power off: %s\n", why);
+  AcpiPowerOff();
+  Print("power off: still running\n");
+}
+
+// The commands that end or restart the machine; they print first, for the machine may be gone.
+void RunEndingCommand(int command) {
+  switch (command) {
+    case 'p':
+      PowerOff("asked for");
+      break;
+    case 'r':
+      Print("reset: i8042\n");
+      Out8(0x64, 0xfe);
+      Print("reset: still running\n");
+      break;
+    case 'R':
+      Print("reset: acpi\n");
+      AcpiReset();
+      Print("reset: still running\n");
+      break;
+    case 'x':
+      Print("triple fault\n");
+      TripleFault();
+      break;
+    case 'u':
+      Print("running unbacked code\n");
+      RunUnbackedCode();
+      break;
+    default:
+      Print("unknown command, h for help\n");
+  }
+}
+
+void RunCommand(int command) {
+  switch (command) {
+    case '\r':
+    case '\n':
+    case ' ':
+      return;
+    case 'h':
+      return PrintHelp();
+    case 'm':
+      return PrintMemoryMap();
+    case 'w':
+      return TestMemory();
+    case 'c':
+      return PrintCpus();
+    case 's':
+      return StartSecondaryCpus();
+    case 'a':
+      return PrintAcpi();
+    case 't':
+      return PrintDeviceTree(boot_info.device_tree);
+    case 'v':
+      return PrintVirtio();
+    case 'i':
+      return PrintClock();
+    case 'k':
+      heartbeat = !heartbeat;
+      return Print("heartbeat: %s\n", heartbeat ? "on" : "off");
+    case 'b':
+      return PrintMachine();
+    case 'e':
+      return WriteDebugPort();
+    default:
+      return RunEndingCommand(command);
+  }
+}
+
+void Beat() {
+  const uint64_t second = Ticks() / kTicksPerSecond;
+  if (!heartbeat || second == last_beat) return;
+  last_beat = second;
+  Print("heartbeat: %u\n", second);
+}
+
+}  // namespace
+
+extern "C" [[noreturn]] void ProbeMain(uint32_t kind, uint64_t address) {
+  InitConsole();
+  ReadBootInfo(kind, address);
+  ReadAcpi();
+  PrintMachine();
+  InitInterrupts();
+  for (;;) {
+    asm volatile("cli" : : : "memory");
+    const int command = NextByte();
+    if (command >= 0) {
+      RunCommand(command);
+      continue;
+    }
+    if (TakePowerButton()) PowerOff("button");
+    Beat();
+    HaltUntilInterrupt();
+  }
+}
+
+}  // namespace probe

@@ -1,0 +1,13 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Starts the other processors by INIT-SIPI (SDM vol. 3, 9.4.4), one after the other, and counts
+// those that reach 64-bit mode. They then halt for good.
+
+#pragma once
+
+namespace probe {
+
+void StartSecondaryCpus();
+
+}  // namespace probe
