@@ -15,6 +15,11 @@
 #include <variant>
 #include <vector>
 
+// g++ 12 takes the variant of a moved-from Value for uninitialized wherever it inlines the move.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 namespace davit::json {
 
 class Value;
