@@ -214,9 +214,9 @@ void PrintAcpi() {
   }
   Print("%s\n", acpi_info.checksums_ok ? "" : " (BAD CHECKSUM)");
   Print("acpi: %s, sleep control %x, reset %s %x value %x\n",
-        acpi_info.hardware_reduced ? "hardware-reduced" : "full hardware",
-        acpi_info.sleep_control, acpi_info.reset_space == 1 ? "port" : "memory",
-        acpi_info.reset_register, uint64_t{acpi_info.reset_value});
+        acpi_info.hardware_reduced ? "hardware-reduced" : "full hardware", acpi_info.sleep_control,
+        acpi_info.reset_space == 1 ? "port" : "memory", acpi_info.reset_register,
+        uint64_t{acpi_info.reset_value});
   Print("acpi: lapic %x, ioapic %x gsi base %u (%u in all), event device %s %x gsi %u\n",
         acpi_info.lapic, acpi_info.ioapic, uint64_t{acpi_info.ioapic_gsi_base},
         uint64_t{acpi_info.ioapics}, acpi_info.ged_found ? "at" : "not found, assumed at",

@@ -1,9 +1,10 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ACPI tables as far as the probe guest uses them (ACPI 6.4: RSDP 5.2.5, XSDT 5.2.8, FADT 5.2.9,
-// MADT 5.2.12; generic event device 5.6.9). There is no AML interpreter: the addresses that only the
-// DSDT knows are looked for by pattern, with QEMU's microvm values in their place when not found.
+// The ACPI tables as far as the probe guest uses them (ACPI 6.4: RSDP 5.2.5, XSDT 5.2.8,
+// FADT 5.2.9, MADT 5.2.12; generic event device 5.6.9). There is no AML interpreter: the addresses
+// that only the DSDT knows are looked for by pattern, with QEMU's microvm values in their place
+// when not found.
 
 #pragma once
 

@@ -15,7 +15,8 @@ BootInfo boot_info;
 
 namespace {
 
-// --- Linux: offsets in struct boot_params ----------------------------------------------------------
+// --- Linux: offsets in struct boot_params
+// ----------------------------------------------------------
 constexpr uint64_t kRsdpAddress = 0x070;
 constexpr uint64_t kExtRamdiskImage = 0x0c0;
 constexpr uint64_t kExtCommandLine = 0x0c8;
@@ -26,7 +27,8 @@ constexpr uint64_t kSetupData = 0x250;
 constexpr uint64_t kE820Table = 0x2d0;
 constexpr uint32_t kSetupDataDtb = 2;
 
-// --- PVH: offsets in struct hvm_start_info ---------------------------------------------------------
+// --- PVH: offsets in struct hvm_start_info
+// ---------------------------------------------------------
 constexpr uint32_t kPvhMagic = 0x336ec578;
 
 constexpr uint64_t kWindow = uint64_t{4} << 30;
@@ -52,8 +54,7 @@ void ReadZeroPage(const uint8_t* page) {
     const uint8_t* entry = page + kE820Table + i * 20;
     AddRange(Load64(entry), Load64(entry + 8), Load32(entry + 16));
   }
-  CopyCommandLine(Load32(page + kCommandLine) |
-                  (uint64_t{Load32(page + kExtCommandLine)} << 32));
+  CopyCommandLine(Load32(page + kCommandLine) | (uint64_t{Load32(page + kExtCommandLine)} << 32));
   boot_info.initrd_start =
       Load32(page + kRamdiskImage) | (uint64_t{Load32(page + kExtRamdiskImage)} << 32);
   boot_info.initrd_size =
@@ -114,8 +115,8 @@ void ReadBootInfo(uint32_t kind, uint64_t address) {
 }
 
 void PrintMemoryMap() {
-  static const char* const kNames[] = {"?", "usable", "reserved", "ACPI data", "ACPI NVS",
-                                       "unusable"};
+  static const char* const kNames[] = {"?",         "usable",   "reserved",
+                                       "ACPI data", "ACPI NVS", "unusable"};
   uint64_t usable = 0;
   for (uint32_t i = 0; i < boot_info.ranges; ++i) {
     const MemoryRange& r = boot_info.range[i];

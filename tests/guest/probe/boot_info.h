@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the loader told the guest, in one form for both boot protocols: the Linux zero page
-// (boot.rst, zero-page.rst, setup_data) and the PVH start info (Xen public/arch-x86/hvm/start_info.h).
+// (boot.rst, zero-page.rst, setup_data) and the PVH start info (Xen
+// public/arch-x86/hvm/start_info.h).
 
 #pragma once
 

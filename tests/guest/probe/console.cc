@@ -42,9 +42,7 @@ bool InitConsole() {
   return present;
 }
 
-void EnableSerialInterrupt() {
-  Out8(kSerialPort + 1, 0x01);
-}
+void EnableSerialInterrupt() { Out8(kSerialPort + 1, 0x01); }
 
 void ReceiveSerial() {
   interrupts = interrupts + 1;

@@ -71,9 +71,7 @@ class Walker {
   uint32_t strings_;
 };
 
-bool Present(uint64_t address) {
-  return address != 0 && LoadBig32(At<uint8_t>(address)) == kMagic;
-}
+bool Present(uint64_t address) { return address != 0 && LoadBig32(At<uint8_t>(address)) == kMagic; }
 
 // One or more NUL-terminated printable strings.
 bool IsText(const Token& t) {

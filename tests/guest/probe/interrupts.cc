@@ -63,8 +63,7 @@ void WriteIoapic(uint32_t index, uint32_t value) {
 void Route(uint32_t gsi, bool level, bool active_low, uint8_t vector) {
   const uint32_t pin = gsi - acpi_info.ioapic_gsi_base;
   WriteIoapic(0x11 + pin * 2, (Cpuid(1).ebx >> 24) << 24);
-  WriteIoapic(0x10 + pin * 2,
-              vector | (active_low ? 1u << 13 : 0) | (level ? 1u << 15 : 0));
+  WriteIoapic(0x10 + pin * 2, vector | (active_low ? 1u << 13 : 0) | (level ? 1u << 15 : 0));
 }
 
 void RouteIsa(uint32_t irq, uint8_t vector) {

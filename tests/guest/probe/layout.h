@@ -5,7 +5,7 @@
 
 #pragma once
 
-#define BOOT_LINUX 1        // entered by the Linux boot protocol
-#define BOOT_PVH 2          // entered by Xen PVH
-#define VECTORS 64          // interrupt vectors with a stub
-#define TRAMPOLINE 0x8000   // page where application processors start
+#define BOOT_LINUX 1       // entered by the Linux boot protocol
+#define BOOT_PVH 2         // entered by Xen PVH
+#define VECTORS 64         // interrupt vectors with a stub
+#define TRAMPOLINE 0x8000  // page where application processors start

@@ -1,0 +1,47 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The test's side of a guest's serial port over a stream socket: sends keys, waits for text. What
+// was matched is consumed, so that the next wait looks behind it. Owner: the thread of the test.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "vmm/base/error.h"
+
+namespace davit::testing {
+
+using std::chrono::milliseconds;
+
+class Console {
+ public:
+  explicit Console(int fd) : fd_(fd) {}
+
+  // Reads until `text` has come; returns the lines up to the end of the one that holds it, waiting
+  // for that end too. Error: deadline or end of file, with the last lines seen.
+  Result<std::string> WaitFor(std::string_view text, milliseconds timeout);
+
+  // The rest of the line behind `prefix`, without CR and LF.
+  Result<std::string> WaitForLine(std::string_view prefix, milliseconds timeout);
+
+  // Whether anything more arrives within the time.
+  bool Quiet(milliseconds timeout);
+
+  Status Send(std::string_view text);
+
+  // Everything received so far, consumed or not.
+  const std::string& transcript() const { return transcript_; }
+  void DropPending() { consumed_ = transcript_.size(); }
+
+ private:
+  // One read; Error at end of file or deadline.
+  Status Fill(std::chrono::steady_clock::time_point deadline);
+
+  int fd_;
+  std::string transcript_;
+  size_t consumed_ = 0;
+};
+
+}  // namespace davit::testing

@@ -1,0 +1,75 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tests/support/console.h"
+#include "tests/support/process.h"
+
+namespace davit::testing {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST(ProcessTest, ExitStatusIsTheChilds) {
+  TempDir dir;
+  auto process = Process::Start({"sh", "-c", "exit 7"}, dir.File("err"));
+  ASSERT_TRUE(process) << process.error();
+  EXPECT_EQ((*process)->Wait(milliseconds(10'000)), 7);
+}
+
+TEST(ProcessTest, SignalledChildHas128PlusNumber) {
+  TempDir dir;
+  auto process = Process::Start({"cat"}, dir.File("err"));
+  ASSERT_TRUE(process) << process.error();
+  EXPECT_FALSE((*process)->Wait(milliseconds(1)));
+  (*process)->Signal(15);
+  EXPECT_EQ((*process)->Wait(milliseconds(10'000)), 143);
+}
+
+TEST(ProcessTest, RunCollectsOutputAndErrors) {
+  const RunResult result = Run({"sh", "-c", "echo out; echo err >&2"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.out, "out\n");
+  EXPECT_EQ(result.err, "err\n");
+}
+
+TEST(ProcessTest, RunKillsWhatOutlivesTheDeadline) {
+  EXPECT_EQ(Run({"tail", "-f", "/dev/null"}, milliseconds(50)).status, -1);
+}
+
+TEST(TempDirTest, IsRemovedWithItsFiles) {
+  std::string path;
+  {
+    TempDir dir;
+    path = dir.path();
+    Run({"touch", dir.File("x")});
+    EXPECT_TRUE(std::filesystem::exists(dir.File("x")));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(ConsoleTest, WaitConsumesUpToTheEndOfTheLine) {
+  TempDir dir;
+  auto process =
+      Process::Start({"sh", "-c", "printf 'a 1\\r\\nb 2\\r\\nb 3\\r\\n'"}, dir.File("err"));
+  ASSERT_TRUE(process) << process.error();
+  Console console((*process)->stdio());
+  EXPECT_EQ(console.WaitForLine("b ", milliseconds(10'000)), "2");
+  EXPECT_EQ(console.WaitForLine("b ", milliseconds(10'000)), "3");
+  EXPECT_FALSE(console.WaitFor("b", milliseconds(10'000)));
+}
+
+TEST(ConsoleTest, SendReachesTheChild) {
+  TempDir dir;
+  auto process = Process::Start({"cat"}, dir.File("err"));
+  ASSERT_TRUE(process) << process.error();
+  Console console((*process)->stdio());
+  ASSERT_TRUE(console.Send("hello\n"));
+  EXPECT_EQ(console.WaitForLine("hel", milliseconds(10'000)), "lo");
+}
+
+}  // namespace
+}  // namespace davit::testing

@@ -1,0 +1,60 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A running VMM under test (davitd, or QEMU to compare with): the process, a QMP session and the
+// first serial port. The QMP socket is listening before the VMM starts and is handed over as a
+// descriptor, so there is nothing to wait for by trying. Owner: the thread of the test.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "clients/lib/client.h"
+#include "tests/support/console.h"
+#include "tests/support/process.h"
+#include "vmm/base/error.h"
+
+namespace davit::testing {
+
+// $DAVIT_DAVITD, else the one in the runfiles of the test.
+std::string DavitdPath();
+
+// Why a guest cannot run here, or empty: /dev/kvm must be there and open.
+std::string WhyNoKvm();
+
+// True when KVM runs guests by hardware (or its emulation): then stock kernels boot.
+bool HasHardwareKvm();
+
+struct VmOptions {
+  std::string program = DavitdPath();
+  std::vector<std::string> args;  // besides -qmp and -serial
+  bool serial_stdio = true;       // adds -serial stdio
+  bool negotiate = true;
+  milliseconds timeout{30'000};
+};
+
+class Vm {
+ public:
+  static Result<std::unique_ptr<Vm>> Start(VmOptions options);
+
+  client::Client& qmp() { return *qmp_; }
+  Console& serial() { return *console_; }
+  Process& process() { return *process_; }
+  const TempDir& dir() const { return dir_; }
+  // Another client of the same monitor.
+  std::string qmp_address() const { return "unix:" + dir_.File("qmp"); }
+
+  // The run state by query-status, or the error's text.
+  std::string RunState();
+
+ private:
+  Vm() = default;
+
+  TempDir dir_;
+  std::unique_ptr<Process> process_;
+  std::unique_ptr<client::Client> qmp_;
+  std::unique_ptr<Console> console_;
+};
+
+}  // namespace davit::testing
