@@ -99,7 +99,7 @@ void Process::Signal(int number) {
   if (!reaped_) kill(pid_, number);
 }
 
-RunResult Run(const std::vector<std::string>& argv, milliseconds timeout) {
+RunResult RunCommand(const std::vector<std::string>& argv, milliseconds timeout) {
   TempDir dir;
   RunResult result;
   auto process = Process::Start(argv, dir.File("stderr"));

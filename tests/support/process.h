@@ -77,6 +77,7 @@ struct RunResult {
 
 // Runs a command to its end, stdin empty. A command that outlives the deadline is killed: status
 // -1.
-RunResult Run(const std::vector<std::string>& argv, milliseconds timeout = milliseconds(60'000));
+RunResult RunCommand(const std::vector<std::string>& argv,
+                     milliseconds timeout = milliseconds(60'000));
 
 }  // namespace davit::testing

@@ -30,14 +30,14 @@ TEST(ProcessTest, SignalledChildHas128PlusNumber) {
 }
 
 TEST(ProcessTest, RunCollectsOutputAndErrors) {
-  const RunResult result = Run({"sh", "-c", "echo out; echo err >&2"});
+  const RunResult result = RunCommand({"sh", "-c", "echo out; echo err >&2"});
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.out, "out\n");
   EXPECT_EQ(result.err, "err\n");
 }
 
 TEST(ProcessTest, RunKillsWhatOutlivesTheDeadline) {
-  EXPECT_EQ(Run({"tail", "-f", "/dev/null"}, milliseconds(50)).status, -1);
+  EXPECT_EQ(RunCommand({"tail", "-f", "/dev/null"}, milliseconds(50)).status, -1);
 }
 
 TEST(TempDirTest, IsRemovedWithItsFiles) {
@@ -45,7 +45,7 @@ TEST(TempDirTest, IsRemovedWithItsFiles) {
   {
     TempDir dir;
     path = dir.path();
-    Run({"touch", dir.File("x")});
+    RunCommand({"touch", dir.File("x")});
     EXPECT_TRUE(std::filesystem::exists(dir.File("x")));
   }
   EXPECT_FALSE(std::filesystem::exists(path));
