@@ -140,12 +140,14 @@ Result<Event> Client::WaitEvent(std::string_view name, milliseconds timeout) {
 }
 
 Status Client::Pump() {
-  while (WaitFor(fd_.get(), POLLIN, SteadyClock::now())) DAVIT_TRY(Fill());
+  Status status;
+  while (status && WaitFor(fd_.get(), POLLIN, SteadyClock::now())) status = Fill();
+  // What came before the end still counts.
   while (std::optional<std::string> line = TakeLine()) {
     DAVIT_ASSIGN(const json::Value message, json::Parse(*line));
     QueueIfEvent(message);
   }
-  return {};
+  return status;
 }
 
 Status Client::SendRaw(std::string_view bytes, milliseconds timeout) {

@@ -1,0 +1,102 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// qmp-shell: options, and the choice between a terminal and a script on standard input.
+#include <unistd.h>
+
+#include <iostream>
+#include <string>
+
+#include "clients/lib/client.h"
+#include "clients/qmp-shell/shell.h"
+#include "clients/qmp-shell/terminal.h"
+
+namespace davit::client {
+namespace {
+
+constexpr const char* kUsage =
+    "usage: qmp-shell [-H] [-N] [-p] [-v] ADDRESS\n"
+    "  ADDRESS  path of a UNIX socket, unix:PATH, HOST:PORT or tcp:HOST:PORT\n"
+    "  -H       human monitor commands (sent by human-monitor-command)\n"
+    "  -N       do not negotiate: qmp_capabilities is left to you\n"
+    "  -p       print replies over several lines\n"
+    "  -v       show the messages that are sent\n"
+    "Without a terminal, commands are read from standard input, one a line; the first that fails\n"
+    "ends the script with exit status 1.\n";
+
+int RunScript(Shell& shell) {
+  int number = 0;
+  for (std::string line; std::getline(std::cin, line);) {
+    ++number;
+    switch (shell.Execute(line)) {
+      case Shell::Outcome::kOk:
+        break;
+      case Shell::Outcome::kExit:
+        return 0;
+      case Shell::Outcome::kFailed:
+        std::cerr << "qmp-shell: line " << number << " failed: " << line << "\n";
+        return 1;
+      case Shell::Outcome::kLost: {
+        // Nothing left to do is a good end: the last command was quit.
+        std::string rest;
+        while (std::getline(std::cin, rest)) {
+          if (rest.find_first_not_of(" \t\r") != std::string::npos && rest.front() != '#') {
+            std::cerr << "qmp-shell: the connection was lost at line " << number << "\n";
+            return 1;
+          }
+        }
+        return 0;
+      }
+    }
+  }
+  return 0;
+}
+
+int Fatal(const std::string& message) {
+  std::cerr << "qmp-shell: " << message << "\n";
+  return 1;
+}
+
+int Main(int argc, char** argv) {
+  ShellOptions options;
+  bool negotiate = true;
+  for (int c; (c = getopt(argc, argv, "HNpvh")) != -1;) {
+    switch (c) {
+      case 'H':
+        options.hmp = true;
+        break;
+      case 'N':
+        negotiate = false;
+        break;
+      case 'p':
+        options.pretty = true;
+        break;
+      case 'v':
+        options.verbose = true;
+        break;
+      case 'h':
+        std::cout << kUsage;
+        return 0;
+      default:
+        std::cerr << kUsage;
+        return 2;
+    }
+  }
+  if (optind + 1 != argc) {
+    std::cerr << kUsage;
+    return 2;
+  }
+  Result<std::unique_ptr<Client>> client = Client::Open(argv[optind]);
+  if (!client) return Fatal(client.error().message);
+  if (negotiate) {
+    if (Status status = (*client)->Negotiate(); !status) return Fatal(status.error().message);
+  }
+  Shell shell(std::move(*client), options, std::cout);
+  if (negotiate) shell.LearnCommands();
+  return isatty(STDIN_FILENO) != 0 ? RunTerminal(shell) : RunScript(shell);
+}
+
+}  // namespace
+}  // namespace davit::client
+
+int main(int argc, char** argv) { return davit::client::Main(argc, argv); }

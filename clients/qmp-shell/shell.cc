@@ -1,0 +1,224 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See shell.h.
+#include "clients/qmp-shell/shell.h"
+
+#include <charconv>
+#include <ostream>
+#include <sstream>
+
+#include "clients/qmp-shell/arguments.h"
+#include "clients/qmp-shell/words.h"
+#include "schema/runtime/json/json.h"
+
+namespace davit::client {
+namespace {
+
+// The shell's own words, beside the server's commands.
+const std::vector<std::string>& OwnWords() {
+  static const std::vector<std::string> kWords = {"exit", "help", "wait-event"};
+  return kWords;
+}
+
+constexpr std::string_view kHelp =
+    "COMMAND [KEY=VALUE | {JSON}]...   run a QMP command; KEY may be dotted (a.b=1, list.0=x)\n"
+    "{\"execute\": ...}                 send a JSON message as it is\n"
+    "wait-event NAME [SECONDS]         wait until an event comes (default 30 s)\n"
+    "help [COMMAND]                    this text, or the arguments of a command\n"
+    "exit                              leave (as does Ctrl-D); the VM goes on\n"
+    "Tab completes commands, arguments and values. Lines that begin with # are comments.\n";
+
+const char* ClassName(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kCommandNotFound:
+      return "CommandNotFound";
+    case ErrorCode::kDeviceNotActive:
+      return "DeviceNotActive";
+    case ErrorCode::kDeviceNotFound:
+      return "DeviceNotFound";
+    case ErrorCode::kKvmMissingCap:
+      return "KVMMissingCap";
+    case ErrorCode::kGeneric:
+      break;
+  }
+  return "GenericError";
+}
+
+// The first words (1 or 2) of each line of a help text: "info status -- ..." -> "info status",
+// "cont|c -- ..." -> "cont".
+void AddPhrases(const std::string& help, int words, std::vector<std::string>& phrases) {
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream in(line);
+    std::string phrase;
+    std::string word;
+    for (int i = 0; i < words && in >> word; ++i) {
+      phrase += (i == 0 ? "" : " ") + word.substr(0, word.find('|'));
+    }
+    if (!phrase.empty()) phrases.push_back(std::move(phrase));
+  }
+}
+
+}  // namespace
+
+Shell::Shell(std::unique_ptr<Client> client, ShellOptions options, std::ostream& out)
+    : client_(std::move(client)), options_(options), out_(out) {}
+
+void Shell::LearnCommands() {
+  if (!options_.hmp) {
+    if (Result<json::Value> schema = client_->Execute("query-qmp-schema")) {
+      schema_ = SchemaModel(*schema);
+    }
+    return;
+  }
+  for (const auto& [topic, words] : {std::pair("help", 1), std::pair("help info", 2)}) {
+    const Result<json::Value> text =
+        client_->Execute("human-monitor-command", {{"command-line", topic}});
+    if (text && text->is_string()) AddPhrases(*text->AsString(), words, hmp_phrases_);
+  }
+}
+
+Shell::Outcome Shell::Execute(std::string_view line) {
+  const size_t begin = line.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos || line[begin] == '#') return Outcome::kOk;
+  line.remove_prefix(begin);
+  return options_.hmp ? ExecuteHmp(line) : ExecuteQmp(line);
+}
+
+Shell::Outcome Shell::ExecuteQmp(std::string_view line) {
+  if (line.starts_with('{')) return SendMessage(line);
+  const Words split = SplitWords(line);
+  if (split.open) return Report(Error{ErrorCode::kGeneric, "a quote or bracket is not closed", {}});
+  const std::string& name = split.words.front().text;
+  if (name == "exit") return Outcome::kExit;
+  if (name == "wait-event") return WaitEvent(split.words);
+  if (name == "help") return Help(split.words);
+  Result<json::Object> arguments = ParseArguments(schema_, name, std::span(split.words).subspan(1));
+  if (!arguments) return Report(arguments.error());
+  return Send(Command{name, std::move(*arguments), {}, false});
+}
+
+Shell::Outcome Shell::SendMessage(std::string_view line) {
+  if (Status sent = client_->SendRaw(std::string(line) + "\n"); !sent) return Report(sent.error());
+  for (;;) {
+    Result<json::Value> reply = client_->ReadMessage();
+    if (!reply) return Report(reply.error());
+    Print(*reply);
+    const json::Object* object = reply->AsObject();
+    if (object == nullptr || !object->Has("event")) {
+      return object != nullptr && object->Has("error") ? Outcome::kFailed : Outcome::kOk;
+    }
+  }
+}
+
+Shell::Outcome Shell::Help(const std::vector<Word>& words) {
+  if (words.size() == 1) {
+    out_ << kHelp;
+    return Outcome::kOk;
+  }
+  const std::string& topic = words[1].text;
+  if (!schema_.HasCommand(topic)) {
+    return Report(Error{ErrorCode::kGeneric, "no command '" + topic + "'", {}});
+  }
+  out_ << topic;
+  const auto nothing_typed = [](const std::string&) { return std::string(); };
+  for (const auto& field : schema_.FieldsOf(schema_.ArgumentType(topic), nothing_typed)) {
+    out_ << (field.optional ? " [" : " ") << field.name << (field.optional ? "=]" : "=");
+  }
+  out_ << "\n";
+  return Outcome::kOk;
+}
+
+Shell::Outcome Shell::Send(const Command& command) {
+  if (options_.verbose) {
+    json::Object message{{"execute", command.name}};
+    if (!command.arguments.empty()) message.Set("arguments", command.arguments);
+    Print(message);
+  }
+  Result<json::Value> value = client_->Execute(command);
+  if (!value) {
+    // quit may close the connection before its reply is read.
+    if (command.name == "quit" && !client_->Pump()) return Outcome::kLost;
+    return Report(value.error());
+  }
+  Print(json::Object{{"return", std::move(*value)}});
+  return PrintEvents();
+}
+
+Shell::Outcome Shell::ExecuteHmp(std::string_view line) {
+  const Words split = SplitWords(line);
+  if (split.words.front().text == "exit") return Outcome::kExit;
+  if (split.words.front().text == "cpu" && split.words.size() == 2) {
+    const std::string& text = split.words[1].text;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), cpu_index_);
+    if (ec != std::errc() || end != text.data() + text.size()) {
+      return Report(Error{ErrorCode::kGeneric, "cpu takes a number, got '" + text + "'", {}});
+    }
+    return Outcome::kOk;
+  }
+  json::Object arguments{{"command-line", std::string(line)}};
+  if (cpu_index_ != 0) arguments.Set("cpu-index", cpu_index_);
+  Result<json::Value> text = client_->Execute("human-monitor-command", std::move(arguments));
+  if (!text) {
+    if (line.starts_with("q") && !client_->Pump()) return Outcome::kLost;
+    return Report(text.error());
+  }
+  if (const std::string* printed = text->AsString()) out_ << *printed;
+  return PrintEvents();
+}
+
+Shell::Outcome Shell::WaitEvent(const std::vector<Word>& words) {
+  int64_t seconds = 30;
+  const auto usage = [this] {
+    return Report(Error{ErrorCode::kGeneric, "usage: wait-event NAME [SECONDS]", {}});
+  };
+  if (words.size() < 2 || words.size() > 3) return usage();
+  if (words.size() == 3) {
+    const std::string& text = words[2].text;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (ec != std::errc() || end != text.data() + text.size() || seconds < 0) return usage();
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  for (;;) {
+    const auto left = std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(
+                                                    deadline - std::chrono::steady_clock::now()));
+    Result<std::optional<Event>> event = client_->NextEvent(left);
+    if (!event) return Report(event.error());
+    if (!*event) {
+      return Report(Error{ErrorCode::kGeneric,
+                          "no event " + words[1].text + " within " + std::to_string(seconds) + " s",
+                          {}});
+    }
+    PrintEvent(**event);
+    if ((*event)->name == words[1].text) return Outcome::kOk;
+  }
+}
+
+Shell::Outcome Shell::Report(const Error& error) {
+  json::Object body{{"class", ClassName(error.code)}, {"desc", error.message}};
+  Print(json::Object{{"error", std::move(body)}});
+  return client_->Pump() ? Outcome::kFailed : Outcome::kLost;
+}
+
+Shell::Outcome Shell::PrintEvents() {
+  const Status pumped = client_->Pump();
+  for (;;) {
+    Result<std::optional<Event>> event = client_->NextEvent(milliseconds(0));
+    if (!event || !*event) break;
+    PrintEvent(**event);
+  }
+  return pumped ? Outcome::kOk : Outcome::kLost;
+}
+
+void Shell::PrintEvent(const Event& event) { Print(json::Value(event.message)); }
+
+void Shell::Print(const json::Value& value) {
+  out_ << (options_.pretty ? json::WritePretty(value) : json::Write(value)) << "\n" << std::flush;
+}
+
+Completion Shell::Complete(std::string_view line) const {
+  return options_.hmp ? CompleteWords(hmp_phrases_, line) : CompleteQmp(schema_, OwnWords(), line);
+}
+
+}  // namespace davit::client

@@ -1,0 +1,72 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The shell without its terminal: one line in, text out. QMP lines are "command key=value ...", a
+// whole JSON message, or one of the shell's own words; with Options::hmp a line is a human monitor
+// command. Owner: the thread of its Client.
+#pragma once
+
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "clients/lib/client.h"
+#include "clients/qmp-shell/completer.h"
+#include "clients/qmp-shell/schema_model.h"
+#include "clients/qmp-shell/words.h"
+#include "vmm/base/error.h"
+
+namespace davit::client {
+
+struct ShellOptions {
+  bool hmp = false;      // -H
+  bool verbose = false;  // -v: show what is sent
+  bool pretty = false;   // -p: replies over several lines
+};
+
+class Shell {
+ public:
+  // out: replies and events; the stream must outlive the shell.
+  Shell(std::unique_ptr<Client> client, ShellOptions options, std::ostream& out);
+
+  // Reads the schema (QMP) or the help text (HMP) for completion. Failure is no error: a server
+  // without it still takes commands.
+  void LearnCommands();
+
+  enum class Outcome {
+    kOk,
+    kFailed,  // an error was printed
+    kExit,    // the user wants to leave
+    kLost,    // the connection is gone (printed, unless the command was quit)
+  };
+  Outcome Execute(std::string_view line);
+
+  // Events that came, printed. kLost when the connection is gone.
+  Outcome PrintEvents();
+
+  Completion Complete(std::string_view line) const;
+  int fd() const { return client_->fd(); }
+  std::string prompt() const { return options_.hmp ? "(hmp) " : "(davit) "; }
+
+ private:
+  Outcome ExecuteQmp(std::string_view line);
+  Outcome ExecuteHmp(std::string_view line);
+  Outcome SendMessage(std::string_view line);
+  Outcome Help(const std::vector<Word>& words);
+  Outcome WaitEvent(const std::vector<Word>& words);
+  Outcome Send(const Command& command);
+  Outcome Report(const Error& error);
+  void Print(const json::Value& value);
+  void PrintEvent(const Event& event);
+
+  std::unique_ptr<Client> client_;
+  ShellOptions options_;
+  std::ostream& out_;
+  SchemaModel schema_;
+  std::vector<std::string> hmp_phrases_;
+  int64_t cpu_index_ = 0;  // HMP "cpu N"
+};
+
+}  // namespace davit::client
