@@ -1,0 +1,161 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Character devices on the command line: -chardev -serial -mon -qmp -nographic -nodefaults.
+#include <gtest/gtest.h>
+
+#include "daemon/options/test_support.h"
+
+namespace davit::daemon {
+namespace {
+
+using Backend = ChardevOption::Backend;
+
+Options Good(std::vector<const char*> words) {
+  auto result = Parse(std::move(words));
+  EXPECT_TRUE(result) << result.error().message;
+  return result ? *result : Options{};
+}
+
+TEST(CharOptionsTest, SocketChardevs) {
+  const auto options = Good({"-chardev", "socket,id=u,path=/s,,x,server=on,wait=off", "-chardev",
+                             "socket,id=t,host=127.0.0.1,port=0,server=on", "-chardev",
+                             "socket,id=f,fd=7,server=on,wait=off", "-nodefaults"});
+  ASSERT_EQ(options.chardevs.size(), 3u);
+  EXPECT_EQ(std::get<UnixAddress>(options.chardevs[0].address).path, "/s,x");
+  EXPECT_TRUE(options.chardevs[0].server);
+  EXPECT_FALSE(options.chardevs[0].wait);
+  EXPECT_EQ(std::get<InetAddress>(options.chardevs[1].address).port, "0");
+  EXPECT_TRUE(options.chardevs[1].wait);
+  EXPECT_EQ(std::get<FdAddress>(options.chardevs[2].address).fd, 7);
+}
+
+TEST(CharOptionsTest, OtherBackends) {
+  const auto options = Good({"-chardev", "file,id=f,path=/x,append=on", "-chardev", "pty,id=p",
+                             "-chardev", "stdio,id=s,signal=off", "-nodefaults"});
+  EXPECT_EQ(options.chardevs[0].path, "/x");
+  EXPECT_TRUE(options.chardevs[0].append);
+  EXPECT_EQ(options.chardevs[1].backend, Backend::kPty);
+  EXPECT_FALSE(options.chardevs[2].signal);
+}
+
+TEST(CharOptionsTest, ShortFlagsOfOldSpellingsWarn) {
+  const auto options = Good({"-qmp", "unix:/q,server,nowait"});
+  EXPECT_TRUE(options.chardevs[0].server);
+  EXPECT_FALSE(options.chardevs[0].wait);
+  ASSERT_EQ(options.warnings.size(), 2u);
+  EXPECT_EQ(options.warnings[1],
+            "-qmp unix:/q,server,nowait: warning: short-form boolean option 'nowait' deprecated\n"
+            "Please use wait=off instead");
+}
+
+TEST(CharOptionsTest, QmpMakesAChardevAndAMonitor) {
+  const auto options = Good({"-qmp", "unix:/a,server=on,wait=off", "-qmp-pretty",
+                             "tcp:localhost:4444,server=on,wait=off"});
+  ASSERT_EQ(options.monitors.size(), 2u);
+  EXPECT_EQ(options.monitors[0].chardev, "compat_monitor0");
+  EXPECT_FALSE(options.monitors[0].pretty);
+  EXPECT_EQ(options.monitors[1].chardev, "compat_monitor1");
+  EXPECT_TRUE(options.monitors[1].pretty);
+  const auto& inet = std::get<InetAddress>(options.chardevs[1].address);
+  EXPECT_EQ(inet.host, "localhost");
+  EXPECT_EQ(inet.port, "4444");
+}
+
+TEST(CharOptionsTest, BracketsHoldAnIpv6Address) {
+  const auto options = Good({"-qmp", "tcp:[::1]:0,server=on,wait=off"});
+  EXPECT_EQ(std::get<InetAddress>(options.chardevs[0].address).host, "::1");
+}
+
+TEST(CharOptionsTest, MonUsesAChardevThatMayComeLater) {
+  const auto options = Good({"-mon", "chardev=c,mode=control,pretty=on", "-chardev",
+                             "socket,id=c,path=/a,server=on,wait=off"});
+  EXPECT_EQ(options.monitors[0].chardev, "c");
+  EXPECT_TRUE(options.monitors[0].pretty);
+}
+
+TEST(CharOptionsTest, SerialPortsAreNumbered) {
+  const auto options = Good({"-serial", "file:/log", "-serial", "none", "-serial", "chardev:c",
+                             "-chardev", "null,id=c"});
+  EXPECT_EQ(options.machine.serials, (std::vector<std::string>{"serial0", "", "c"}));
+  EXPECT_EQ(options.chardevs[0].path, "/log");
+}
+
+TEST(CharOptionsTest, DefaultSerialPort) {
+  const auto silent = Good({});
+  EXPECT_EQ(silent.machine.serials, std::vector<std::string>{"serial0"});
+  EXPECT_EQ(silent.chardevs[0].backend, Backend::kNull);
+  EXPECT_EQ(Good({"-nographic"}).chardevs[0].backend, Backend::kStdio);
+  EXPECT_TRUE(Good({"-nodefaults"}).machine.serials.empty());
+  EXPECT_TRUE(Good({"-nodefaults", "-nographic"}).machine.serials.empty());
+  EXPECT_EQ(Good({"-nographic", "-serial", "null"}).chardevs[0].backend, Backend::kNull);
+}
+
+struct Case {
+  std::vector<const char*> words;
+  const char* message;
+};
+
+TEST(CharOptionsTest, ChardevErrors) {
+  const Case cases[] = {
+      {{"-chardev", "null"}, "-chardev null: chardev: no id specified"},
+      {{"-chardev", "foo,id=x"}, "-chardev foo,id=x: 'foo' is not a valid char driver name"},
+      {{"-chardev", "null,id=x,foo=bar"}, "-chardev null,id=x,foo=bar: Invalid parameter 'foo'"},
+      {{"-chardev", "null,id=x,path=/y"}, "-chardev null,id=x,path=/y: Invalid parameter 'path'"},
+      {{"-chardev", "null,id=a", "-chardev", "null,id=a"},
+       "-chardev null,id=a: Duplicate ID 'a' for chardev"},
+      {{"-chardev", "null,id=1a"},
+       "-chardev null,id=1a: Parameter 'id' expects an identifier\n"
+       "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter."},
+      {{"-chardev", "file,id=x"}, "-chardev file,id=x: chardev: file: no filename given"},
+      {{"-chardev", "socket,id=x,path=/a,host=b"},
+       "-chardev socket,id=x,path=/a,host=b: None or one of 'path', 'fd' or 'host' option "
+       "required."},
+      {{"-chardev", "socket,id=x,host=b"},
+       "-chardev socket,id=x,host=b: chardev: socket: no port given"},
+      {{"-chardev", "socket,id=x,path=/a,wait=off"},
+       "-chardev socket,id=x,path=/a,wait=off: 'wait' option is incompatible with socket in client "
+       "connect mode"},
+      {{"-chardev", "socket,id=x,path=/a,server=on,reconnect=1"},
+       "-chardev socket,id=x,path=/a,server=on,reconnect=1: 'reconnect' option is incompatible "
+       "with socket in server listen mode"},
+      {{"-chardev", "socket,id=x,fd=foo"},
+       "-chardev socket,id=x,fd=foo: Unable to parse FD number foo"},
+      {{"-chardev", "socket,id=x,path=/a,telnet=on"},
+       "-chardev socket,id=x,path=/a,telnet=on: Invalid parameter 'telnet'"},
+      {{"-chardev", "stdio,id=a", "-chardev", "stdio,id=b"},
+       "-chardev stdio,id=b: cannot use stdio by multiple character devices"},
+      {{"-chardev", "stdio,id=a", "-daemonize"},
+       "-chardev stdio,id=a: cannot use stdio with -daemonize"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
+}
+
+TEST(CharOptionsTest, SerialAndMonitorErrors) {
+  const Case cases[] = {
+      {{"-serial", "foo"}, "-serial foo: 'foo' is not a valid char driver"},
+      {{"-serial", "tcp:foo"}, "-serial tcp:foo: parse error: tcp:foo"},
+      {{"-serial", "chardev:foo"},
+       "-serial chardev:foo: could not connect serial device to character backend 'chardev:foo'"},
+      {{"-mon", "foo"}, "-mon foo: mode 'readline' is not available, only 'control' (QMP)"},
+      {{"-mon", "chardev=x,mode=foo"},
+       "-mon chardev=x,mode=foo: Parameter 'mode' does not accept value 'foo'"},
+      {{"-mon", "mode=control"}, "-mon mode=control: Parameter 'chardev' is missing"},
+      {{"-mon", "chardev=x,mode=control"},
+       "-mon chardev=x,mode=control: chardev \"x\" not found"},
+      {{"-mon", "chardev=x,foo=y"}, "-mon chardev=x,foo=y: Invalid parameter 'foo'"},
+      {{"-chardev", "null,id=x", "-mon", "chardev=x,mode=control"},
+       "-mon chardev=x,mode=control: chardev \"x\" cannot carry a monitor, only a socket or "
+       "stdio"},
+      {{"-chardev", "stdio,id=x", "-serial", "chardev:x", "-mon", "chardev=x,mode=control"},
+       "-mon chardev=x,mode=control: chardev \"x\" is already in use"},
+      {{"-qmp", "foo"}, "-qmp foo: 'foo' is not a valid char driver"},
+      {{"-qmp", "unix:/a,foo=on"}, "-qmp unix:/a,foo=on: Invalid parameter 'foo'"},
+      {{"-qmp", "stdio", "-serial", "stdio"},
+       "-serial stdio: cannot use stdio by multiple character devices"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
+}
+
+}  // namespace
+}  // namespace davit::daemon

@@ -1,0 +1,231 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What each option means: machine, process, objects, config files.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include "daemon/options/table.h"
+#include "daemon/options/test_support.h"
+
+namespace davit::daemon {
+namespace {
+
+machine::MachineConfig Machine(std::vector<const char*> words) {
+  auto result = Parse(std::move(words));
+  EXPECT_TRUE(result) << result.error().message;
+  return result ? result->machine : machine::MachineConfig{};
+}
+
+TEST(OptionsTest, OneOrTwoDashesAreTheSame) {
+  EXPECT_TRUE(Machine({"--preconfig"}).preconfig);
+  EXPECT_TRUE(Machine({"-preconfig"}).preconfig);
+  EXPECT_TRUE(Machine({"--S"}).start_paused);
+}
+
+TEST(OptionsTest, MachineSplitsTypeAccelAndProperties) {
+  const auto machine = Machine({"-machine", "microvm,accel=kvm:tcg,pit=off,kernel_irqchip=split"});
+  EXPECT_EQ(machine.type, "microvm");
+  ASSERT_EQ(machine.accels.size(), 2u);
+  EXPECT_EQ(machine.accels[0].name, "kvm");
+  EXPECT_EQ(machine.accels[1].name, "tcg");
+  EXPECT_EQ(machine.machine_properties,
+            (machine::PropertyTexts{{"pit", "off"}, {"kernel-irqchip", "split"}}));
+}
+
+TEST(OptionsTest, MachineMergesOverSeveralUses) {
+  const auto machine = Machine({"-M", "none", "-machine", "pit=off", "-M", "microvm,rtc=on"});
+  EXPECT_EQ(machine.type, "microvm");
+  EXPECT_EQ(machine.machine_properties, (machine::PropertyTexts{{"pit", "off"}, {"rtc", "on"}}));
+}
+
+TEST(OptionsTest, MachineTakesJson) {
+  const auto machine = Machine({"-machine", R"({"type":"microvm","pit":false})"});
+  EXPECT_EQ(machine.type, "microvm");
+  EXPECT_EQ(machine.machine_properties, (machine::PropertyTexts{{"pit", "off"}}));
+}
+
+TEST(OptionsTest, AccelsAddUp) {
+  const auto machine = Machine({"-accel", "kvm,kernel-irqchip=split", "-accel", "qtest"});
+  ASSERT_EQ(machine.accels.size(), 2u);
+  EXPECT_EQ(machine.accels[0].properties, (machine::PropertyTexts{{"kernel-irqchip", "split"}}));
+  EXPECT_EQ(machine.accels[1].name, "qtest");
+}
+
+TEST(OptionsTest, CpuIsKeptWhole) { EXPECT_EQ(Machine({"-cpu", "host,+x2apic"}).cpu, "host,+x2apic"); }
+
+TEST(OptionsTest, SmpKeepsWhatWasGiven) {
+  const auto smp = Machine({"-smp", "4,sockets=2,maxcpus=8"}).smp;
+  EXPECT_EQ(smp.cpus, 4u);
+  EXPECT_EQ(smp.sockets, 2u);
+  EXPECT_EQ(smp.maxcpus, 8u);
+  EXPECT_FALSE(smp.cores);
+}
+
+TEST(OptionsTest, MemoryIsInMebibytesWithoutSuffix) {
+  EXPECT_EQ(Machine({"-m", "512"}).memory.size, 512 * kMiB);
+  EXPECT_EQ(Machine({"-m", "size=2G"}).memory.size, 2 * kGiB);
+  EXPECT_FALSE(Machine({"-m", "0"}).memory.size);
+  const auto memory = Machine({"-m", "1G,slots=2,maxmem=4G"}).memory;
+  EXPECT_EQ(memory.slots, 2u);
+  EXPECT_EQ(memory.maxmem, 4 * kGiB);
+}
+
+TEST(OptionsTest, KernelAndItsFiles) {
+  const auto machine =
+      Machine({"-kernel", "/k", "-initrd", "/i", "-append", "a=b c", "-dtb", "/d"});
+  EXPECT_EQ(std::get<std::string>(machine.kernel), "/k");
+  EXPECT_EQ(std::get<std::string>(machine.initrd), "/i");
+  EXPECT_EQ(machine.append, "a=b c");
+  EXPECT_EQ(machine.dtb, "/d");
+}
+
+TEST(OptionsTest, NameParts) {
+  const auto options =
+      Parse({"-name", "guest=a,,b,debug-threads=off,process=p"}).value();
+  EXPECT_EQ(options.machine.name, "a,b");
+  EXPECT_EQ(options.process_name, "p");
+  EXPECT_FALSE(options.machine.debug_threads);
+}
+
+TEST(OptionsTest, UuidIsLowerCase) {
+  EXPECT_EQ(Machine({"-uuid", "550E8400-e29b-41d4-a716-446655440000"}).uuid,
+            "550e8400-e29b-41d4-a716-446655440000");
+}
+
+TEST(OptionsTest, ActionsAndTheirOldSpellings) {
+  const auto old = Machine({"-no-reboot", "-no-shutdown"}).actions;
+  EXPECT_EQ(old.reboot, control::RebootAction::kShutdown);
+  EXPECT_EQ(old.shutdown, control::ShutdownAction::kPause);
+  const auto all = Machine(
+      {"-action", "reboot=shutdown,shutdown=pause,panic=exit-failure,watchdog=inject-nmi"}).actions;
+  EXPECT_EQ(all.reboot, control::RebootAction::kShutdown);
+  EXPECT_EQ(all.panic, control::PanicAction::kExitFailure);
+  EXPECT_EQ(all.watchdog, control::WatchdogAction::kInjectNmi);
+}
+
+TEST(OptionsTest, RtcDateIsSecondsSince1970) {
+  const auto rtc = Machine({"-rtc", "base=2006-06-17T16:01:21,clock=vm"}).rtc;
+  EXPECT_EQ(rtc.base, machine::RtcConfig::Base::kDate);
+  EXPECT_EQ(rtc.date, 1150560081);
+  EXPECT_EQ(rtc.clock, machine::RtcConfig::ClockSource::kVm);
+  EXPECT_EQ(Machine({"-rtc", "base=localtime"}).rtc.base,
+            machine::RtcConfig::Base::kLocaltime);
+}
+
+TEST(OptionsTest, BootAndOvercommit) {
+  const auto machine = Machine({"-boot", "order=c,strict=on", "-overcommit", "mem-lock=on"});
+  EXPECT_EQ(machine.boot, (machine::PropertyTexts{{"order", "c"}, {"strict", "on"}}));
+  EXPECT_TRUE(machine.overcommit.mem_lock);
+}
+
+TEST(OptionsTest, ProcessOptions) {
+  const auto options = Parse({"-pidfile", "/p", "-D", "/log", "-d", "guest_errors,debug", "-msg",
+                              "timestamp=on", "-daemonize", "-no-user-config", "-display", "none",
+                              "-monitor", "none"})
+                           .value();
+  EXPECT_EQ(options.pidfile, "/p");
+  EXPECT_TRUE(options.daemonize);
+  EXPECT_EQ(options.log.file, "/log");
+  EXPECT_EQ(options.log.items, (std::vector<std::string>{"guest_errors", "debug"}));
+  EXPECT_TRUE(options.log.timestamps);
+}
+
+TEST(OptionsTest, ObjectTextHasTheTypesOfItsProperties) {
+  const auto objects = Machine({"-object",
+                                "memory-backend-file,id=m,size=1G,mem-path=/a,,b,share=on,"
+                                "host-nodes=0-1,host-nodes=3,prealloc-threads=2"})
+                           .objects;
+  ASSERT_EQ(objects.size(), 1u);
+  EXPECT_EQ(objects[0].qom_type, "memory-backend-file");
+  EXPECT_EQ(objects[0].id, "m");
+  const auto& properties = objects[0].properties;
+  ASSERT_EQ(properties.size(), 5u);
+  EXPECT_EQ(std::get<uint64_t>(properties[0].second.value), kGiB);
+  EXPECT_EQ(std::get<std::string>(properties[1].second.value), "/a,b");
+  EXPECT_TRUE(std::get<bool>(properties[2].second.value));
+  EXPECT_EQ(std::get<control::PropertyList>(properties[3].second.value).size(), 3u);
+  EXPECT_EQ(std::get<uint64_t>(properties[4].second.value), 2u);
+}
+
+TEST(OptionsTest, ObjectJsonKeepsItsTypes) {
+  const auto objects =
+      Machine({"-object",
+               R"({"qom-type":"memory-backend-ram","id":"m","size":4096,"host-nodes":[0,1]})"})
+          .objects;
+  ASSERT_EQ(objects.size(), 1u);
+  EXPECT_EQ(std::get<uint64_t>(objects[0].properties[0].second.value), 4096u);
+  EXPECT_EQ(std::get<control::PropertyList>(objects[0].properties[1].second.value).size(), 2u);
+}
+
+TEST(OptionsTest, HelpAndVersionEndTheParsing) {
+  EXPECT_EQ(Parse({"-version", "-foo"}).value().show, Show::kVersion);
+  EXPECT_EQ(Parse({"-h"}).value().show, Show::kHelp);
+  EXPECT_EQ(Parse({"--help"}).value().show, Show::kHelp);
+}
+
+TEST(OptionsTest, ListsOfWhatExists) {
+  EXPECT_EQ(Parse({"-machine", "help"}).value().show, Show::kMachines);
+  EXPECT_EQ(Parse({"-machine", "microvm,help"}).value().show, Show::kMachineProperties);
+  EXPECT_EQ(Parse({"-cpu", "help"}).value().show, Show::kCpus);
+  EXPECT_EQ(Parse({"-accel", "help"}).value().show, Show::kAccels);
+  EXPECT_EQ(Parse({"-device", "help"}).value().show, Show::kDevices);
+  EXPECT_EQ(Parse({"-object", "help"}).value().show, Show::kObjects);
+  EXPECT_EQ(Parse({"-chardev", "help"}).value().show, Show::kChardevs);
+  EXPECT_EQ(Parse({"-d", "help"}).value().show, Show::kLogItems);
+}
+
+class ConfigFileTest : public testing::Test {
+ protected:
+  void Write(const std::string& text) { std::ofstream(path_) << text; }
+  void TearDown() override { std::remove(path_.c_str()); }
+  std::string Error() {
+    std::string message = ErrorOf({"-readconfig", path_.c_str()});
+    const std::string prefix = "-readconfig " + path_ + ": " + path_;
+    EXPECT_TRUE(message.starts_with(prefix)) << message;
+    return message.size() > prefix.size() ? message.substr(prefix.size()) : message;
+  }
+  const std::string path_ =
+      std::string(std::getenv("TEST_TMPDIR") ? std::getenv("TEST_TMPDIR") : "/tmp") + "/davit.cfg";
+};
+
+TEST_F(ConfigFileTest, GroupsAreTheOptionsOfTheSameName) {
+  Write("# a comment\n[machine]\n  type = \"microvm\"\n  pit = \"off\"\n\n[memory]\n"
+        "  size = \"64M\"\n[chardev \"c\"]\n  backend = \"null\"\n[smp-opts]\n  cpus = \"2\"\n");
+  const auto options = Parse({"-readconfig", path_.c_str()}).value();
+  EXPECT_EQ(options.machine.type, "microvm");
+  EXPECT_EQ(options.machine.memory.size, 64 * kMiB);
+  EXPECT_EQ(options.machine.smp.cpus, 2u);
+  EXPECT_EQ(options.chardevs[0].id, "c");
+}
+
+TEST_F(ConfigFileTest, ErrorsNameFileAndLine) {
+  Write("[chardevx \"c\"]\n");
+  EXPECT_EQ(Error(), ":1: There is no option group 'chardevx'");
+  Write("backend = \"null\"\n");
+  EXPECT_EQ(Error(), ":1: no group defined");
+  Write("[memory]\n  size = 64\n");
+  EXPECT_EQ(Error(), ":2: parse error");
+  Write("[chardev \"c\"]\n  backend = \"null\"\n  foo = \"x\"\n");
+  EXPECT_EQ(Error(), ":3: Invalid parameter 'foo'");
+}
+
+TEST_F(ConfigFileTest, MissingFileIsNamed) {
+  EXPECT_EQ(ErrorOf({"-readconfig", "/nonexistent"}),
+            "-readconfig /nonexistent: Could not open '/nonexistent': No such file or directory");
+}
+
+TEST(TableTest, EveryRowHasHelpAndOneParser) {
+  for (const OptionRow& row : OptionTable()) {
+    EXPECT_FALSE(row.help.empty()) << row.name;
+    EXPECT_NE(row.parse_text == nullptr, row.apply == nullptr) << row.name;
+    EXPECT_EQ(row.apply == nullptr, row.schema == nullptr) << row.name;
+    EXPECT_EQ(FindOption(row.name), &row);
+  }
+}
+
+}  // namespace
+}  // namespace davit::daemon

@@ -1,0 +1,64 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// -name -msg -display -d: what concerns the process and its messages.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "daemon/options/log_items.h"
+#include "daemon/options/table.h"
+
+namespace davit::daemon {
+
+Status ApplyName(ParseContext& context, ParamList& list) {
+  Options& options = context.options;
+  if (const std::string* guest = list.Find("guest")) options.machine.name = *guest;
+  if (const std::string* process = list.Find("process")) options.process_name = *process;
+  options.machine.debug_threads = list.GetBool("debug-threads", options.machine.debug_threads);
+  return {};
+}
+
+Status ApplyMsg(ParseContext& context, ParamList& list) {
+  LogOptions& log = context.options.log;
+  log.timestamps = list.GetBool("timestamp", log.timestamps);
+  log.guest_name = list.GetBool("guest-name", log.guest_name);
+  return {};
+}
+
+Status ApplyDisplay(ParseContext& context, ParamList& list) {
+  constexpr std::string_view kOfQemu[] = {"gtk",  "sdl",         "egl-headless", "curses",
+                                          "cocoa", "spice-app", "dbus",         "default"};
+  const std::string* type = list.Find("type");
+  if (type == nullptr) return Fail("Parameter 'type' is missing");
+  if (std::find(std::begin(kOfQemu), std::end(kOfQemu), *type) != std::end(kOfQemu)) {
+    return Fail(fmt::format("Display '{}' is not available.", *type));
+  }
+  if (*type != "none") {
+    return Fail(fmt::format("Parameter 'type' does not accept value '{}'", *type));
+  }
+  context.display_given = true;
+  return {};
+}
+
+Status ParseLogItems(ParseContext& context, const std::string& text) {
+  if (text == "help" || text == "?") {
+    context.options.show = Show::kLogItems;
+    return {};
+  }
+  for (size_t at = 0; at <= text.size();) {
+    const size_t comma = std::min(text.find(',', at), text.size());
+    std::string item = text.substr(at, comma - at);
+    const bool known =
+        std::any_of(std::begin(kLogItems), std::end(kLogItems),
+                    [&](const LogItem& row) { return row.name == item; });
+    if (!known) {
+      return Fail(fmt::format("unknown log item '{}' (-d help lists them)", item));
+    }
+    context.options.log.items.push_back(std::move(item));
+    at = comma + 1;
+  }
+  return {};
+}
+
+}  // namespace davit::daemon

@@ -1,0 +1,128 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which keys each structured option has. Groups and keys are QEMU's; only keys that davit
+// acts on are here, so that another is refused by name.
+#include "daemon/options/table.h"
+
+namespace davit::daemon {
+namespace {
+
+using enum ParamType;
+
+constexpr ParamSpec kMachine[] = {
+    {"type", kString, "machine type"},
+    {"accel", kString, "accelerators to try, separated by ':'"},
+    {"kernel_irqchip", kString, "where the interrupt controllers are: on, off, split"},
+    {"kernel-irqchip", kString, "where the interrupt controllers are: on, off, split"},
+    {"kernel", kString, "Linux kernel image file"},
+    {"initrd", kString, "Linux initial ramdisk file"},
+    {"append", kString, "Linux kernel command line"},
+    {"dtb", kString, "device tree file"},
+    {"dumpdtb", kString, "write the device tree to this file and quit"},
+    {"memory-backend", kString, "id of the object that is the main memory"},
+};
+constexpr ParamSpec kAccel[] = {
+    {"accel", kString, "accelerator"},
+};
+constexpr ParamSpec kSmp[] = {
+    {"cpus", kNumber, "CPUs at start"},        {"sockets", kNumber, "sockets on the board"},
+    {"dies", kNumber, "dies in a socket"},     {"clusters", kNumber, "clusters in a die"},
+    {"cores", kNumber, "cores in a die"},      {"threads", kNumber, "threads in a core"},
+    {"maxcpus", kNumber, "CPUs at most"},
+};
+constexpr ParamSpec kMemory[] = {
+    {"size", kString, "initial size; a plain number is in MiB"},
+    {"slots", kNumber, "slots for hot-plug"},
+    {"maxmem", kSize, "size with all slots filled"},
+};
+constexpr ParamSpec kBoot[] = {
+    {"order", kString, "devices to try, by letter"},
+    {"once", kString, "devices to try at the first boot"},
+    {"menu", kBoolean, "interactive boot menu"},
+    {"splash", kString, "picture of the boot menu"},
+    {"splash-time", kNumber, "milliseconds of the picture"},
+    {"reboot-timeout", kNumber, "milliseconds before a failed boot is tried again"},
+    {"strict", kBoolean, "only the devices of the order"},
+};
+constexpr ParamSpec kRtc[] = {
+    {"base", kString, "utc, localtime or a date"},
+    {"clock", kString, "host, rt or vm"},
+    {"driftfix", kString, "none"},
+};
+constexpr ParamSpec kOvercommit[] = {
+    {"mem-lock", kBoolean, "lock guest memory in RAM"},
+    {"cpu-pm", kBoolean, "let the guest idle the host CPU"},
+};
+constexpr ParamSpec kAction[] = {
+    {"reboot", kString, "reset or shutdown"},
+    {"shutdown", kString, "poweroff or pause"},
+    {"panic", kString, "pause, shutdown, exit-failure or none"},
+    {"watchdog", kString, "reset, shutdown, poweroff, inject-nmi, pause, debug or none"},
+};
+constexpr ParamSpec kChardev[] = {
+    {"id", kString, "name of the device"},
+    {"backend", kString, "null, stdio, file, pty or socket"},
+    {"path", kString, "file, or UNIX socket"},
+    {"host", kString, "TCP address"},
+    {"port", kString, "TCP port"},
+    {"fd", kString, "open socket"},
+    {"ipv4", kBoolean, "IPv4 only"},
+    {"ipv6", kBoolean, "IPv6 only"},
+    {"server", kBoolean, "listen"},
+    {"wait", kBoolean, "wait for the first client"},
+    {"delay", kBoolean, "Nagle's algorithm"},
+    {"nodelay", kBoolean, "no Nagle's algorithm"},
+    {"reconnect", kNumber, "seconds between tries to connect"},
+    {"abstract", kBoolean, "the path is in the abstract namespace"},
+    {"tight", kBoolean, "the abstract name has no padding"},
+    {"append", kBoolean, "add to the file"},
+    {"signal", kBoolean, "control characters of the terminal send signals"},
+};
+constexpr ParamSpec kMon[] = {
+    {"id", kString, "name of the monitor"},
+    {"mode", kString, "control"},
+    {"chardev", kString, "id of the character device"},
+    {"pretty", kBoolean, "indent replies"},
+};
+constexpr ParamSpec kName[] = {
+    {"guest", kString, "name of the guest"},
+    {"process", kString, "name of the process"},
+    {"debug-threads", kBoolean, "name the threads"},
+};
+constexpr ParamSpec kMsg[] = {
+    {"timestamp", kBoolean, "time before each message"},
+    {"guest-name", kBoolean, "name of the guest before each message"},
+};
+constexpr ParamSpec kDisplay[] = {
+    {"type", kString, "none"},
+};
+
+}  // namespace
+
+constinit const ParamSchema kMachineSchema{
+    .group = "machine", .dialect = Dialect::kKeyval, .implied = "type", .open = true,
+    .params = kMachine};
+constinit const ParamSchema kAccelSchema{
+    .group = "accel", .implied = "accel", .open = true, .params = kAccel};
+constinit const ParamSchema kSmpSchema{
+    .group = "smp-opts", .dialect = Dialect::kKeyval, .implied = "cpus", .prefix = "smp",
+    .params = kSmp};
+constinit const ParamSchema kMemorySchema{.group = "memory", .implied = "size", .params = kMemory};
+constinit const ParamSchema kBootSchema{
+    .group = "boot-opts", .dialect = Dialect::kKeyval, .implied = "order", .prefix = "boot",
+    .params = kBoot};
+constinit const ParamSchema kRtcSchema{.group = "rtc", .params = kRtc};
+constinit const ParamSchema kOvercommitSchema{.group = "overcommit", .params = kOvercommit};
+constinit const ParamSchema kActionSchema{.group = "action", .params = kAction};
+constinit const ParamSchema kChardevSchema{
+    .group = "chardev", .implied = "backend", .params = kChardev};
+constinit const ParamSchema kMonSchema{.group = "mon", .implied = "chardev", .params = kMon};
+constinit const ParamSchema kNameSchema{.group = "name", .implied = "guest", .params = kName};
+constinit const ParamSchema kMsgSchema{.group = "msg", .params = kMsg};
+constinit const ParamSchema kDisplaySchema{
+    .group = {}, .dialect = Dialect::kKeyval, .implied = "type", .params = kDisplay};
+constinit const ParamSchema kObjectSchema{
+    .group = "object", .implied = "qom-type", .open = true, .params = {}};
+
+}  // namespace davit::daemon

@@ -1,0 +1,162 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See table.h.
+#include "daemon/options/table.h"
+
+#include <algorithm>
+
+namespace davit::daemon {
+namespace {
+
+using Context = ParseContext;
+using Text = const std::string&;
+
+template <std::string machine::MachineConfig::* Member>
+Status SetMachineText(Context& context, Text text) {
+  context.options.machine.*Member = text;
+  return {};
+}
+template <bool machine::MachineConfig::* Member>
+Status SetMachineFlag(Context& context, Text) {
+  context.options.machine.*Member = true;
+  return {};
+}
+template <bool Options::* Member>
+Status SetFlag(Context& context, Text) {
+  context.options.*Member = true;
+  return {};
+}
+template <machine::ImageSource machine::MachineConfig::* Member>
+Status SetImage(Context& context, Text text) {
+  context.options.machine.*Member = text;
+  return {};
+}
+template <Show What>
+Status Print(Context& context, Text) {
+  context.options.show = What;
+  return {};
+}
+Status SetPidfile(Context& context, Text text) {
+  context.options.pidfile = text;
+  return {};
+}
+Status SetLogFile(Context& context, Text text) {
+  context.options.log.file = text;
+  return {};
+}
+Status NoReboot(Context& context, Text) {
+  context.options.machine.actions.reboot = control::RebootAction::kShutdown;
+  return {};
+}
+Status NoShutdown(Context& context, Text) {
+  context.options.machine.actions.shutdown = control::ShutdownAction::kPause;
+  return {};
+}
+// Nothing is read but what the command line names, so there is nothing to leave out.
+Status NoUserConfig(Context&, Text) { return {}; }
+
+constexpr OptionRow kTable[] = {
+    {.name = "h", .help = "same as -help", .parse_text = Print<Show::kHelp>, .listed = false},
+    {.name = "help", .help = "print this text", .parse_text = Print<Show::kHelp>},
+    {.name = "version", .help = "print the version", .parse_text = Print<Show::kVersion>},
+    {.name = "machine", .argument = "[type=]NAME[,PROP=VALUE...]",
+     .help = "machine type ('-machine help' lists them) and its properties",
+     .apply = ApplyMachine, .schema = &kMachineSchema},
+    {.name = "M", .argument = "NAME", .help = "same as -machine", .apply = ApplyMachine,
+     .schema = &kMachineSchema, .listed = false},
+    {.name = "accel", .argument = "[accel=]NAME[,PROP=VALUE...]",
+     .help = "what runs the guest's code: kvm, with kernel-irqchip=on|off|split",
+     .apply = ApplyAccel, .schema = &kAccelSchema},
+    {.name = "cpu", .argument = "MODEL[,+FLAG][,-FLAG][,FLAG=on|off]",
+     .help = "CPU model ('-cpu help' lists them)", .parse_text = ParseCpu},
+    {.name = "smp",
+     .argument = "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]",
+     .help = "number of CPUs, and how they are grouped", .apply = ApplySmp,
+     .schema = &kSmpSchema},
+    {.name = "m", .argument = "[size=]SIZE[,slots=N,maxmem=SIZE]",
+     .help = "guest memory; a plain number is in MiB, suffixes are K, M, G, T",
+     .apply = ApplyMemory, .schema = &kMemorySchema},
+    {.name = "object", .argument = "TYPE,id=ID[,PROP=VALUE...]",
+     .help = "make an object ('-object help' lists the types); JSON as in object-add",
+     .apply = ApplyObject, .schema = &kObjectSchema},
+    {.name = "kernel", .argument = "FILE",
+     .help = "bzImage or ELF kernel; without it the built-in probe guest runs",
+     .parse_text = SetImage<&machine::MachineConfig::kernel>},
+    {.name = "initrd", .argument = "FILE", .help = "initial ramdisk of the kernel",
+     .parse_text = SetImage<&machine::MachineConfig::initrd>},
+    {.name = "append", .argument = "TEXT", .help = "command line of the kernel",
+     .parse_text = SetMachineText<&machine::MachineConfig::append>},
+    {.name = "dtb", .argument = "FILE", .help = "device tree that the guest's is built on",
+     .parse_text = SetMachineText<&machine::MachineConfig::dtb>},
+    {.name = "boot", .argument = "[order=]LETTERS[,KEY=VALUE...]", .help = "boot devices",
+     .apply = ApplyBoot, .schema = &kBootSchema},
+    {.name = "rtc", .argument = "[base=utc|localtime|DATE][,clock=host|rt|vm]",
+     .help = "the real-time clock", .apply = ApplyRtc, .schema = &kRtcSchema},
+    {.name = "overcommit", .argument = "[mem-lock=on|off][,cpu-pm=on|off]",
+     .help = "what the guest may take of the host", .apply = ApplyOvercommit,
+     .schema = &kOvercommitSchema},
+    {.name = "device", .argument = "DRIVER[,PROP=VALUE...]",
+     .help = "add a device ('-device help' lists them)", .parse_text = ParseDevice},
+    {.name = "name", .argument = "[guest=]NAME[,process=NAME][,debug-threads=on|off]",
+     .help = "name of the guest, of the process, of its threads", .apply = ApplyName,
+     .schema = &kNameSchema},
+    {.name = "uuid", .argument = "UUID", .help = "UUID of the machine", .parse_text = ParseUuid},
+    {.name = "S", .help = "do not start the CPUs until QMP 'cont'",
+     .parse_text = SetMachineFlag<&machine::MachineConfig::start_paused>},
+    {.name = "preconfig", .help = "wait for QMP before the machine is made",
+     .parse_text = SetMachineFlag<&machine::MachineConfig::preconfig>},
+    {.name = "no-reboot", .help = "end instead of a reboot", .parse_text = NoReboot},
+    {.name = "no-shutdown", .help = "stop instead of ending when the guest powers off",
+     .parse_text = NoShutdown},
+    {.name = "action", .argument = "EVENT=ACTION[,...]",
+     .help = "what to do at reboot, shutdown, panic, watchdog", .apply = ApplyAction,
+     .schema = &kActionSchema},
+    {.name = "nodefaults", .help = "no default devices",
+     .parse_text = SetFlag<&Options::nodefaults>},
+    {.name = "no-user-config", .help = "read no configuration but what is named here",
+     .parse_text = NoUserConfig},
+    {.name = "nographic", .help = "serial port on the terminal",
+     .parse_text = SetFlag<&Options::nographic>},
+    {.name = "display", .argument = "none", .help = "no display", .apply = ApplyDisplay,
+     .schema = &kDisplaySchema},
+    {.name = "monitor", .argument = "none", .help = "no human monitor",
+     .parse_text = ParseMonitor},
+    {.name = "serial", .argument = "DEV",
+     .help = "serial port: stdio, pty, null, none, file:PATH, unix:PATH, tcp:HOST:PORT, chardev:ID",
+     .parse_text = ParseSerial},
+    {.name = "chardev", .argument = "BACKEND,id=ID[,KEY=VALUE...]",
+     .help = "character device ('-chardev help' lists the back ends)", .apply = ApplyChardev,
+     .schema = &kChardevSchema},
+    {.name = "mon", .argument = "[chardev=]ID,mode=control[,pretty=on|off]",
+     .help = "QMP on a character device", .apply = ApplyMon, .schema = &kMonSchema},
+    {.name = "qmp", .argument = "DEV",
+     .help = "QMP on unix:PATH[,server=on][,wait=off], tcp:HOST:PORT[,...] or stdio",
+     .parse_text = ParseQmp},
+    {.name = "qmp-pretty", .argument = "DEV", .help = "-qmp with indented replies",
+     .parse_text = ParseQmpPretty},
+    {.name = "pidfile", .argument = "FILE", .help = "write the process id to FILE",
+     .parse_text = SetPidfile},
+    {.name = "daemonize", .help = "go to the background once everything is set up",
+     .parse_text = SetFlag<&Options::daemonize>},
+    {.name = "D", .argument = "FILE", .help = "log to FILE instead of stderr",
+     .parse_text = SetLogFile},
+    {.name = "d", .argument = "ITEM[,...]", .help = "log more ('-d help' lists the items)",
+     .parse_text = ParseLogItems},
+    {.name = "msg", .argument = "[timestamp=on|off][,guest-name=on|off]",
+     .help = "form of messages", .apply = ApplyMsg, .schema = &kMsgSchema},
+    {.name = "readconfig", .argument = "FILE", .help = "take options from a config file",
+     .parse_text = ParseReadconfig},
+};
+
+}  // namespace
+
+std::span<const OptionRow> OptionTable() { return kTable; }
+
+const OptionRow* FindOption(std::string_view name) {
+  const auto it = std::find_if(std::begin(kTable), std::end(kTable),
+                               [&](const OptionRow& row) { return row.name == name; });
+  return it == std::end(kTable) ? nullptr : &*it;
+}
+
+}  // namespace davit::daemon
