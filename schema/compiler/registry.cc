@@ -2,13 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The table of emitters: one row each.
+#include "schema/compiler/emit_docs.h"
+#include "schema/compiler/emit_introspect.h"
 #include "schema/compiler/emitter.h"
 
 namespace davit::schema {
 namespace {
 
 constexpr Emitter kEmitters[] = {
-    {"none", [](const Schema&, const EmitOptions&, OutputFiles&) {}},
+    {"introspect", EmitIntrospect},
+    {"docs", EmitDocs},
 };
 
 }  // namespace
