@@ -190,9 +190,16 @@ Status Client::SendBytes(std::string_view bytes, const std::vector<int>& fds, De
   return {};
 }
 
+Result<std::string> Client::ReadLine(milliseconds timeout) { return ReadLineUntil(After(timeout)); }
+
 Result<json::Value> Client::ReadMessageUntil(Deadline deadline) {
+  DAVIT_ASSIGN(const std::string line, ReadLineUntil(deadline));
+  return json::Parse(line);
+}
+
+Result<std::string> Client::ReadLineUntil(Deadline deadline) {
   for (;;) {
-    if (std::optional<std::string> line = TakeLine()) return json::Parse(*line);
+    if (std::optional<std::string> line = TakeLine()) return std::move(*line);
     DAVIT_TRY(WaitFor(fd_.get(), POLLIN, deadline));
     DAVIT_TRY(Fill());
   }

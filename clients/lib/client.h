@@ -81,6 +81,8 @@ class Client {
   // The layer below, for tests of the wire: bytes as they are, messages as they come.
   Status SendRaw(std::string_view bytes, milliseconds timeout = kDefaultTimeout);
   Result<json::Value> ReadMessage(milliseconds timeout = kDefaultTimeout);
+  // One line as it came, its LF cut off.
+  Result<std::string> ReadLine(milliseconds timeout = kDefaultTimeout);
 
  private:
   using Deadline = std::chrono::steady_clock::time_point;
@@ -88,6 +90,7 @@ class Client {
   explicit Client(UniqueFd fd) : fd_(std::move(fd)) {}
   Status SendBytes(std::string_view bytes, const std::vector<int>& fds, Deadline deadline);
   Result<json::Value> ReadMessageUntil(Deadline deadline);
+  Result<std::string> ReadLineUntil(Deadline deadline);
   // Takes one line out of buffer_ if it holds a whole one.
   std::optional<std::string> TakeLine();
   // Reads once; Error on end of file.

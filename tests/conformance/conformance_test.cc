@@ -1,0 +1,111 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Plays each transcript to davitd, and to Debian's QEMU where it is installed: so that what is
+// written as expected is QEMU's answer and not our belief.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "clients/lib/client.h"
+#include "tests/conformance/transcript.h"
+#include "tests/support/vm.h"
+
+namespace davit::testing {
+namespace {
+
+constexpr const char* kQemu = "/usr/bin/qemu-system-x86_64";
+constexpr std::string_view kEndMark = "end-of-transcript";
+
+std::vector<std::string> TranscriptNames() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator("tests/conformance/transcripts")) {
+    names.push_back(entry.path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<Transcript> Load(const std::string& name) {
+  std::ifstream file("tests/conformance/transcripts/" + name + ".txt");
+  std::stringstream text;
+  text << file.rdbuf();
+  return ParseTranscript(text.str());
+}
+
+void ExpectEnd(client::Client& qmp, int line) {
+  Result<std::string> end = qmp.ReadLine();
+  EXPECT_FALSE(end) << "line " << line << ": expected the end of the connection, got: " << *end;
+}
+
+void Play(const Transcript& transcript, client::Client& qmp) {
+  bool ended = false;
+  for (const TranscriptStep& step : transcript.steps) {
+    switch (step.kind) {
+      case TranscriptStep::Kind::kSend:
+        ASSERT_TRUE(qmp.SendRaw(step.text)) << "line " << step.line;
+        break;
+      case TranscriptStep::Kind::kExpect: {
+        Result<std::string> line = qmp.ReadLine();
+        ASSERT_TRUE(line) << "line " << step.line << ": " << line.error() << "\n  expected "
+                          << step.text;
+        ASSERT_TRUE(LineMatches(step.text + "\r", *line))
+            << "line " << step.line << "\n  expected " << step.text << "\n  got      " << *line;
+        break;
+      }
+      case TranscriptStep::Kind::kEndOfFile:
+        ExpectEnd(qmp, step.line);
+        ended = true;
+        break;
+    }
+  }
+  if (ended) return;
+  // Nothing may come that the transcript does not have.
+  ASSERT_TRUE(qmp.SendRaw("{\"execute\": \"x\", \"id\": \"end-of-transcript\"}\n"));
+  Result<std::string> last = qmp.ReadLine();
+  ASSERT_TRUE(last) << last.error();
+  EXPECT_NE(last->find(kEndMark), std::string::npos) << "not in the transcript: " << *last;
+}
+
+void PlayTo(const std::string& program, const Transcript& transcript,
+            const std::vector<std::string>& args) {
+  VmOptions options;
+  options.program = program;
+  options.args = {"-nodefaults", "-display", "none"};
+  options.args.insert(options.args.end(), args.begin(), args.end());
+  options.serial_stdio = false;
+  options.negotiate = false;
+  Result<std::unique_ptr<Vm>> vm = Vm::Start(std::move(options));
+  ASSERT_TRUE(vm) << vm.error();
+  Play(transcript, (*vm)->qmp());
+}
+
+class ConformanceTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ConformanceTest, Davitd) {
+  Result<Transcript> transcript = Load(GetParam());
+  ASSERT_TRUE(transcript) << transcript.error();
+  PlayTo(DavitdPath(), *transcript, transcript->davit_args);
+}
+
+TEST_P(ConformanceTest, Qemu) {
+  Result<Transcript> transcript = Load(GetParam());
+  ASSERT_TRUE(transcript) << transcript.error();
+  if (transcript->davit_only) GTEST_SKIP() << "a transcript of davit's own";
+  if (access(kQemu, X_OK) != 0) GTEST_SKIP() << kQemu << " is not installed";
+  PlayTo(kQemu, *transcript, transcript->qemu_args);
+}
+
+INSTANTIATE_TEST_SUITE_P(Transcripts, ConformanceTest, ::testing::ValuesIn(TranscriptNames()),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace davit::testing
