@@ -91,7 +91,7 @@ std::string_view KindTitle(TypeKind kind) {
 
 class Page {
  public:
-  Page(const Schema& schema) : schema_(schema) {}
+  explicit Page(const Schema& schema) : schema_(schema) {}
 
   std::string Write() {
     out_ = "# QMP reference\n\nGenerated from the QAPI schema, the source of the code that reads and "
@@ -213,7 +213,7 @@ class Page {
 
   void Bullet(const std::string& head, std::string_view doc) {
     out_ += "- " + head;
-    if (!doc.empty()) out_ += "\n" + Indent(Text(doc), 2);
+    if (!doc.empty()) out_ += ":" + Indent(" " + Text(doc), 2).substr(2);
     out_ += '\n';
   }
 
@@ -223,11 +223,11 @@ class Page {
     for (const Feature& feature : features) {
       out += fmt::format("{}`{}`", out.empty() ? "" : ", ", feature.name);
     }
-    return fmt::format(" (features: {})", out);
+    return fmt::format("; features: {}", out);
   }
 
   void WriteMember(const Member& member) {
-    Bullet(fmt::format("`{}`: {}{}{}", member.name, TypeText(member.type),
+    Bullet(fmt::format("`{}` ({}{}{})", member.name, TypeText(member.type),
                        member.optional ? ", optional" : "", FeatureNote(member.features)),
            member.doc);
   }
