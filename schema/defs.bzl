@@ -14,7 +14,7 @@ _STEMS = [
     "client",
 ]
 
-def qapi_library(name, schema, srcs, prefix = "", defines = [], visibility = None):
+def qapi_library(name, schema, srcs, prefix = "", namespace = "", defines = [], visibility = None):
     """Compiles a schema.
 
     Args:
@@ -22,6 +22,7 @@ def qapi_library(name, schema, srcs, prefix = "", defines = [], visibility = Non
       schema: the root file.
       srcs: the root file and every file it includes.
       prefix: put before the names of the generated files.
+      namespace: of the C++ (davit::qapi unless given; inside davit).
       defines: names that `if` conditions of the schema find defined.
       visibility: of the library.
 
@@ -40,6 +41,7 @@ def qapi_library(name, schema, srcs, prefix = "", defines = [], visibility = Non
             "--out-dir $(RULEDIR)",
             "--include-dir " + native.package_name(),
         ] + (["--prefix " + prefix] if prefix else []) +
+                       (["--namespace " + namespace] if namespace else []) +
                        ["--define " + d for d in defines]),
         message = "Compiling QAPI schema",
         tools = ["//schema/compiler:qapi-compiler"],

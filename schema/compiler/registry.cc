@@ -2,15 +2,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The table of emitters: one row each.
+#include "schema/compiler/emit_client.h"
+#include "schema/compiler/emit_codecs.h"
+#include "schema/compiler/emit_commands.h"
 #include "schema/compiler/emit_docs.h"
+#include "schema/compiler/emit_events.h"
 #include "schema/compiler/emit_introspect.h"
+#include "schema/compiler/emit_types.h"
 #include "schema/compiler/emitter.h"
 
 namespace davit::schema {
 namespace {
 
 constexpr Emitter kEmitters[] = {
+    {"types", EmitTypes},
+    {"codecs", EmitCodecs},
+    {"commands", EmitCommands},
+    {"events", EmitEvents},
     {"introspect", EmitIntrospect},
+    {"client", EmitClient},
     {"docs", EmitDocs},
 };
 
