@@ -1,0 +1,113 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See commands.h. Verbs and "help".
+#include "qmp/handlers/hmp/commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace davit::qmp::hmp {
+namespace {
+
+void ListInfo(Call& call) {
+  for (const Command& command : InfoCommands()) call.out += HelpLine("info ", command);
+}
+
+Status Help(Call& call) {
+  if (call.text.empty()) {
+    for (const Command& command : Commands()) call.out += HelpLine("", command);
+    return {};
+  }
+  std::string_view rest = call.text;
+  const std::string_view word = rest.substr(0, rest.find(' '));
+  rest.remove_prefix(word.size());
+  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+  if (word == "info") {
+    const std::string_view topic = rest.substr(0, rest.find(' '));
+    if (topic.empty()) {
+      ListInfo(call);
+    } else if (const Command* info = Find(InfoCommands(), topic)) {
+      call.out += HelpLine("info ", *info);
+    } else {
+      call.out += fmt::format("unknown command: 'info {}'\n", topic);
+    }
+    return {};
+  }
+  const Command* command = Find(Commands(), word);
+  call.out += command != nullptr ? HelpLine("", *command)
+                                 : fmt::format("unknown command: '{}'\n", word);
+  return {};
+}
+
+Status SetCpu(Call& call) {
+  // The choice would last for this one command line: each starts with its own cpu-index.
+  if (call.number >= static_cast<int64_t>(call.vm.Cpus().size())) {
+    call.out += "invalid CPU index\n";
+  }
+  return {};
+}
+
+Status Quit(Call& call) {
+  call.vm.Quit(control::ShutdownCause::kHostQmpQuit);
+  return {};
+}
+
+constexpr Command kCommands[] = {
+    {.name = "cont|c", .usage = "", .help = "resume emulation",
+     .run = [](Call& call) { return call.vm.Cont(); }},
+    {.name = "cpu", .usage = "index", .help = "set the default CPU",
+     .arguments = Arguments::kNumber, .run = SetCpu},
+    {.name = "dumpdtb", .usage = "filename", .help = "write the guest's device tree to a file",
+     .arguments = Arguments::kText, .wanted = "filename",
+     .run = [](Call& call) { return call.vm.DumpDtb(call.text); }},
+    {.name = "help|?", .usage = "[cmd]", .help = "show the help",
+     .arguments = Arguments::kOptionalText, .run = Help},
+    {.name = "info", .usage = "[subcommand]", .help = "show something about the VM",
+     .run =
+         [](Call& call) {
+           ListInfo(call);
+           return Status();
+         }},
+    {.name = "nmi", .usage = "", .help = "inject an NMI",
+     .run = [](Call& call) { return call.vm.InjectNmi(); }},
+    {.name = "object_del", .usage = "id", .help = "destroy an object",
+     .arguments = Arguments::kText, .wanted = "string",
+     .run = [](Call& call) { return call.vm.ObjectDel(call.text); }},
+    {.name = "quit|q", .usage = "", .help = "end the VM and the process", .run = Quit},
+    {.name = "stop|s", .usage = "", .help = "stop emulation",
+     .run = [](Call& call) { return call.vm.Stop(); }},
+    {.name = "system_powerdown", .usage = "", .help = "press the power button",
+     .run = [](Call& call) { return call.vm.SystemPowerdown(); }},
+    {.name = "system_reset", .usage = "", .help = "reset the system",
+     .run = [](Call& call) { return call.vm.SystemReset(); }},
+    {.name = "system_wakeup", .usage = "", .help = "wake the guest from suspend",
+     .run = [](Call& call) { return call.vm.SystemWakeup(); }},
+};
+
+// "cont|c" has the names "cont" and "c".
+bool HasName(std::string_view names, std::string_view name) {
+  while (!names.empty()) {
+    const size_t bar = std::min(names.find('|'), names.size());
+    if (names.substr(0, bar) == name) return true;
+    names.remove_prefix(std::min(bar + 1, names.size()));
+  }
+  return false;
+}
+
+}  // namespace
+
+std::span<const Command> Commands() { return kCommands; }
+
+const Command* Find(std::span<const Command> table, std::string_view name) {
+  const auto it = std::find_if(table.begin(), table.end(),
+                               [&](const Command& row) { return HasName(row.name, name); });
+  return it == table.end() ? nullptr : &*it;
+}
+
+std::string HelpLine(std::string_view prefix, const Command& command) {
+  return fmt::format("{}{} {} -- {}\n", prefix, command.name, command.usage, command.help);
+}
+
+}  // namespace davit::qmp::hmp

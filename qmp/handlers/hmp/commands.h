@@ -1,0 +1,58 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of human monitor commands. Inner header of this package.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "vmm/base/error.h"
+#include "vmm/control/chardev_control.h"
+#include "vmm/control/vm_control.h"
+
+namespace davit::qmp::hmp {
+
+// One execution.
+struct Call {
+  control::VmControl& vm;
+  const control::ChardevControl& chardevs;
+  const std::string& version;
+  int64_t current_cpu = 0;
+  std::string out;  // lines end in '\n'
+
+  // Arguments, by the row's kind.
+  std::string text;         // kText, kOptionalText
+  bool all = false;         // kCpu: -a
+  bool has_number = false;  // kCpu: a CPU was given
+  int64_t number = 0;       // kNumber, kCpu
+};
+
+enum class Arguments : uint8_t {
+  kNone,
+  kText,          // one word, needed
+  kOptionalText,  // the rest of the line
+  kNumber,        // one number, needed
+  kCpu,           // [-a|vcpu]
+};
+
+struct Command {
+  std::string_view name;   // with aliases: "cont|c"
+  std::string_view usage;  // as help shows it
+  std::string_view help;
+  Arguments arguments = Arguments::kNone;
+  std::string_view wanted = {};  // kText: what is missing, "filename"
+  Status (*run)(Call&) = nullptr;
+};
+
+// Both sorted by name.
+std::span<const Command> Commands();
+std::span<const Command> InfoCommands();
+
+const Command* Find(std::span<const Command> table, std::string_view name);
+// "stop|s  -- stop emulation\n"; `prefix` is "" or "info ".
+std::string HelpLine(std::string_view prefix, const Command& command);
+
+}  // namespace davit::qmp::hmp

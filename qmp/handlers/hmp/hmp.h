@@ -1,0 +1,33 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The human monitor as human-monitor-command offers it: one command line in, text out, in QEMU's
+// formats. A table row (commands.cc) is a command: names, argument, help, function. Owner: control thread.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "vmm/base/error.h"
+#include "vmm/control/chardev_control.h"
+#include "vmm/control/vm_control.h"
+
+namespace davit::qmp {
+
+class Hmp {
+ public:
+  // References must outlive it. `version` is what "info version" prints.
+  Hmp(control::VmControl& vm, const control::ChardevControl& chardevs, std::string version)
+      : vm_(vm), chardevs_(chardevs), version_(std::move(version)) {}
+
+  // The output, lines ended by CR LF; faults of the command line are part of it. Error: there is no
+  // CPU `cpu_index`.
+  Result<std::string> Execute(const std::string& line, std::optional<int64_t> cpu_index) const;
+
+ private:
+  control::VmControl& vm_;
+  const control::ChardevControl& chardevs_;
+  std::string version_;
+};
+
+}  // namespace davit::qmp

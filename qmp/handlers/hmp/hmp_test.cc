@@ -1,0 +1,202 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Output of the human monitor, as QEMU 7.2 prints it for the same state.
+#include "qmp/handlers/hmp/hmp.h"
+
+#include <gtest/gtest.h>
+
+#include "qmp/handlers/testing/fake_vm_control.h"
+
+namespace davit::qmp {
+namespace {
+
+using control::RunState;
+
+class HmpTest : public testing::Test {
+ protected:
+  std::string Do(const std::string& line, std::optional<int64_t> cpu = std::nullopt) {
+    const auto result = hmp_.Execute(line, cpu);
+    return result ? *result : "error: " + result.error().message;
+  }
+  control::FakeVmControl vm_;
+  control::FakeChardevs chardevs_;
+  Hmp hmp_{vm_, chardevs_, "7.2.0davit"};
+};
+
+TEST_F(HmpTest, VerbsCallTheVm) {
+  for (const char* line : {"stop", "s", "cont", "c", "system_reset", "system_powerdown",
+                           "system_wakeup", "nmi", "dumpdtb /x", "object_del m"}) {
+    EXPECT_EQ(Do(line), "") << line;
+  }
+  EXPECT_EQ(vm_.calls,
+            (std::vector<std::string>{"stop", "stop", "cont", "cont", "reset", "powerdown",
+                                      "wakeup", "nmi", "dumpdtb /x", "object-del m"}));
+}
+
+TEST_F(HmpTest, QuitHasTheCauseOfQmp) {
+  EXPECT_EQ(Do("q"), "");
+  EXPECT_EQ(vm_.quit_cause, control::ShutdownCause::kHostQmpQuit);
+}
+
+TEST_F(HmpTest, FailedVerbSaysWhy) {
+  vm_.error = "wake-up from suspend is not supported by this guest";
+  EXPECT_EQ(Do("system_wakeup"),
+            "Error: wake-up from suspend is not supported by this guest\r\n");
+}
+
+TEST_F(HmpTest, UnknownCommandsAreNamed) {
+  EXPECT_EQ(Do("foo"), "unknown command: 'foo'\r\n");
+  EXPECT_EQ(Do("info foo bar"), "unknown command: 'info foo'\r\n");
+  EXPECT_EQ(Do("INFO status"), "unknown command: 'INFO'\r\n");
+  EXPECT_EQ(Do("sto"), "unknown command: 'sto'\r\n");
+}
+
+TEST_F(HmpTest, BlankLineDoesNothing) {
+  EXPECT_EQ(Do(""), "");
+  EXPECT_EQ(Do("  \t"), "");
+}
+
+TEST_F(HmpTest, ArgumentsTooManyOrMissing) {
+  EXPECT_EQ(Do("stop x"),
+            "stop|s: extraneous characters at the end of line\r\n"
+            "Try \"help stop\" for more information\r\n");
+  EXPECT_EQ(Do("info cpus x"),
+            "cpus: extraneous characters at the end of line\r\n"
+            "Try \"help info cpus\" for more information\r\n");
+  EXPECT_EQ(Do("dumpdtb"),
+            "dumpdtb: filename expected\r\nTry \"help dumpdtb\" for more information\r\n");
+  EXPECT_EQ(Do("info registers -z"),
+            "registers: unsupported option -z\r\n"
+            "Try \"help info registers\" for more information\r\n");
+  EXPECT_EQ(Do("cpu"),
+            "unexpected end of expression\r\nTry \"help cpu\" for more information\r\n");
+  EXPECT_EQ(Do("cpu x"),
+            "invalid char 'x' in expression\r\nTry \"help cpu\" for more information\r\n");
+  EXPECT_TRUE(vm_.calls.empty());
+}
+
+TEST_F(HmpTest, Status) {
+  EXPECT_EQ(Do("info status"), "VM status: running\r\n");
+  vm_.state = RunState::kPaused;
+  EXPECT_EQ(Do("info status"), "VM status: paused\r\n");
+  vm_.state = RunState::kPrelaunch;
+  EXPECT_EQ(Do("  info   status "), "VM status: paused (prelaunch)\r\n");
+}
+
+TEST_F(HmpTest, NameOnlyWhenThereIsOne) {
+  EXPECT_EQ(Do("info name"), "");
+  vm_.vm_name = "web";
+  EXPECT_EQ(Do("info name"), "web\r\n");
+}
+
+TEST_F(HmpTest, ShortTopics) {
+  EXPECT_EQ(Do("info version"), "7.2.0davit\r\n");
+  EXPECT_EQ(Do("info uuid"), "550e8400-e29b-41d4-a716-446655440000\r\n");
+  EXPECT_EQ(Do("info kvm"), "kvm support: enabled\r\n");
+  EXPECT_EQ(Do("info chardev"),
+            "serial0: filename=null\r\ncompat_monitor0: filename=unix:/q,server=on\r\n");
+  EXPECT_EQ(Do("info memory_size_summary"), "base memory: 1048576\r\nplugged memory: 0\r\n");
+}
+
+TEST_F(HmpTest, CpusMarkTheCurrentOne) {
+  EXPECT_EQ(Do("info cpus"), "* CPU #0: thread_id=100\r\n  CPU #1: thread_id=101\r\n");
+  EXPECT_EQ(Do("info cpus", 1), "  CPU #0: thread_id=100\r\n* CPU #1: thread_id=101\r\n");
+  EXPECT_EQ(Do("info cpus", 7), "error: Parameter 'cpu-index' expects a CPU number");
+  EXPECT_EQ(Do("cpu 1"), "");
+  EXPECT_EQ(Do("cpu 7"), "invalid CPU index\r\n");
+}
+
+TEST_F(HmpTest, HelpOfAllOfOneAndOfInfo) {
+  EXPECT_EQ(Do("help help"), "help|? [cmd] -- show the help\r\n");
+  EXPECT_EQ(Do("? s"), "stop|s  -- stop emulation\r\n");
+  EXPECT_EQ(Do("help info version"), "info version  -- show the version\r\n");
+  EXPECT_EQ(Do("help foo"), "unknown command: 'foo'\r\n");
+  EXPECT_EQ(Do("info"), Do("help info"));
+  EXPECT_TRUE(Do("help").starts_with("cont|c  -- resume emulation\r\n"));
+  EXPECT_NE(Do("info").find("info registers [-a|vcpu] -- "), std::string::npos);
+}
+
+TEST_F(HmpTest, QtreeIsIndentedTwoALevel) {
+  control::QtreeNode rtc{"mc146818rtc", "", {{"iobase", "112 (0x70)"}}, {}};
+  control::QtreeNode bridge{"isabus-bridge", "", {}, {{"isa.0", "ISA", {rtc}}}};
+  vm_.qtree = {"main-system-bus", "System", {bridge}};
+  EXPECT_EQ(Do("info qtree"),
+            "bus: main-system-bus\r\n"
+            "  type System\r\n"
+            "  dev: isabus-bridge, id \"\"\r\n"
+            "    bus: isa.0\r\n"
+            "      type ISA\r\n"
+            "      dev: mc146818rtc, id \"\"\r\n"
+            "        iobase = 112 (0x70)\r\n");
+}
+
+TEST_F(HmpTest, MemdevsCloseWithABlankLine) {
+  vm_.memdevs = {{.id = "m", .size = 4096, .reserve = true, .host_nodes = {0, 1}}};
+  EXPECT_EQ(Do("info memdev"),
+            "memory backend: m\r\n  size:  4096\r\n  merge: true\r\n  dump: true\r\n"
+            "  prealloc: false\r\n  share: false\r\n  reserve: true\r\n  policy: default\r\n"
+            "  host nodes: 0,1\r\n\r\n");
+}
+
+TEST_F(HmpTest, RegistersInRealMode) {
+  control::CpuRegisters& r = vm_.registers[1];
+  r.gpr[3] = 0x60fb1;
+  r.rip = 0xfff0;
+  r.rflags = 0x46;
+  r.cs = {0xf000, 0xffff0000, 0xffff, 0x9b00};
+  r.cr0 = 0x60000010;
+  r.dr[6] = 0xffff0ff0;
+  r.dr[7] = 0x400;
+  r.halted = true;
+  const std::string text = Do("info registers 1");
+  EXPECT_TRUE(text.starts_with(
+      "\r\nCPU#1\r\nEAX=00000000 EBX=00000000 ECX=00000000 EDX=00060fb1\r\n"
+      "ESI=00000000 EDI=00000000 EBP=00000000 ESP=00000000\r\n"
+      "EIP=0000fff0 EFL=00000046 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n"
+      "ES =0000 00000000 00000000 00000000\r\n"
+      "CS =f000 ffff0000 0000ffff 00009b00\r\n"))
+      << text;
+  EXPECT_TRUE(text.ends_with(
+      "GDT=     00000000 00000000\r\nIDT=     00000000 00000000\r\n"
+      "CR0=60000010 CR2=00000000 CR3=00000000 CR4=00000000\r\n"
+      "DR0=0000000000000000 DR1=0000000000000000 DR2=0000000000000000 DR3=0000000000000000 \r\n"
+      "DR6=00000000ffff0ff0 DR7=0000000000000400\r\nEFER=0000000000000000\r\n"))
+      << text;
+}
+
+TEST_F(HmpTest, RegistersInLongMode) {
+  control::CpuRegisters& r = vm_.registers[0];
+  r.gpr[8] = 5;
+  r.rip = 0xffffffff94bc3643;
+  r.rflags = 0x283;
+  r.cs = {0x10, 0, 0xffffffff, 0xaf9b00};
+  r.ss = {0x18, 0, 0xffffffff, 0xcf9300};
+  r.tr = {0x40, 0xfffffe0000003000, 0x4087, 0x8900};
+  r.cr0 = 0x80050033;
+  r.efer = 0xd01;
+  r.gdt_base = 0xfffffe0000001000;
+  r.gdt_limit = 0x7f;
+  const std::string text = Do("info registers");
+  for (const char* line :
+       {"R8 =0000000000000005 R9 =0000000000000000 R10=0000000000000000 R11=0000000000000000\r\n",
+        "RIP=ffffffff94bc3643 RFL=00000283 [--S---C] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\n",
+        "CS =0010 0000000000000000 ffffffff 00af9b00 DPL=0 CS64 [-RA]\r\n",
+        "SS =0018 0000000000000000 ffffffff 00cf9300 DPL=0 DS   [-WA]\r\n",
+        "DS =0000 0000000000000000 00000000 00000000\r\n",
+        "TR =0040 fffffe0000003000 00004087 00008900 DPL=0 TSS64-avl\r\n",
+        "GDT=     fffffe0000001000 0000007f\r\n",
+        "CR0=80050033 CR2=0000000000000000 CR3=0000000000000000 CR4=00000000\r\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  }
+}
+
+TEST_F(HmpTest, RegistersOfAllAndOfNone) {
+  const std::string all = Do("info registers -a");
+  EXPECT_NE(all.find("CPU#0\r\n"), std::string::npos);
+  EXPECT_NE(all.find("CPU#1\r\n"), std::string::npos);
+  EXPECT_EQ(Do("info registers 5"), "CPU#5 not available\r\n");
+}
+
+}  // namespace
+}  // namespace davit::qmp

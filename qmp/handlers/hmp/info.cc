@@ -1,0 +1,163 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See commands.h. The topics of "info".
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "qmp/handlers/hmp/commands.h"
+#include "qmp/handlers/hmp/registers.h"
+
+namespace davit::qmp::hmp {
+namespace {
+
+using control::QtreeNode;
+using control::RunState;
+
+template <typename... T>
+void Print(Call& call, fmt::format_string<T...> format, T&&... values) {
+  fmt::format_to(std::back_inserter(call.out), format, std::forward<T>(values)...);
+}
+
+Status Chardevs(Call& call) {
+  for (const control::ChardevInfo& info : call.chardevs.Chardevs()) {
+    Print(call, "{}: filename={}\n", info.label, info.filename);
+  }
+  return {};
+}
+
+Status Cpus(Call& call) {
+  for (const control::CpuInfo& cpu : call.vm.Cpus()) {
+    Print(call, "{} CPU #{}: thread_id={}\n", cpu.index == call.current_cpu ? '*' : ' ', cpu.index,
+          cpu.host_tid);
+  }
+  return {};
+}
+
+Status IoThreads(Call& call) {
+  for (const control::IoThreadInfo& thread : call.vm.IoThreads()) {
+    Print(call,
+          "{}:\n  thread_id={}\n  poll-max-ns={}\n  poll-grow={}\n  poll-shrink={}\n"
+          "  aio-max-batch={}\n",
+          thread.id, thread.thread_id, thread.poll_max_ns, thread.poll_grow, thread.poll_shrink,
+          thread.aio_max_batch);
+  }
+  return {};
+}
+
+Status Kvm(Call& call) {
+  Print(call, "kvm support: {}\n",
+        !call.vm.kvm_present() ? "not compiled" : call.vm.kvm_enabled() ? "enabled" : "disabled");
+  return {};
+}
+
+Status Memdevs(Call& call) {
+  const auto on = [](bool value) { return value ? "true" : "false"; };
+  for (const control::MemdevInfo& memdev : call.vm.Memdevs()) {
+    Print(call,
+          "memory backend: {}\n  size:  {}\n  merge: {}\n  dump: {}\n  prealloc: {}\n  share: {}\n",
+          memdev.id, memdev.size, on(memdev.merge), on(memdev.dump), on(memdev.prealloc),
+          on(memdev.share));
+    if (memdev.reserve) Print(call, "  reserve: {}\n", on(*memdev.reserve));
+    Print(call, "  policy: {}\n  host nodes: ", memdev.policy);
+    for (size_t i = 0; i < memdev.host_nodes.size(); ++i) {
+      Print(call, "{}{}", i == 0 ? "" : ",", memdev.host_nodes[i]);
+    }
+    call.out += '\n';
+  }
+  call.out += '\n';
+  return {};
+}
+
+Status MemorySize(Call& call) {
+  const control::MemorySizeSummary summary = call.vm.MemorySize();
+  Print(call, "base memory: {}\n", summary.base_memory);
+  if (summary.plugged_memory) Print(call, "plugged memory: {}\n", *summary.plugged_memory);
+  return {};
+}
+
+Status Name(Call& call) {
+  if (!call.vm.name().empty()) Print(call, "{}\n", call.vm.name());
+  return {};
+}
+
+void PrintBus(Call& call, const QtreeNode::Bus& bus, int indent) {
+  Print(call, "{:{}}bus: {}\n{:{}}type {}\n", "", indent, bus.name, "", indent + 2, bus.type);
+  for (const QtreeNode& device : bus.devices) {
+    Print(call, "{:{}}dev: {}, id \"{}\"\n", "", indent + 2, device.type, device.id);
+    for (const auto& [name, value] : device.properties) {
+      Print(call, "{:{}}{} = {}\n", "", indent + 4, name, value);
+    }
+    for (const QtreeNode::Bus& child : device.buses) PrintBus(call, child, indent + 4);
+  }
+}
+
+Status Qtree(Call& call) {
+  PrintBus(call, call.vm.Qtree(), 0);
+  return {};
+}
+
+Status Registers(Call& call) {
+  DAVIT_ASSIGN(const auto registers, call.vm.Registers());
+  if (call.all) {
+    for (size_t i = 0; i < registers.size(); ++i) {
+      call.out += FormatRegisters(static_cast<int64_t>(i), registers[i]);
+    }
+    return {};
+  }
+  const int64_t cpu = call.has_number ? call.number : call.current_cpu;
+  if (cpu < 0 || cpu >= static_cast<int64_t>(registers.size())) {
+    if (call.has_number) {
+      Print(call, "CPU#{} not available\n", cpu);
+    } else {
+      call.out += "No CPU available\n";
+    }
+    return {};
+  }
+  call.out += FormatRegisters(cpu, registers[static_cast<size_t>(cpu)]);
+  return {};
+}
+
+Status RunStatus(Call& call) {
+  const RunState state = call.vm.run_state();
+  const bool running = state == RunState::kRunning;
+  Print(call, "VM status: {}", running ? "running" : "paused");
+  if (!running && state != RunState::kPaused) Print(call, " ({})", RunStateName(state));
+  call.out += '\n';
+  return {};
+}
+
+Status Uuid(Call& call) {
+  Print(call, "{}\n", call.vm.uuid());
+  return {};
+}
+
+Status Version(Call& call) {
+  Print(call, "{}\n", call.version);
+  return {};
+}
+
+constexpr Command kInfo[] = {
+    {.name = "chardev", .usage = "", .help = "show the character devices", .run = Chardevs},
+    {.name = "cpus", .usage = "", .help = "show the CPUs and their threads", .run = Cpus},
+    {.name = "iothreads", .usage = "", .help = "show the I/O threads", .run = IoThreads},
+    {.name = "kvm", .usage = "", .help = "show if KVM is in use", .run = Kvm},
+    {.name = "memdev", .usage = "", .help = "show the memory backends", .run = Memdevs},
+    {.name = "memory_size_summary", .usage = "", .help = "show the size of the guest's memory",
+     .run = MemorySize},
+    {.name = "name", .usage = "", .help = "show the VM's name", .run = Name},
+    {.name = "qtree", .usage = "", .help = "show the tree of buses and devices", .run = Qtree},
+    {.name = "registers", .usage = "[-a|vcpu]",
+     .help = "show the registers of a CPU (-a: of all of them)", .arguments = Arguments::kCpu,
+     .run = Registers},
+    {.name = "status", .usage = "", .help = "show the VM's run state", .run = RunStatus},
+    {.name = "uuid", .usage = "", .help = "show the VM's UUID", .run = Uuid},
+    {.name = "version", .usage = "", .help = "show the version", .run = Version},
+};
+
+}  // namespace
+
+std::span<const Command> InfoCommands() { return kInfo; }
+
+}  // namespace davit::qmp::hmp

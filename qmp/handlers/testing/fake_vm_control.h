@@ -1,0 +1,88 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// VmControl of tests: public fields are what it answers, `calls` is what it was told.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vmm/control/chardev_control.h"
+#include "vmm/control/vm_control.h"
+
+namespace davit::control {
+
+class FakeVmControl final : public VmControl {
+ public:
+  RunState run_state() const override { return state; }
+  bool in_preconfig() const override { return preconfig; }
+  Status ExitPreconfig() override { return Did("exit-preconfig"); }
+  Status Stop() override { return Did("stop"); }
+  Status Cont() override { return Did("cont"); }
+  Status SystemReset() override { return Did("reset"); }
+  Status SystemPowerdown() override { return Did("powerdown"); }
+  Status SystemWakeup() override { return Did("wakeup"); }
+  void Quit(ShutdownCause cause) override {
+    calls.push_back("quit");
+    quit_cause = cause;
+  }
+  Status InjectNmi() override { return Did("nmi"); }
+  ActionPolicy actions() const override { return {}; }
+  void SetActions(const ActionChange& change) override {
+    calls.push_back("set-actions");
+    action_change = change;
+  }
+  std::string name() const override { return vm_name; }
+  std::string uuid() const override { return "550e8400-e29b-41d4-a716-446655440000"; }
+  bool kvm_enabled() const override { return true; }
+  bool kvm_present() const override { return true; }
+  std::string machine_type() const override { return "microvm"; }
+  bool wakeup_suspend_support() const override { return false; }
+  std::vector<CpuInfo> Cpus() const override { return cpus; }
+  Result<std::vector<CpuRegisters>> Registers() const override { return registers; }
+  std::vector<CpuDefinition> CpuDefinitions() const override { return cpu_definitions; }
+  std::vector<MachineTypeInfo> MachineTypes() const override { return machine_types; }
+  MemorySizeSummary MemorySize() const override { return {1 << 20, 0}; }
+  std::vector<MemdevInfo> Memdevs() const override { return memdevs; }
+  std::vector<IoThreadInfo> IoThreads() const override { return {}; }
+  QtreeNode::Bus Qtree() const override { return qtree; }
+  Status DumpDtb(const std::string& path) override { return Did("dumpdtb " + path); }
+  Status ObjectAdd(const ObjectSpec& spec) override {
+    added = spec;
+    return Did("object-add " + spec.id);
+  }
+  Status ObjectDel(const std::string& id) override { return Did("object-del " + id); }
+
+  RunState state = RunState::kRunning;
+  bool preconfig = false;
+  std::string vm_name;
+  std::vector<CpuInfo> cpus{{0, 100, "/machine/unattached/device[0]", {}},
+                            {1, 101, "/machine/unattached/device[1]", {0, 0, 1, 0}}};
+  std::vector<CpuRegisters> registers{2};
+  std::vector<CpuDefinition> cpu_definitions;
+  std::vector<MachineTypeInfo> machine_types;
+  std::vector<MemdevInfo> memdevs;
+  QtreeNode::Bus qtree;
+  std::string error;  // not empty: what verbs fail with
+  std::vector<std::string> calls;
+  ShutdownCause quit_cause = ShutdownCause::kNone;
+  ActionChange action_change;
+  ObjectSpec added;
+
+ private:
+  Status Did(std::string call) {
+    calls.push_back(std::move(call));
+    if (!error.empty()) return Fail(error);
+    return {};
+  }
+};
+
+class FakeChardevs final : public ChardevControl {
+ public:
+  std::vector<ChardevInfo> Chardevs() const override {
+    return {{"serial0", "null", true}, {"compat_monitor0", "unix:/q,server=on", true}};
+  }
+  std::vector<std::string> Backends() const override { return {"null", "socket"}; }
+};
+
+}  // namespace davit::control
