@@ -13,6 +13,7 @@ extern "C" uint8_t isr_stubs[];
 namespace probe {
 namespace {
 
+constexpr uint8_t kNmiVector = 2;
 constexpr uint8_t kSerialVector = 0x30;
 constexpr uint8_t kEventVector = 0x31;
 constexpr uint8_t kTimerVector = 0x32;
@@ -23,6 +24,7 @@ constexpr uint32_t kLapicSpurious = 0x0f0;
 constexpr uint32_t kLapicIcrLow = 0x300;
 constexpr uint32_t kLapicIcrHigh = 0x310;
 constexpr uint32_t kLapicTimer = 0x320;
+constexpr uint32_t kLapicLint1 = 0x360;
 constexpr uint32_t kLapicTimerInitial = 0x380;
 constexpr uint32_t kLapicTimerDivide = 0x3e0;
 
@@ -46,6 +48,7 @@ struct [[gnu::packed]] TablePointer {
 Gate idt[VECTORS];
 volatile uint64_t ticks;
 volatile uint64_t event_interrupts;
+volatile uint64_t nmis;
 volatile bool power_button;
 
 volatile uint32_t& Lapic(uint32_t offset) { return Mmio<uint32_t>(acpi_info.lapic + offset); }
@@ -92,6 +95,9 @@ struct InterruptFrame {
 
 extern "C" void HandleInterrupt(InterruptFrame* frame) {
   switch (frame->vector) {
+    case kNmiVector:
+      nmis = nmis + 1;
+      return;
     case kTimerVector:
       ticks = ticks + 1;
       break;
@@ -123,6 +129,7 @@ void InitInterrupts() {
   Out8(0x21, 0xff);  // mask the 8259 pair, if there is one
   Out8(0xa1, 0xff);
   Lapic(kLapicSpurious) = 0x100 | kSpuriousVector;
+  Lapic(kLapicLint1) = 0x400;      // NMI
   Lapic(kLapicTimerDivide) = 0x3;  // by 16
   Lapic(kLapicTimer) = 0x20000 | kTimerVector;
   Lapic(kLapicTimerInitial) = 1000000000 / 16 / kTicksPerSecond;
@@ -137,6 +144,7 @@ void InitInterrupts() {
 
 uint64_t Ticks() { return ticks; }
 uint64_t EventInterrupts() { return event_interrupts; }
+uint64_t Nmis() { return nmis; }
 
 bool TakePowerButton() {
   const bool pressed = power_button;

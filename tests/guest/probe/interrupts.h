@@ -17,6 +17,7 @@ void InitInterrupts();
 
 uint64_t Ticks();
 uint64_t EventInterrupts();
+uint64_t Nmis();
 
 // True once after the power button was pressed.
 bool TakePowerButton();

@@ -46,8 +46,8 @@ uint64_t Cmos(uint8_t index) {
 void PrintTwo(uint64_t value) { Print(value < 10 ? "0%u" : "%u", value); }
 
 void PrintClock() {
-  Print("clock: %u ticks of 1/%u s, tsc %u, serial interrupts %u, event interrupts %u\n", Ticks(),
-        kTicksPerSecond, ReadTsc(), SerialInterrupts(), EventInterrupts());
+  Print("ticks: %u of 1/%u s, tsc %u, serial interrupts %u, event interrupts %u, nmis %u\n",
+        Ticks(), kTicksPerSecond, ReadTsc(), SerialInterrupts(), EventInterrupts(), Nmis());
   Out8(0x70, 0x0d);
   if (In8(0x71) != 0x80) {
     Print("clock: no rtc\n");
@@ -90,8 +90,9 @@ void PrintMachine() {
   PrintAcpi();
   PrintDeviceTreeSummary(boot_info.device_tree);
   PrintVirtio();
-  Print("ready, h for help\n");
 }
+
+void PrintReady() { Print("ready, h for help\n"); }
 
 void WriteDebugPort() {
   for (const char* s = "probe: debug port\n"; *s != 0; ++s) Out8(0x402, uint8_t(*s));
@@ -161,7 +162,8 @@ void RunCommand(int command) {
       heartbeat = !heartbeat;
       return Print("heartbeat: %s\n", heartbeat ? "on" : "off");
     case 'b':
-      return PrintMachine();
+      PrintMachine();
+      return PrintReady();
     case 'e':
       return WriteDebugPort();
     default:
@@ -183,7 +185,8 @@ extern "C" [[noreturn]] void ProbeMain(uint32_t kind, uint64_t address) {
   ReadBootInfo(kind, address);
   ReadAcpi();
   PrintMachine();
-  InitInterrupts();
+  InitInterrupts();  // before "ready": an edge of the button must not get lost
+  PrintReady();
   for (;;) {
     asm volatile("cli" : : : "memory");
     const int command = NextByte();

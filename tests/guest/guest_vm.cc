@@ -1,0 +1,122 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tests/guest/guest_vm.h"
+
+#include <cstdlib>
+
+namespace davit::testing {
+namespace {
+
+std::string Environment(const char* name, const std::string& otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : value;
+}
+
+std::string Name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+bool Has(const Args& args, std::string_view option) {
+  for (const std::string& a : args) {
+    if (a == option) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool VmmIsQemu() { return Name(DavitdPath()).starts_with("qemu"); }
+
+Args GuestArgs(const Args& more, const std::string& machine_options) {
+  Args args = {
+      "-machine",    "microvm" + std::string(VmmIsQemu() ? ",acpi=on" : "") + machine_options,
+      "-accel",      "kvm",
+      "-nodefaults", "-no-user-config",
+      "-display",    "none"};
+  args.insert(args.end(), more.begin(), more.end());
+  if (!Has(args, "-m")) args.insert(args.end(), {"-m", "256"});
+  return args;
+}
+
+std::unique_ptr<Vm> StartProbe(const Args& more, const std::string& machine_options) {
+  VmOptions options;
+  options.args = GuestArgs(more, machine_options);
+  if (VmmIsQemu() && !Has(more, "-kernel")) {
+    options.args.insert(options.args.end(),
+                        {"-kernel", Environment("DAVIT_PROBE_ELF", "probe.elf")});
+  }
+  auto vm = Vm::Start(std::move(options));
+  if (!vm) {
+    ADD_FAILURE() << vm.error();
+    return nullptr;
+  }
+  if (Has(more, "-S")) return std::move(*vm);
+  if (auto ready = (*vm)->serial().WaitFor("ready, h for help", kReplyTime); !ready) {
+    ADD_FAILURE() << ready.error() << (*vm)->process().Stderr();
+    return nullptr;
+  }
+  return std::move(*vm);
+}
+
+std::unique_ptr<Vm> StartLinux(const Args& more, const std::string& append,
+                               const std::string& machine_options, const std::string& file) {
+  const std::string dir = Environment("DAVIT_GUEST_DIR", ".");
+  VmOptions options;
+  options.args = GuestArgs(more, machine_options);
+  options.args.insert(options.args.end(),
+                      {"-kernel", dir + "/" + file, "-initrd", dir + "/initramfs", "-append",
+                       "console=ttyS0 quiet panic=-1 " + append, "-cpu", "host"});
+  auto vm = Vm::Start(std::move(options));
+  if (!vm) {
+    ADD_FAILURE() << vm.error();
+    return nullptr;
+  }
+  return std::move(*vm);
+}
+
+std::string WhyNoLinux() {
+  if (std::string why = WhyNoKvm(); !why.empty()) return why;
+  if (!HasHardwareKvm()) return "KVM has no hardware under it, which a stock kernel needs";
+  if (std::getenv("DAVIT_GUEST_DIR") == nullptr) return "DAVIT_GUEST_DIR is not set";
+  return "";
+}
+
+Result<std::string> WaitForInit(Vm& vm) {
+  auto line = vm.serial().WaitForLine("init: up ", kBootTime);
+  if (!line) return Fail(line.error().message + "\nstderr: " + vm.process().Stderr());
+  return line;
+}
+
+void ExpectEvent(Vm& vm, std::string_view name, bool guest, std::string_view reason) {
+  auto event = vm.qmp().WaitEvent(name, kReplyTime);
+  ASSERT_TRUE(event) << event.error();
+  const bool* is_guest = event->data["guest"].AsBool();
+  const std::string* text = event->data["reason"].AsString();
+  ASSERT_TRUE(is_guest != nullptr && text != nullptr);
+  EXPECT_EQ(*is_guest, guest);
+  EXPECT_EQ(*text, reason);
+}
+
+void ExpectExit(Vm& vm) {
+  auto status = vm.process().Wait(kReplyTime);
+  ASSERT_TRUE(status) << status.error();
+  EXPECT_EQ(*status, 0) << vm.process().Stderr();
+}
+
+std::string Ask(Vm& vm, std::string_view text, std::string_view prefix) {
+  EXPECT_TRUE(vm.serial().Send(text));
+  auto line = vm.serial().WaitForLine(prefix, kReplyTime);
+  if (!line) {
+    ADD_FAILURE() << line.error();
+    return "";
+  }
+  return *line;
+}
+
+long long NumberAfter(std::string_view line, std::string_view key) {
+  const std::string needle = std::string(key) + " ";
+  const size_t at = line.find(needle);
+  if (at == std::string_view::npos) return -1;
+  return std::atoll(std::string(line.substr(at + needle.size())).c_str());
+}
+
+}  // namespace davit::testing

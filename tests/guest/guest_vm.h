@@ -1,0 +1,62 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the guest tests share: command lines, and the waits for a guest's start and end. The VMM is
+// davitd; with $DAVIT_DAVITD naming a qemu-system-x86_64 the same cases run on QEMU, to compare.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/vm.h"
+
+namespace davit::testing {
+
+inline constexpr milliseconds kBootTime{90'000};   // a stock kernel, twice emulated
+inline constexpr milliseconds kReplyTime{20'000};  // a line from a guest that runs
+
+bool VmmIsQemu();
+
+using Args = std::vector<std::string>;
+
+// The arguments common to all guests, then `more`. machine_options as in ",kernel-irqchip=split".
+Args GuestArgs(const Args& more, const std::string& machine_options = "");
+
+// A VM with the probe guest (the one built into davitd), waited for until it is ready.
+std::unique_ptr<Vm> StartProbe(const Args& more, const std::string& machine_options = "");
+
+// A VM with Debian's kernel and our init; file: "vmlinuz" or "vmlinux" in $DAVIT_GUEST_DIR.
+std::unique_ptr<Vm> StartLinux(const Args& more, const std::string& append = "",
+                               const std::string& machine_options = "",
+                               const std::string& file = "vmlinuz");
+
+// Why stock kernels cannot run here, or empty.
+std::string WhyNoLinux();
+
+// The line that our init prints first.
+Result<std::string> WaitForInit(Vm& vm);
+
+// The next SHUTDOWN (RESET) event has these members.
+void ExpectEvent(Vm& vm, std::string_view name, bool guest, std::string_view reason);
+
+// The process ends by itself with status 0.
+void ExpectExit(Vm& vm);
+
+// Sends text to the guest and returns the rest of the line that begins with `prefix`.
+std::string Ask(Vm& vm, std::string_view text, std::string_view prefix);
+
+// "key N" in a line of words -> N; -1 when absent.
+long long NumberAfter(std::string_view line, std::string_view key);
+
+}  // namespace davit::testing
+
+// Fails the test (void functions) when a Result holds an error.
+#define ASSERT_OK(expression)                                \
+  do {                                                       \
+    const auto& assert_ok = (expression);                    \
+    ASSERT_TRUE(assert_ok.has_value()) << assert_ok.error(); \
+  } while (0)

@@ -1,0 +1,263 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The probe guest under davitd: what the guest finds is what the command line asked for, and the
+// VM's life as QMP and the guest steer it. A start takes milliseconds, and KVM without hardware
+// will do.
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "tests/guest/guest_vm.h"
+
+namespace davit::testing {
+namespace {
+
+class ProbeGuest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::string why = WhyNoKvm(); !why.empty()) GTEST_SKIP() << why;
+  }
+
+  // All text from a key to the line that holds `end`.
+  static std::string Dump(Vm& vm, std::string_view key, std::string_view end) {
+    EXPECT_TRUE(vm.serial().Send(key));
+    auto text = vm.serial().WaitFor(end, kReplyTime);
+    EXPECT_TRUE(text) << text.error();
+    return text ? *text : "";
+  }
+
+  static std::string Ready(Vm& vm) {
+    auto text = vm.serial().WaitFor("ready, h for help", kReplyTime);
+    EXPECT_TRUE(text) << text.error();
+    return text ? *text : "";
+  }
+};
+
+#define SKIP_ON_QEMU(why) \
+  if (VmmIsQemu()) GTEST_SKIP() << why
+#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+TEST_F(ProbeGuest, ReportsTheMachineThatWasAskedFor) {
+  auto vm = StartProbe({"-m", "512", "-smp", "2", "-append", "one two=\"3 4\""});
+  ASSERT_NE(vm, nullptr);
+  const std::string text = vm->serial().transcript();
+  EXPECT_CONTAINS(text, "davit probe guest");
+  EXPECT_CONTAINS(text, "command line: one two=\"3 4\"");
+  EXPECT_CONTAINS(text, "cpus: 2 in MADT, 2 enabled, boot apic id 0");
+  EXPECT_CONTAINS(text, "hardware-reduced, sleep control fea00200, reset memory fea00202 value 42");
+  EXPECT_CONTAINS(text, "event device at fea00000 gsi 9");
+  EXPECT_EQ(text.find("BAD"), std::string::npos) << text;
+}
+
+TEST_F(ProbeGuest, IsHandedTheDeviceTree) {
+  SKIP_ON_QEMU("QEMU's microvm hands no device tree over by PVH");
+  auto vm = StartProbe({"-m", "512", "-smp", "2", "-append", "hello"});
+  ASSERT_NE(vm, nullptr);
+  EXPECT_CONTAINS(vm->serial().transcript(), "boot: linux");
+  const std::string tree = Dump(*vm, "t", "device tree: ");
+  EXPECT_CONTAINS(tree, "device tree: done");
+  EXPECT_CONTAINS(tree, "bootargs = \"hello\"");
+  EXPECT_CONTAINS(tree, "cpu@0:");
+  EXPECT_CONTAINS(tree, "cpu@1:");
+  EXPECT_EQ(tree.find("cpu@2:"), std::string::npos) << tree;
+  EXPECT_CONTAINS(tree, "device_type = \"memory\"");
+  EXPECT_CONTAINS(tree, "ns16550a");
+}
+
+TEST_F(ProbeGuest, EntersByPvhWhenTheKernelIsAnElf) {
+  const char* elf = std::getenv("DAVIT_PROBE_ELF");
+  ASSERT_NE(elf, nullptr);
+  auto vm = StartProbe({"-kernel", elf, "-append", "by pvh"});
+  ASSERT_NE(vm, nullptr);
+  EXPECT_CONTAINS(vm->serial().transcript(), "boot: pvh");
+  EXPECT_CONTAINS(vm->serial().transcript(), "command line: by pvh");
+}
+
+TEST_F(ProbeGuest, InitrdIsWhereTheLoaderSays) {
+  SKIP_ON_QEMU("QEMU adds a module of its own");
+  TempDir dir;
+  std::ofstream(dir.File("initrd")) << std::string(70'000, 'i');
+  auto vm = StartProbe({"-initrd", dir.File("initrd")});
+  ASSERT_NE(vm, nullptr);
+  EXPECT_CONTAINS(vm->serial().transcript(), "initrd: 70000 bytes at ");
+}
+
+TEST_F(ProbeGuest, AllMemoryIsUsableBelowAndAboveFourGiB) {
+  auto vm = StartProbe({"-m", "6G"});
+  ASSERT_NE(vm, nullptr);
+  const std::string map = Dump(*vm, "m", " usable in ");
+  EXPECT_CONTAINS(map, "0000000100000000-");
+  const std::string test = Dump(*vm, "w", "memory test: done");
+  EXPECT_EQ(test.find("BAD"), std::string::npos) << test;
+  EXPECT_CONTAINS(test, "memory test: 0000000100000000-");
+}
+
+TEST_F(ProbeGuest, EveryCpuStarts) {
+  auto vm = StartProbe({"-smp", "4"});
+  ASSERT_NE(vm, nullptr);
+  EXPECT_CONTAINS(Dump(*vm, "s", "cpus online"), "smp: 4 cpus online");
+  EXPECT_CONTAINS(Dump(*vm, "c", "cpu 3 apic id"), "cpus: 4 in MADT, 4 enabled");
+}
+
+TEST_F(ProbeGuest, StartsPausedAndRunsAfterCont) {
+  auto vm = StartProbe({"-S"});
+  ASSERT_NE(vm, nullptr);
+  EXPECT_EQ(vm->RunState(), "prelaunch");
+  EXPECT_TRUE(vm->serial().Quiet(milliseconds(200)));
+  ASSERT_OK(vm->qmp().Execute("cont"));
+  ASSERT_OK(vm->qmp().WaitEvent("RESUME", kReplyTime));
+  Ready(*vm);
+}
+
+TEST_F(ProbeGuest, StopStopsAndContResumes) {
+  auto vm = StartProbe({});
+  ASSERT_NE(vm, nullptr);
+  const long long before = std::atoll(Ask(*vm, "i", "ticks: ").c_str());
+  ASSERT_OK(vm->qmp().Execute("stop"));
+  EXPECT_EQ(vm->RunState(), "paused");
+  ASSERT_OK(vm->serial().Send("i"));
+  EXPECT_TRUE(vm->serial().Quiet(milliseconds(3000)));
+  ASSERT_OK(vm->qmp().Execute("cont"));
+  auto line = vm->serial().WaitForLine("ticks: ", kReplyTime);
+  ASSERT_OK(line);
+  const long long after = std::atoll(line->c_str());
+  EXPECT_LT(after - before, 25) << "ticks of 1/10 s over three seconds of stop";
+}
+
+TEST_F(ProbeGuest, SystemResetStartsTheGuestAgain) {
+  auto vm = StartProbe({});
+  ASSERT_NE(vm, nullptr);
+  ASSERT_OK(vm->qmp().Execute("system_reset"));
+  ExpectEvent(*vm, "RESET", false, "host-qmp-system-reset");
+  Ready(*vm);
+}
+
+TEST_F(ProbeGuest, SystemResetWhilePausedDoesNotRun) {
+  auto vm = StartProbe({});
+  ASSERT_NE(vm, nullptr);
+  ASSERT_OK(vm->qmp().Execute("stop"));
+  ASSERT_OK(vm->qmp().Execute("system_reset"));
+  ExpectEvent(*vm, "RESET", false, "host-qmp-system-reset");
+  EXPECT_EQ(vm->RunState(), "prelaunch");
+  ASSERT_OK(vm->qmp().Execute("cont"));
+  Ready(*vm);
+}
+
+TEST_F(ProbeGuest, GuestResetsByKeyboardControllerAcpiAndTripleFault) {
+  SKIP_ON_QEMU("QEMU's microvm has no keyboard controller by default");
+  auto vm = StartProbe({"-smp", "2"});
+  ASSERT_NE(vm, nullptr);
+  for (const char* key : {"r", "R", "x"}) {
+    ASSERT_OK(vm->serial().Send(key));
+    ExpectEvent(*vm, "RESET", true, "guest-reset");
+    Ready(*vm);
+  }
+  EXPECT_CONTAINS(Dump(*vm, "s", "cpus online"), "smp: 2 cpus online");
+}
+
+TEST_F(ProbeGuest, NoRebootEndsAtTheGuestsReset) {
+  auto vm = StartProbe({"-no-reboot"});
+  ASSERT_NE(vm, nullptr);
+  ASSERT_OK(vm->serial().Send("R"));
+  ExpectEvent(*vm, "SHUTDOWN", true, "guest-reset");
+  ExpectExit(*vm);
+}
+
+TEST_F(ProbeGuest, PowerButtonIsObeyed) {
+  auto vm = StartProbe({});
+  ASSERT_NE(vm, nullptr);
+  ASSERT_OK(vm->qmp().Execute("system_powerdown"));
+  ASSERT_OK(vm->qmp().WaitEvent("POWERDOWN", kReplyTime));
+  ASSERT_OK(vm->serial().WaitFor("power off: button", kReplyTime));
+  ExpectEvent(*vm, "SHUTDOWN", true, "guest-shutdown");
+  ExpectExit(*vm);
+}
+
+TEST_F(ProbeGuest, NoShutdownKeepsTheVmAndResetStartsItAgain) {
+  auto vm = StartProbe({"-no-shutdown"});
+  ASSERT_NE(vm, nullptr);
+  ASSERT_OK(vm->serial().Send("p"));
+  ExpectEvent(*vm, "SHUTDOWN", true, "guest-shutdown");
+  EXPECT_EQ(vm->RunState(), "shutdown");
+  ASSERT_OK(vm->qmp().Execute("system_reset"));
+  ASSERT_OK(vm->qmp().WaitEvent("RESET", kReplyTime));
+  EXPECT_EQ(vm->RunState(), "prelaunch");
+  ASSERT_OK(vm->qmp().Execute("cont"));
+  Ready(*vm);
+}
+
+TEST_F(ProbeGuest, EmulationFailureIsAnInternalErrorThatResetHeals) {
+  auto vm = StartProbe({});
+  ASSERT_NE(vm, nullptr);
+  ASSERT_OK(vm->serial().Send("u"));
+  ASSERT_OK(vm->qmp().WaitEvent("STOP", kReplyTime));
+  EXPECT_EQ(vm->RunState(), "internal-error");
+  auto cont = vm->qmp().Execute("cont");
+  ASSERT_FALSE(cont);
+  EXPECT_EQ(cont.error().message, "Resetting the Virtual Machine is required");
+  ASSERT_OK(vm->qmp().Execute("system_reset"));
+  ASSERT_OK(vm->qmp().Execute("cont"));
+  Ready(*vm);
+}
+
+TEST_F(ProbeGuest, InjectedNmiArrives) {
+  auto vm = StartProbe({});
+  ASSERT_NE(vm, nullptr);
+  EXPECT_EQ(NumberAfter(Ask(*vm, "i", "ticks: "), "nmis"), 0);
+  ASSERT_OK(vm->qmp().Execute("inject-nmi"));
+  EXPECT_EQ(NumberAfter(Ask(*vm, "i", "ticks: "), "nmis"), 1);
+}
+
+TEST_F(ProbeGuest, RtcHasTheBaseThatWasAskedFor) {
+  auto vm = StartProbe({"-rtc", "base=2031-02-03T04:05:06"}, ",rtc=on");
+  ASSERT_NE(vm, nullptr);
+  EXPECT_CONTAINS(Dump(*vm, "i", "clock: rtc"), "clock: rtc 2031-02-03 04:05:");
+}
+
+TEST_F(ProbeGuest, WithoutRtcThereIsNone) {
+  auto vm = StartProbe({}, ",rtc=off");
+  ASSERT_NE(vm, nullptr);
+  EXPECT_CONTAINS(Dump(*vm, "i", "clock: no rtc"), "clock: no rtc");
+}
+
+TEST_F(ProbeGuest, SplitIrqchipDeliversInterrupts) {
+  auto vm = StartProbe({"-smp", "2"}, ",kernel-irqchip=split");
+  ASSERT_NE(vm, nullptr);
+  EXPECT_GE(NumberAfter(Ask(*vm, "i", "ticks: "), "serial interrupts"), 1);
+  EXPECT_CONTAINS(Dump(*vm, "s", "cpus online"), "smp: 2 cpus online");
+  ASSERT_OK(vm->qmp().Execute("system_powerdown"));
+  ExpectEvent(*vm, "SHUTDOWN", true, "guest-shutdown");
+  ExpectExit(*vm);
+}
+
+TEST_F(ProbeGuest, MemoryBackendsHoldTheRam) {
+  for (const char* object : {"memory-backend-ram,id=ram0,size=256M",
+                             "memory-backend-memfd,id=ram0,size=256M,share=on"}) {
+    auto vm = StartProbe({"-object", object, "-m", "256"}, ",memory-backend=ram0");
+    ASSERT_NE(vm, nullptr);
+    EXPECT_EQ(Dump(*vm, "w", "memory test: done").find("BAD"), std::string::npos);
+    auto list = vm->qmp().Execute("query-memdev");
+    ASSERT_OK(list);
+    ASSERT_EQ(list->AsArray()->size(), 1u);
+    EXPECT_EQ((*list->AsArray())[0]["size"], json::Value(int64_t{256} << 20));
+  }
+}
+
+TEST_F(ProbeGuest, QuitAndSignalsEndWithTheirReasons) {
+  auto vm = StartProbe({});
+  ASSERT_NE(vm, nullptr);
+  ASSERT_OK(vm->qmp().Execute("quit"));
+  ExpectEvent(*vm, "SHUTDOWN", false, "host-qmp-quit");
+  ExpectExit(*vm);
+  vm = StartProbe({});
+  ASSERT_NE(vm, nullptr);
+  vm->process().Signal(SIGTERM);
+  ExpectEvent(*vm, "SHUTDOWN", false, "host-signal");
+  ExpectExit(*vm);
+}
+
+}  // namespace
+}  // namespace davit::testing
