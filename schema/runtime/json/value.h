@@ -29,8 +29,15 @@ using Member = std::pair<std::string, Value>;
 // An ordered map; Set() replaces in place, Find() is linear (QMP objects are small).
 class Object {
  public:
-  Object() = default;
+  // Out of line where Value must be complete.
+  Object();
   Object(std::initializer_list<Member> members);
+  Object(const Object&);
+  Object(Object&&) noexcept;
+  Object& operator=(const Object&);
+  Object& operator=(Object&&) noexcept;
+  ~Object();
+
   const Value* Find(std::string_view name) const;
   Value* Find(std::string_view name);
   bool Has(std::string_view name) const { return Find(name) != nullptr; }
@@ -40,8 +47,8 @@ class Object {
   bool Erase(std::string_view name);
   const std::vector<Member>& members() const { return members_; }
   std::vector<Member>& members() { return members_; }
-  bool empty() const { return members_.empty(); }
-  size_t size() const { return members_.size(); }
+  bool empty() const;
+  size_t size() const;
   friend bool operator==(const Object&, const Object&);
 
  private:
@@ -52,19 +59,19 @@ enum class Type : uint8_t { kNull, kBool, kInt, kUint, kDouble, kString, kArray,
 
 class Value {
  public:
-  Value() = default;  // null
-  Value(std::nullptr_t) {}                                  // NOLINT: implicit on purpose, all below
-  Value(bool b) : v_(b) {}                                  // NOLINT
-  Value(int n) : v_(int64_t{n}) {}                          // NOLINT
-  Value(unsigned n) : v_(int64_t{n}) {}                     // NOLINT
-  Value(int64_t n) : v_(n) {}                               // NOLINT
-  Value(uint64_t n);                                        // NOLINT: kInt when it fits int64
-  Value(double d) : v_(d) {}                                // NOLINT
-  Value(const char* s) : v_(std::string(s)) {}              // NOLINT
-  Value(std::string_view s) : v_(std::string(s)) {}         // NOLINT
-  Value(std::string s) : v_(std::move(s)) {}                // NOLINT
-  Value(Array a) : v_(std::move(a)) {}                      // NOLINT
-  Value(Object o) : v_(std::move(o)) {}                     // NOLINT
+  Value() = default;                                 // null
+  Value(std::nullptr_t) {}                           // NOLINT: implicit on purpose, all below
+  Value(bool b) : v_(b) {}                           // NOLINT
+  Value(int n) : v_(int64_t{n}) {}                   // NOLINT
+  Value(unsigned n) : v_(int64_t{n}) {}              // NOLINT
+  Value(int64_t n) : v_(n) {}                        // NOLINT
+  Value(uint64_t n);                                 // NOLINT: kInt when it fits int64
+  Value(double d) : v_(d) {}                         // NOLINT
+  Value(const char* s) : v_(std::string(s)) {}       // NOLINT
+  Value(std::string_view s) : v_(std::string(s)) {}  // NOLINT
+  Value(std::string s) : v_(std::move(s)) {}         // NOLINT
+  Value(Array a) : v_(std::move(a)) {}               // NOLINT
+  Value(Object o) : v_(std::move(o)) {}              // NOLINT
 
   Type type() const { return static_cast<Type>(v_.index()); }
   bool is_null() const { return type() == Type::kNull; }
@@ -94,5 +101,14 @@ class Value {
  private:
   std::variant<std::nullptr_t, bool, int64_t, uint64_t, double, std::string, Array, Object> v_;
 };
+
+inline Object::Object() = default;
+inline Object::Object(const Object&) = default;
+inline Object::Object(Object&&) noexcept = default;
+inline Object& Object::operator=(const Object&) = default;
+inline Object& Object::operator=(Object&&) noexcept = default;
+inline Object::~Object() = default;
+inline bool Object::empty() const { return members_.empty(); }
+inline size_t Object::size() const { return members_.size(); }
 
 }  // namespace davit::json
