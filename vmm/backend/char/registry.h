@@ -1,0 +1,61 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The character devices of the process by id. Owner: control thread. Devices hold Chardev pointers: they go
+// (or detach) before the registry does. The process must ignore SIGPIPE.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vmm/backend/char/chardev.h"
+#include "vmm/backend/char/spec.h"
+#include "vmm/base/error.h"
+#include "vmm/io/event_loop.h"
+
+namespace davit::backend {
+
+// A row of query-chardev.
+struct ChardevInfo {
+  std::string label;
+  std::string filename;
+  bool frontend_open = false;
+};
+
+class ChardevRegistry {
+ public:
+  struct Options {
+    // Told what a user must know at once: "char device redirected to /dev/pts/3 (label a)",
+    // "info: waiting for connection on: ...". May be empty.
+    std::function<void(const std::string&)> notify;
+  };
+  // The loop is the control thread's and outlives the registry.
+  explicit ChardevRegistry(io::EventLoop& loop);
+  ChardevRegistry(io::EventLoop& loop, Options options);
+  ~ChardevRegistry();  // restores the terminal, unlinks sockets
+
+  // Error: the id is in use or ill-formed, or the back end cannot be opened.
+  // A server socket with wait=on makes this wait for the client.
+  Result<Chardev*> Create(const ChardevSpec& spec);
+  // Takes over a device made elsewhere (tests, a monitor's socket that is listed only).
+  Result<Chardev*> Add(std::unique_ptr<Chardev> chardev);
+  Chardev* Find(std::string_view id) const;  // null: none
+  // Error: "Chardev 'x' not found", "Chardev 'x' is busy".
+  Status Remove(std::string_view id);
+
+  std::vector<ChardevInfo> List() const;                       // in order of creation
+  static std::span<const std::string_view> BackendNames();  // query-chardev-backends
+
+ private:
+  Result<std::unique_ptr<Chardev>> Open(const ChardevSpec& spec);
+
+  io::EventLoop& loop_;
+  const Options options_;
+  std::vector<std::unique_ptr<Chardev>> chardevs_;
+};
+
+}  // namespace davit::backend
