@@ -36,9 +36,23 @@ Registers FromKernel(const kvm_regs& r) {
 }
 
 kvm_regs ToKernel(const Registers& r) {
-  return {.rax = r.rax, .rbx = r.rbx, .rcx = r.rcx, .rdx = r.rdx, .rsi = r.rsi, .rdi = r.rdi,
-          .rsp = r.rsp, .rbp = r.rbp, .r8 = r.r8,   .r9 = r.r9,   .r10 = r.r10, .r11 = r.r11,
-          .r12 = r.r12, .r13 = r.r13, .r14 = r.r14, .r15 = r.r15, .rip = r.rip,
+  return {.rax = r.rax,
+          .rbx = r.rbx,
+          .rcx = r.rcx,
+          .rdx = r.rdx,
+          .rsi = r.rsi,
+          .rdi = r.rdi,
+          .rsp = r.rsp,
+          .rbp = r.rbp,
+          .r8 = r.r8,
+          .r9 = r.r9,
+          .r10 = r.r10,
+          .r11 = r.r11,
+          .r12 = r.r12,
+          .r13 = r.r13,
+          .r14 = r.r14,
+          .r15 = r.r15,
+          .rip = r.rip,
           .rflags = r.rflags};
 }
 

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // KVM for unit tests: no kernel, exits are scripted, calls are recorded. A FakeVcpu blocks in Run()
-// until an exit is pushed or the immediate-exit flag (polled by condition, as a signal would) is set.
-// Any thread; the recorded fields of FakeVm are read when the vCPUs are parked.
+// until an exit is pushed or the immediate-exit flag (polled by condition, as a signal would) is
+// set. Any thread; the recorded fields of FakeVm are read when the vCPUs are parked.
 #pragma once
 
 #include <atomic>
@@ -26,7 +26,8 @@ class FakeVcpu final : public Vcpu {
 
   // --- the test's side ---
   void Push(Exit exit);
-  // A port access; data is filled by the device on a read. The pointer stays valid for the vCPU's life.
+  // A port access; data is filled by the device on a read. The pointer stays valid for the vCPU's
+  // life.
   uint8_t* PushPort(uint16_t port, bool write, uint8_t value);
   uint8_t* PushMmio(uint64_t address, bool write, std::vector<uint8_t> data);
   // Blocks until Run() has consumed every pushed exit and the vCPU is in Run() again.

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Inside vmm/kvm only: linux/kvm.h made fit for C++. The kernel's flexible-array macro has an empty
-// struct in it, which is 1 byte in C++ and 0 in C: sizes, and with them ioctl numbers, would be wrong.
+// struct in it, which is 1 byte in C++ and 0 in C: sizes, and with them ioctl numbers, would be
+// wrong.
 #pragma once
 
 #include <linux/stddef.h>

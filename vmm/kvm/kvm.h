@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The seam to KVM: /dev/kvm, a VM, a vCPU. The real implementation is one per class in *_unsafe.cc;
-// fake.h has one for unit tests. System and Vm: any thread (the kernel locks), creation on the control
-// thread. Vcpu: Run() on its vCPU thread; the other calls there too, or on any thread while the vCPU
-// is parked; SetImmediateExit() on any thread at any time.
+// fake.h has one for unit tests. System and Vm: any thread (the kernel locks), creation on the
+// control thread. Vcpu: Run() on its vCPU thread; the other calls there too, or on any thread while
+// the vCPU is parked; SetImmediateExit() on any thread at any time.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ class Vcpu {
   virtual ~Vcpu() = default;
   // Enters the guest. Error: KVM_RUN itself failed.
   virtual Result<Exit> Run() = 0;
-  // True: the next Run() (or the one after a signal) returns InterruptedExit at once, after finishing a
-  // port or MMIO access whose data has been supplied.
+  // True: the next Run() (or the one after a signal) returns InterruptedExit at once, after
+  // finishing a port or MMIO access whose data has been supplied.
   virtual void SetImmediateExit(bool on) = 0;
 
   virtual Status SetCpuid(const std::vector<CpuidEntry>& entries) = 0;
@@ -56,7 +56,7 @@ class Vcpu {
 struct IoEventAddress {
   bool pio = false;
   uint64_t address = 0;
-  uint32_t length = 0;      // 0: any length
+  uint32_t length = 0;  // 0: any length
   bool match_data = false;
   uint64_t data = 0;
 };

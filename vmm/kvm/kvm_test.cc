@@ -66,12 +66,12 @@ class RealKvm : public testing::Test {
 };
 
 TEST_F(RealKvm, PortWriteAndReadAreDecoded) {
-  Load({0xb0, 0x41,          // mov al, 'A'
-        0xba, 0xf8, 0x03,    // mov dx, 0x3f8
-        0xee,                // out dx, al
-        0xec,                // in al, dx
-        0xa2, 0x00, 0x20,    // mov [0x2000], al
-        0xee});              // out dx, al
+  Load({0xb0, 0x41,        // mov al, 'A'
+        0xba, 0xf8, 0x03,  // mov dx, 0x3f8
+        0xee,              // out dx, al
+        0xec,              // in al, dx
+        0xa2, 0x00, 0x20,  // mov [0x2000], al
+        0xee});            // out dx, al
   Exit exit = Run();
   auto* out = std::get_if<IoExit>(&exit);
   ASSERT_NE(out, nullptr);
@@ -88,7 +88,7 @@ TEST_F(RealKvm, PortWriteAndReadAreDecoded) {
 }
 
 TEST_F(RealKvm, MmioWriteIsDecoded) {
-  Load({0xb8, 0x00, 0x70, 0x8e, 0xd8,  // mov ax, 0x7000; mov ds, ax
+  Load({0xb8, 0x00, 0x70, 0x8e, 0xd8,    // mov ax, 0x7000; mov ds, ax
         0xc6, 0x06, 0x34, 0x02, 0x77});  // mov byte [0x234], 0x77
   Exit exit = Run();
   auto* mmio = std::get_if<MmioExit>(&exit);
@@ -120,7 +120,8 @@ TEST_F(RealKvm, TripleFaultIsShutdown) {
   auto special = *vcpu_->GetSpecialRegisters();
   special.cr0 |= 1;
   special.idt_limit = 0;
-  special.cs = {.limit = 0xffffffff, .selector = 8, .type = 0xb, .present = 1, .db = 1, .s = 1, .g = 1};
+  special.cs = {
+      .limit = 0xffffffff, .selector = 8, .type = 0xb, .present = 1, .db = 1, .s = 1, .g = 1};
   for (Segment* data : {&special.ds, &special.es, &special.ss}) {
     *data = {.limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1};
   }

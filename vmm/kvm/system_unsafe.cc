@@ -35,19 +35,32 @@ Result<int> Ioctl(int fd, unsigned long request, unsigned long argument, const c
 
 long ExtensionOf(Cap cap) {
   switch (cap) {
-    case Cap::kIrqchip: return KVM_CAP_IRQCHIP;
-    case Cap::kSplitIrqchip: return KVM_CAP_SPLIT_IRQCHIP;
-    case Cap::kPit2: return KVM_CAP_PIT2;
-    case Cap::kNrVcpus: return KVM_CAP_NR_VCPUS;
-    case Cap::kMaxVcpus: return KVM_CAP_MAX_VCPUS;
-    case Cap::kMaxVcpuId: return KVM_CAP_MAX_VCPU_ID;
-    case Cap::kTscDeadlineTimer: return KVM_CAP_TSC_DEADLINE_TIMER;
-    case Cap::kKvmclockCtrl: return KVM_CAP_KVMCLOCK_CTRL;
-    case Cap::kX2apicApi: return KVM_CAP_X2APIC_API;
-    case Cap::kDisableExits: return KVM_CAP_X86_DISABLE_EXITS;
-    case Cap::kImmediateExit: return KVM_CAP_IMMEDIATE_EXIT;
-    case Cap::kReadonlyMem: return KVM_CAP_READONLY_MEM;
-    case Cap::kTscControl: return KVM_CAP_TSC_CONTROL;
+    case Cap::kIrqchip:
+      return KVM_CAP_IRQCHIP;
+    case Cap::kSplitIrqchip:
+      return KVM_CAP_SPLIT_IRQCHIP;
+    case Cap::kPit2:
+      return KVM_CAP_PIT2;
+    case Cap::kNrVcpus:
+      return KVM_CAP_NR_VCPUS;
+    case Cap::kMaxVcpus:
+      return KVM_CAP_MAX_VCPUS;
+    case Cap::kMaxVcpuId:
+      return KVM_CAP_MAX_VCPU_ID;
+    case Cap::kTscDeadlineTimer:
+      return KVM_CAP_TSC_DEADLINE_TIMER;
+    case Cap::kKvmclockCtrl:
+      return KVM_CAP_KVMCLOCK_CTRL;
+    case Cap::kX2apicApi:
+      return KVM_CAP_X2APIC_API;
+    case Cap::kDisableExits:
+      return KVM_CAP_X86_DISABLE_EXITS;
+    case Cap::kImmediateExit:
+      return KVM_CAP_IMMEDIATE_EXIT;
+    case Cap::kReadonlyMem:
+      return KVM_CAP_READONLY_MEM;
+    case Cap::kTscControl:
+      return KVM_CAP_TSC_CONTROL;
   }
   return -1;
 }
@@ -120,7 +133,8 @@ Result<std::unique_ptr<System>> System::Open(const std::string& path) {
           " (load the kvm_intel or kvm_amd module, or enable virtualization in the firmware or in "
           "the outer hypervisor)";
     } else if (err == EACCES || err == EPERM) {
-      advice = " (add this user to the group that owns the device, usually 'kvm', and log in again)";
+      advice =
+          " (add this user to the group that owns the device, usually 'kvm', and log in again)";
     } else if (err == ENODEV || err == ENXIO) {
       advice = " (the kvm module is not loaded or the CPU has no virtualization)";
     }

@@ -66,7 +66,13 @@ struct SpecialRegisters {
 };
 
 // KVM_MP_STATE_*
-enum class MpState : uint32_t { kRunnable = 0, kUninitialized = 1, kInitReceived = 2, kHalted = 3, kSipiReceived = 4 };
+enum class MpState : uint32_t {
+  kRunnable = 0,
+  kUninitialized = 1,
+  kInitReceived = 2,
+  kHalted = 3,
+  kSipiReceived = 4
+};
 
 // Everything that a reset must put back, as the kernel's structs. Parts which the host cannot save
 // are empty and are left alone by a restore.
@@ -100,8 +106,8 @@ struct GsiRoute {
 struct IoExit {
   uint16_t port = 0;
   bool write = false;
-  uint8_t size = 1;            // bytes of one access: 1, 2, 4
-  std::span<uint8_t> data;     // size * count (string instructions)
+  uint8_t size = 1;         // bytes of one access: 1, 2, 4
+  std::span<uint8_t> data;  // size * count (string instructions)
 };
 struct MmioExit {
   uint64_t address = 0;

@@ -55,14 +55,15 @@ class RealVcpu final : public Vcpu {
     cpuid->nent = static_cast<uint32_t>(entries.size());
     for (size_t i = 0; i < entries.size(); ++i) {
       const CpuidEntry& e = entries[i];
-      EntriesAfter<kvm_cpuid_entry2>(cpuid)[i] = {.function = e.function,
-                           .index = e.index,
-                           .flags = e.significant_index ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0U,
-                           .eax = e.eax,
-                           .ebx = e.ebx,
-                           .ecx = e.ecx,
-                           .edx = e.edx,
-                           .padding = {}};
+      EntriesAfter<kvm_cpuid_entry2>(cpuid)[i] = {
+          .function = e.function,
+          .index = e.index,
+          .flags = e.significant_index ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0U,
+          .eax = e.eax,
+          .ebx = e.ebx,
+          .ecx = e.ecx,
+          .edx = e.edx,
+          .padding = {}};
     }
     return Call(KVM_SET_CPUID2, cpuid, "KVM_SET_CPUID2");
   }
@@ -258,10 +259,14 @@ class RealVcpu final : public Vcpu {
   Exit SystemEvent() {
     using Type = SystemEventExit::Type;
     switch (run_->system_event.type) {
-      case KVM_SYSTEM_EVENT_SHUTDOWN: return SystemEventExit{Type::kShutdown};
-      case KVM_SYSTEM_EVENT_RESET: return SystemEventExit{Type::kReset};
-      case KVM_SYSTEM_EVENT_CRASH: return SystemEventExit{Type::kCrash};
-      default: return SystemEventExit{Type::kOther};
+      case KVM_SYSTEM_EVENT_SHUTDOWN:
+        return SystemEventExit{Type::kShutdown};
+      case KVM_SYSTEM_EVENT_RESET:
+        return SystemEventExit{Type::kReset};
+      case KVM_SYSTEM_EVENT_CRASH:
+        return SystemEventExit{Type::kCrash};
+      default:
+        return SystemEventExit{Type::kOther};
     }
   }
 
@@ -360,8 +365,7 @@ class RealVcpu final : public Vcpu {
 Result<std::unique_ptr<Vcpu>> MakeVcpu(UniqueFd vcpu_fd, size_t run_size,
                                        std::vector<uint32_t> msr_list, int nested_state_size,
                                        bool has_lapic) {
-  void* run =
-      mmap(nullptr, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_fd.get(), 0);
+  void* run = mmap(nullptr, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_fd.get(), 0);
   if (run == MAP_FAILED) return FailErrno("mmap'ing vcpu state failed");
   return std::make_unique<RealVcpu>(std::move(vcpu_fd), static_cast<kvm_run*>(run), run_size,
                                     std::move(msr_list), nested_state_size, has_lapic);

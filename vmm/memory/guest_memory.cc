@@ -56,8 +56,7 @@ Result<GuestMemory> GuestMemory::Create(Regions regions) {
   for (const Region& region : regions) {
     const uint64_t base = region.base.value;
     const auto bad = [&](const char* why) {
-      return Fail(
-          fmt::format("guest RAM region 0x{:x} size 0x{:x}: {}", base, region.size, why));
+      return Fail(fmt::format("guest RAM region 0x{:x} size 0x{:x}: {}", base, region.size, why));
     };
     if (region.size == 0) return bad("size is zero");
     if (base % kPageSize != 0 || region.size % kPageSize != 0 ||

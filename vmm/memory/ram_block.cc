@@ -70,8 +70,7 @@ uint64_t BackingPageSize(int fd, const struct stat& st) {
 }  // namespace
 
 std::string HugePagePool(uint64_t page_size) {
-  const std::string dir =
-      fmt::format("/sys/kernel/mm/hugepages/hugepages-{}kB/", page_size / kKiB);
+  const std::string dir = fmt::format("/sys/kernel/mm/hugepages/hugepages-{}kB/", page_size / kKiB);
   const auto total = ReadNumber(dir + "nr_hugepages");
   const auto free = ReadNumber(dir + "free_hugepages");
   const auto reserved = ReadNumber(dir + "resv_hugepages");
@@ -181,9 +180,8 @@ Status RamBlock::OpenFile() {
 
 Status RamBlock::CheckFileSize() {
   if (options_.size < page_size_) {
-    return Fail(fmt::format(
-        "memory size 0x{:x} must be equal to or larger than page size 0x{:x}", options_.size,
-        page_size_));
+    return Fail(fmt::format("memory size 0x{:x} must be equal to or larger than page size 0x{:x}",
+                            options_.size, page_size_));
   }
   if (options_.offset % page_size_ != 0) {
     return Fail(fmt::format("offset 0x{:x} must be multiples of page size 0x{:x}", options_.offset,

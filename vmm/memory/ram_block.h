@@ -40,10 +40,10 @@ struct RamBlockOptions {
   uint64_t hugetlbsize = 0;  // bytes; 0: the host's default huge page
   bool seal = true;          // against growing and shrinking
   // kFile
-  std::string path;       // a file, a folder (an unlinked file is made in it), or a device
-  uint64_t offset = 0;    // bytes, page multiple
-  uint64_t align = 0;     // bytes; 0: the page size
-  bool readonly = false;  // the file is opened read-only and mapped private or read-only
+  std::string path;           // a file, a folder (an unlinked file is made in it), or a device
+  uint64_t offset = 0;        // bytes, page multiple
+  uint64_t align = 0;         // bytes; 0: the page size
+  bool readonly = false;      // the file is opened read-only and mapped private or read-only
   bool discard_data = false;  // the content is thrown away at the end
 };
 
@@ -59,7 +59,7 @@ class RamBlock {
   uint64_t size() const { return size_; }            // bytes, multiple of page_size()
   uint64_t page_size() const { return page_size_; }  // bytes, of the backing store
   bool readonly() const { return options_.readonly && options_.share; }
-  int fd() const { return fd_.get(); }               // -1: anonymous
+  int fd() const { return fd_.get(); }  // -1: anonymous
   uint64_t fd_offset() const { return options_.offset; }
   // For KVM's memory slots.
   uint64_t host_address() const { return host_address_; }

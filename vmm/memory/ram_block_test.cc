@@ -192,8 +192,9 @@ TEST(RamBlock, TooSmallHugePagePoolIsNamed) {
   options.share = true;
   if (HugePagePool(2 * kMiB).empty()) GTEST_SKIP() << "the host has no 2 MiB huge pages";
   const std::string error = ErrorOf(options);
-  EXPECT_TRUE(error.starts_with("unable to map backing store for guest RAM: Cannot allocate memory "
-                                "(huge page pool: "))
+  EXPECT_TRUE(
+      error.starts_with("unable to map backing store for guest RAM: Cannot allocate memory "
+                        "(huge page pool: "))
       << error;
   EXPECT_TRUE(error.ends_with("2097152 needed)")) << error;
 }

@@ -131,11 +131,12 @@ Status RamBlock::Bind() {
 
 Status RamBlock::Preallocate() {
   const uint64_t pages = size_ / page_size_;
-  const uint64_t threads = std::clamp<uint64_t>(options_.prealloc_threads, 1, std::max<uint64_t>(pages, 1));
+  const uint64_t threads =
+      std::clamp<uint64_t>(options_.prealloc_threads, 1, std::max<uint64_t>(pages, 1));
   std::atomic<int> error{0};
   const auto work = [&](uint64_t first, uint64_t last) {
-    const int err = Populate(host_address_ + first * page_size_, host_address_ + last * page_size_,
-                             page_size_);
+    const int err =
+        Populate(host_address_ + first * page_size_, host_address_ + last * page_size_, page_size_);
     if (err != 0) error = err;
   };
   std::vector<std::thread> workers;
