@@ -63,7 +63,8 @@ class GuestMemory {
     return value;
   }
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
+    requires(std::is_trivially_copyable_v<T> &&
+             !std::is_convertible_v<const T&, std::span<const std::byte>>)
   Status Write(GuestAddress addr, const T& value) const {
     return Write(addr, std::as_bytes(std::span(&value, 1)));
   }
