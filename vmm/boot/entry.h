@@ -60,15 +60,27 @@ struct BootEntry {
 };
 
 // The segments of each entry kind; the loaders put the same descriptors into the GDT.
-inline constexpr SegmentValue kBootCode64{
-    .selector = 0x10, .limit = 0xffffffff, .type = 0xb, .s = true, .present = true, .l = true,
-    .g = true};
-inline constexpr SegmentValue kBootCode32{
-    .selector = 0x10, .limit = 0xffffffff, .type = 0xb, .s = true, .present = true, .db = true,
-    .g = true};
-inline constexpr SegmentValue kBootData{
-    .selector = 0x18, .limit = 0xffffffff, .type = 0x3, .s = true, .present = true, .db = true,
-    .g = true};
+inline constexpr SegmentValue kBootCode64{.selector = 0x10,
+                                          .limit = 0xffffffff,
+                                          .type = 0xb,
+                                          .s = true,
+                                          .present = true,
+                                          .l = true,
+                                          .g = true};
+inline constexpr SegmentValue kBootCode32{.selector = 0x10,
+                                          .limit = 0xffffffff,
+                                          .type = 0xb,
+                                          .s = true,
+                                          .present = true,
+                                          .db = true,
+                                          .g = true};
+inline constexpr SegmentValue kBootData{.selector = 0x18,
+                                        .limit = 0xffffffff,
+                                        .type = 0x3,
+                                        .s = true,
+                                        .present = true,
+                                        .db = true,
+                                        .g = true};
 inline constexpr SegmentValue kBootTask{
     .selector = 0x20, .limit = 0x67, .type = 0xb, .present = true};
 static_assert(kBootCode64.Descriptor() == 0x00af9b000000ffff);

@@ -140,9 +140,7 @@ struct VirtioMmioMap {
   constexpr uint64_t SlotBase(size_t slot) const {
     return kVirtioMmioBase + slot * kVirtioMmioStride;
   }
-  constexpr uint32_t SlotGsi(size_t slot) const {
-    return first_gsi + static_cast<uint32_t>(slot);
-  }
+  constexpr uint32_t SlotGsi(size_t slot) const { return first_gsi + static_cast<uint32_t>(slot); }
 };
 
 constexpr VirtioMmioMap MicrovmVirtioMmioMap(bool acpi, bool ioapic2) {
@@ -169,7 +167,7 @@ static_assert(MicrovmVirtioMmioMap(true, true).slots <= kVirtioMmioMaxSlots);
 
 inline constexpr uint64_t kBootGdt = 0x500;
 inline constexpr uint64_t kBootGdtSize = 0x40;
-inline constexpr uint64_t kBootStartInfo = 0x6000;   // PVH start info, memory map, module list
+inline constexpr uint64_t kBootStartInfo = 0x6000;  // PVH start info, memory map, module list
 inline constexpr uint64_t kBootStartInfoSize = 0x1000;
 inline constexpr uint64_t kBootZeroPage = 0x7000;    // Linux boot_params
 inline constexpr uint64_t kBootStackTop = 0x9000;    // 4 KiB below it; no protocol needs it
@@ -180,7 +178,7 @@ inline constexpr uint64_t kBootCmdlineMax = 0x10000;  // with the final NUL
 inline constexpr uint64_t kEbdaStart = 0x9fc00;       // end of usable low memory
 inline constexpr uint64_t kAcpiTablesBase = 0xe0000;  // RSDP first, on the legacy search path
 inline constexpr uint64_t kAcpiTablesSize = 0x20000;
-inline constexpr uint64_t kHighMemoryStart = kMiB;    // kernels from here up
+inline constexpr uint64_t kHighMemoryStart = kMiB;  // kernels from here up
 
 inline constexpr std::array kBootLowMemoryMap = {
     MapEntry{"gdt", kBootGdt, kBootGdtSize},
