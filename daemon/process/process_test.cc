@@ -1,0 +1,120 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tests of pidfile.h, daemonize.h and signals.h. Children are forked: what is tested concerns processes.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include "daemon/process/daemonize.h"
+#include "daemon/process/pidfile.h"
+#include "daemon/process/signals.h"
+#include "vmm/io/asio_event_loop.h"
+
+namespace davit::daemon {
+namespace {
+
+std::string TempPath(const std::string& name) {
+  const char* folder = std::getenv("TEST_TMPDIR");
+  return std::string(folder != nullptr ? folder : "/tmp") + "/" + name;
+}
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Runs fn in a child and gives its exit status.
+int InChild(const std::function<int()>& fn) {
+  const pid_t pid = fork();
+  if (pid == 0) _exit(fn());
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(PidFileTest, HoldsThePidAndGoesAwayWithItsOwner) {
+  const std::string path = TempPath("pid1");
+  {
+    auto file = PidFile::Create(path);
+    ASSERT_TRUE(file) << file.error();
+    EXPECT_EQ(ReadAll(path), std::to_string(getpid()) + "\n");
+    struct stat info {};
+    ASSERT_EQ(stat(path.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0600u);
+  }
+  EXPECT_NE(access(path.c_str(), F_OK), 0);
+}
+
+TEST(PidFileTest, OneOwnerAtATime) {
+  const std::string path = TempPath("pid2");
+  auto first = PidFile::Create(path);
+  ASSERT_TRUE(first);
+  const auto second = PidFile::Create(path);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message,
+            "cannot create PID file: Cannot lock pid file: Resource temporarily unavailable");
+  EXPECT_EQ(ReadAll(path), std::to_string(getpid()) + "\n");
+}
+
+TEST(PidFileTest, StaleFileOfADeadProcessIsTakenOver) {
+  const std::string path = TempPath("pid3");
+  std::ofstream(path) << "999999999 and more text than a pid\n";
+  auto file = PidFile::Create(path);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(ReadAll(path), std::to_string(getpid()) + "\n");
+}
+
+TEST(PidFileTest, MissingFolderIsNamed) {
+  EXPECT_EQ(PidFile::Create("/nonexistent/p").error().message,
+            "cannot create PID file: Could not create '/nonexistent/p': No such file or directory");
+}
+
+TEST(DaemonizeTest, ParentEndsWellOnlyAfterDetach) {
+  const std::string path = TempPath("detached");
+  const int status = InChild([&] {
+    auto daemonizer = Daemonizer::Fork();
+    if (!daemonizer) return 3;
+    { std::ofstream(path) << getpid(); }
+    return daemonizer->Detach() ? 0 : 4;
+  });
+  EXPECT_EQ(status, 0);
+  EXPECT_FALSE(ReadAll(path).empty());
+}
+
+TEST(DaemonizeTest, ParentFailsWhenTheChildDiesBefore) {
+  const int status = InChild([] {
+    auto daemonizer = Daemonizer::Fork();
+    return 0;  // never detached
+  });
+  EXPECT_EQ(status, 1);
+}
+
+TEST(SignalsTest, SignalIsDescribedOnTheLoop) {
+  const int status = InChild([] {
+    TerminationSignals::Block();
+    io::AsioEventLoop loop;
+    std::string what;
+    auto signals = TerminationSignals::Watch(loop, [&](const std::string& text) {
+      what = text;
+      loop.Stop();
+    });
+    if (!signals) return 3;
+    kill(getpid(), SIGTERM);
+    loop.Run();
+    return what.starts_with("terminating on signal 15 from pid " + std::to_string(getpid())) ? 0
+                                                                                             : 4;
+  });
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace davit::daemon
