@@ -27,8 +27,11 @@ Status ConfigureLog(const LogConfig& config) {
     }
   }
   auto logger = std::make_shared<spdlog::logger>("davitd", std::move(sink));
-  logger->set_pattern(config.timestamps ? "%Y-%m-%dT%H:%M:%S.%fZ davitd: %l: %v" : "davitd: %l: %v",
-                      spdlog::pattern_time_type::utc);
+  std::string pattern = config.timestamps ? "%Y-%m-%dT%H:%M:%S.%fZ " : "";
+  for (char c : config.prefix) pattern += c == '%' ? "%%" : std::string(1, c);
+  if (!config.prefix.empty()) pattern += ' ';
+  logger->set_pattern(pattern + "davitd: %l: %v", spdlog::pattern_time_type::utc);
+  log_guest_errors = config.guest_errors;
   logger->set_level(spdlog::level::from_str(config.level));
   logger->flush_on(spdlog::level::warn);
   spdlog::set_default_logger(std::move(logger));

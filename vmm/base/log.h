@@ -20,10 +20,15 @@ struct LogConfig {
   std::string file;               // empty: stderr
   std::string level = "warning";  // spdlog's names: trace debug info warning error critical off
   bool timestamps = false;
+  std::string prefix;         // put before each line (-msg guest-name=on)
+  bool guest_errors = false;  // -d guest_errors: DAVIT_LOG_GUEST_ERROR writes
 };
 
 // Replaces the process-wide logger. Error: the file cannot be opened.
 Status ConfigureLog(const LogConfig& config);
+
+// False until ConfigureLog() says otherwise: what a guest does wrong is the guest's business.
+inline std::atomic<bool> log_guest_errors{false};
 
 // Lets through the first `limit` messages of a call site.
 class LogLimiter {
@@ -46,11 +51,11 @@ class LogLimiter {
 #define DAVIT_LOG_INFO(...) ::spdlog::info(__VA_ARGS__)
 #define DAVIT_LOG_WARN(...) ::spdlog::warn(__VA_ARGS__)
 #define DAVIT_LOG_ERROR(...) ::spdlog::error(__VA_ARGS__)
-// For what a guest can cause: at most ten lines a call site.
-#define DAVIT_LOG_GUEST_ERROR(...)                \
-  do {                                            \
-    static ::davit::LogLimiter davit_log_limiter; \
-    if (davit_log_limiter.Allow()) {              \
-      ::spdlog::warn(__VA_ARGS__);                \
-    }                                             \
+// For what a guest can cause: with -d guest_errors, at most ten lines a call site.
+#define DAVIT_LOG_GUEST_ERROR(...)                                                                \
+  do {                                                                                            \
+    static ::davit::LogLimiter davit_log_limiter;                                                 \
+    if (::davit::log_guest_errors.load(std::memory_order_relaxed) && davit_log_limiter.Allow()) { \
+      ::spdlog::warn(__VA_ARGS__);                                                                \
+    }                                                                                             \
   } while (0)
