@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The command line as a value: what the machine is made from (vmm/machine/config.h) and what
-// the process needs beside it. Made by ParseCommandLine (parse.h) without touching the system, -readconfig
-// files excepted.
+// the process needs beside it. Made by ParseCommandLine (parse.h) without touching the system,
+// -readconfig files excepted.
 #pragma once
 
 #include <cstdint>
@@ -38,12 +38,12 @@ struct ChardevOption {
   std::string where;  // "-serial file:x": begins the text of errors found later
   std::string id;
   Backend backend = Backend::kNull;
-  std::string path;             // kFile
-  bool append = false;          // kFile
-  bool signal = true;           // kStdio: ^C is a signal
-  SocketAddress address;        // kSocket, and all below
+  std::string path;       // kFile
+  bool append = false;    // kFile
+  bool signal = true;     // kStdio: ^C is a signal
+  SocketAddress address;  // kSocket, and all below
   bool server = false;
-  bool wait = true;             // server: wait for the first client before the guest starts
+  bool wait = true;  // server: wait for the first client before the guest starts
   bool nodelay = false;
   std::optional<uint64_t> reconnect;  // client: seconds between tries
 };
@@ -71,10 +71,10 @@ enum class Show : uint8_t {
 };
 
 struct LogOptions {
-  std::string file;               // -D; empty: stderr
-  std::vector<std::string> items; // -d, checked
-  bool timestamps = false;        // -msg timestamp=
-  bool guest_name = false;        // -msg guest-name=
+  std::string file;                // -D; empty: stderr
+  std::vector<std::string> items;  // -d, checked
+  bool timestamps = false;         // -msg timestamp=
+  bool guest_name = false;         // -msg guest-name=
 };
 
 struct Options {

@@ -75,8 +75,8 @@ TEST(CharOptionsTest, MonUsesAChardevThatMayComeLater) {
 }
 
 TEST(CharOptionsTest, SerialPortsAreNumbered) {
-  const auto options = Good({"-serial", "file:/log", "-serial", "none", "-serial", "chardev:c",
-                             "-chardev", "null,id=c"});
+  const auto options = Good(
+      {"-serial", "file:/log", "-serial", "none", "-serial", "chardev:c", "-chardev", "null,id=c"});
   EXPECT_EQ(options.machine.serials, (std::vector<std::string>{"serial0", "", "c"}));
   EXPECT_EQ(options.chardevs[0].path, "/log");
 }
@@ -141,8 +141,7 @@ TEST(CharOptionsTest, SerialAndMonitorErrors) {
       {{"-mon", "chardev=x,mode=foo"},
        "-mon chardev=x,mode=foo: Parameter 'mode' does not accept value 'foo'"},
       {{"-mon", "mode=control"}, "-mon mode=control: Parameter 'chardev' is missing"},
-      {{"-mon", "chardev=x,mode=control"},
-       "-mon chardev=x,mode=control: chardev \"x\" not found"},
+      {{"-mon", "chardev=x,mode=control"}, "-mon chardev=x,mode=control: chardev \"x\" not found"},
       {{"-mon", "chardev=x,foo=y"}, "-mon chardev=x,foo=y: Invalid parameter 'foo'"},
       {{"-chardev", "null,id=x", "-mon", "chardev=x,mode=control"},
        "-mon chardev=x,mode=control: chardev \"x\" cannot carry a monitor, only a socket or "

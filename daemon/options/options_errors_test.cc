@@ -47,8 +47,7 @@ TEST(OptionErrorsTest, MachineParts) {
       {{"-smp", "x"}, "-smp x: Parameter 'smp.cpus' expects integer"},
       {{"-smp", "2,foo=3"}, "-smp 2,foo=3: Parameter 'smp.foo' is unexpected"},
       {{"-smp", "2,cpus"}, "-smp 2,cpus: Expected '=' after parameter 'cpus'"},
-      {{"-machine", "microvm,pit"},
-       "-machine microvm,pit: Expected '=' after parameter 'pit'"},
+      {{"-machine", "microvm,pit"}, "-machine microvm,pit: Expected '=' after parameter 'pit'"},
       {{"-machine", "type="},
        "-machine type=: unsupported machine type\n"
        "Use -machine help to list supported machines"},
@@ -66,7 +65,8 @@ TEST(OptionErrorsTest, MachineParts) {
       {{"-rtc", "driftfix=slew"},
        "-rtc driftfix=slew: driftfix 'slew' is not supported, only 'none'"},
       {{"-overcommit", "foo=on"}, "-overcommit foo=on: Invalid parameter 'foo'"},
-      {{"-overcommit", "cpu-pm=x"}, "-overcommit cpu-pm=x: Parameter 'cpu-pm' expects 'on' or 'off'"},
+      {{"-overcommit", "cpu-pm=x"},
+       "-overcommit cpu-pm=x: Parameter 'cpu-pm' expects 'on' or 'off'"},
       {{"-initrd", "x"}, "-initrd only allowed with -kernel option"},
       {{"-append", "x"}, "-append only allowed with -kernel option"},
       {{"-device", "foo,id=x"},
@@ -101,7 +101,8 @@ TEST(OptionErrorsTest, ProcessParts) {
 
 TEST(OptionErrorsTest, Objects) {
   const Case cases[] = {
-      {{"-object", "foo,id=x"}, "-object foo,id=x: Parameter 'qom-type' does not accept value 'foo'"},
+      {{"-object", "foo,id=x"},
+       "-object foo,id=x: Parameter 'qom-type' does not accept value 'foo'"},
       {{"-object", "memory-backend-ram,size=1M"},
        "-object memory-backend-ram,size=1M: Parameter 'id' is missing"},
       {{"-object", "memory-backend-ram,id=x"},

@@ -55,7 +55,9 @@ TEST(OptionsTest, AccelsAddUp) {
   EXPECT_EQ(machine.accels[1].name, "qtest");
 }
 
-TEST(OptionsTest, CpuIsKeptWhole) { EXPECT_EQ(Machine({"-cpu", "host,+x2apic"}).cpu, "host,+x2apic"); }
+TEST(OptionsTest, CpuIsKeptWhole) {
+  EXPECT_EQ(Machine({"-cpu", "host,+x2apic"}).cpu, "host,+x2apic");
+}
 
 TEST(OptionsTest, SmpKeepsWhatWasGiven) {
   const auto smp = Machine({"-smp", "4,sockets=2,maxcpus=8"}).smp;
@@ -84,8 +86,7 @@ TEST(OptionsTest, KernelAndItsFiles) {
 }
 
 TEST(OptionsTest, NameParts) {
-  const auto options =
-      Parse({"-name", "guest=a,,b,debug-threads=off,process=p"}).value();
+  const auto options = Parse({"-name", "guest=a,,b,debug-threads=off,process=p"}).value();
   EXPECT_EQ(options.machine.name, "a,b");
   EXPECT_EQ(options.process_name, "p");
   EXPECT_FALSE(options.machine.debug_threads);
@@ -100,8 +101,9 @@ TEST(OptionsTest, ActionsAndTheirOldSpellings) {
   const auto old = Machine({"-no-reboot", "-no-shutdown"}).actions;
   EXPECT_EQ(old.reboot, control::RebootAction::kShutdown);
   EXPECT_EQ(old.shutdown, control::ShutdownAction::kPause);
-  const auto all = Machine(
-      {"-action", "reboot=shutdown,shutdown=pause,panic=exit-failure,watchdog=inject-nmi"}).actions;
+  const auto all =
+      Machine({"-action", "reboot=shutdown,shutdown=pause,panic=exit-failure,watchdog=inject-nmi"})
+          .actions;
   EXPECT_EQ(all.reboot, control::RebootAction::kShutdown);
   EXPECT_EQ(all.panic, control::PanicAction::kExitFailure);
   EXPECT_EQ(all.watchdog, control::WatchdogAction::kInjectNmi);
@@ -112,8 +114,7 @@ TEST(OptionsTest, RtcDateIsSecondsSince1970) {
   EXPECT_EQ(rtc.base, machine::RtcConfig::Base::kDate);
   EXPECT_EQ(rtc.date, 1150560081);
   EXPECT_EQ(rtc.clock, machine::RtcConfig::ClockSource::kVm);
-  EXPECT_EQ(Machine({"-rtc", "base=localtime"}).rtc.base,
-            machine::RtcConfig::Base::kLocaltime);
+  EXPECT_EQ(Machine({"-rtc", "base=localtime"}).rtc.base, machine::RtcConfig::Base::kLocaltime);
 }
 
 TEST(OptionsTest, BootAndOvercommit) {
@@ -123,10 +124,10 @@ TEST(OptionsTest, BootAndOvercommit) {
 }
 
 TEST(OptionsTest, ProcessOptions) {
-  const auto options = Parse({"-pidfile", "/p", "-D", "/log", "-d", "guest_errors,debug", "-msg",
-                              "timestamp=on", "-daemonize", "-no-user-config", "-display", "none",
-                              "-monitor", "none"})
-                           .value();
+  const auto options =
+      Parse({"-pidfile", "/p", "-D", "/log", "-d", "guest_errors,debug", "-msg", "timestamp=on",
+             "-daemonize", "-no-user-config", "-display", "none", "-monitor", "none"})
+          .value();
   EXPECT_EQ(options.pidfile, "/p");
   EXPECT_TRUE(options.daemonize);
   EXPECT_EQ(options.log.file, "/log");
@@ -193,8 +194,9 @@ class ConfigFileTest : public testing::Test {
 };
 
 TEST_F(ConfigFileTest, GroupsAreTheOptionsOfTheSameName) {
-  Write("# a comment\n[machine]\n  type = \"microvm\"\n  pit = \"off\"\n\n[memory]\n"
-        "  size = \"64M\"\n[chardev \"c\"]\n  backend = \"null\"\n[smp-opts]\n  cpus = \"2\"\n");
+  Write(
+      "# a comment\n[machine]\n  type = \"microvm\"\n  pit = \"off\"\n\n[memory]\n"
+      "  size = \"64M\"\n[chardev \"c\"]\n  backend = \"null\"\n[smp-opts]\n  cpus = \"2\"\n");
   const auto options = Parse({"-readconfig", path_.c_str()}).value();
   EXPECT_EQ(options.machine.type, "microvm");
   EXPECT_EQ(options.machine.memory.size, 64 * kMiB);

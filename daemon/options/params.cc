@@ -69,9 +69,9 @@ void AddFlag(std::string flag, ParamList& list, std::vector<std::string>* warnin
     value = "off";
   }
   if (warnings != nullptr) {
-    warnings->push_back(fmt::format(
-        "warning: short-form boolean option '{}' deprecated\nPlease use {}={} instead", flag, key,
-        value));
+    warnings->push_back(
+        fmt::format("warning: short-form boolean option '{}' deprecated\nPlease use {}={} instead",
+                    flag, key, value));
   }
   list.Add(std::move(key), std::move(value));
 }
@@ -89,11 +89,11 @@ Status CheckNumber(Number number, std::string_view key, const std::string& value
     return Fail(fmt::format("Value '{}' is out of range for parameter '{}'", value, key));
   }
   if (type == ParamType::kSize) {
-    return Fail(fmt::format(
-        "Parameter '{}' expects a non-negative number below 2^64\n"
-        "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
-        "and exabytes, respectively.",
-        key));
+    return Fail(
+        fmt::format("Parameter '{}' expects a non-negative number below 2^64\n"
+                    "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
+                    "and exabytes, respectively.",
+                    key));
   }
   const char* kind = schema.dialect == Dialect::kOpts ? "a number" : "integer";
   return Fail(fmt::format("Parameter '{}' expects {}", key, kind));

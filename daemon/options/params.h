@@ -33,7 +33,7 @@ struct ParamSpec {
 enum class Dialect : uint8_t { kOpts, kKeyval };
 
 struct ParamSchema {
-  std::string_view group;         // name in -readconfig and query-command-line-options
+  std::string_view group;  // name in -readconfig and query-command-line-options
   Dialect dialect = Dialect::kOpts;
   std::string_view implied = {};  // key of a first value without one
   std::string_view prefix = {};   // keyval: errors name "<prefix>.<key>"

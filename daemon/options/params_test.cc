@@ -19,8 +19,11 @@ constexpr ParamSpec kSpecs[] = {
     {"nodelay", ParamType::kBoolean},
 };
 constexpr ParamSchema kOpts{.group = "test", .implied = "name", .params = kSpecs};
-constexpr ParamSchema kKeyval{.group = "test", .dialect = Dialect::kKeyval, .implied = "name",
-                              .prefix = "test", .params = kSpecs};
+constexpr ParamSchema kKeyval{.group = "test",
+                              .dialect = Dialect::kKeyval,
+                              .implied = "name",
+                              .prefix = "test",
+                              .params = kSpecs};
 
 std::vector<ParamList::Entry> Split(std::string_view text, const ParamSchema& schema = kOpts) {
   return SplitParams(text, schema, nullptr).value().entries();
@@ -86,9 +89,10 @@ TEST(SplitTest, KeyvalHasNoFlags) {
 }
 
 TEST(SplitTest, JsonObjectIsTheSameList) {
-  EXPECT_EQ(Split(R"({"name": "a,b", "on": true, "count": 3, "deep": {"er": [1, "x"]}})"),
-            (Entries{{"name", "a,b"}, {"on", "on"}, {"count", "3"}, {"deep.er.0", "1"},
-                     {"deep.er.1", "x"}}));
+  EXPECT_EQ(
+      Split(R"({"name": "a,b", "on": true, "count": 3, "deep": {"er": [1, "x"]}})"),
+      (Entries{
+          {"name", "a,b"}, {"on", "on"}, {"count", "3"}, {"deep.er.0", "1"}, {"deep.er.1", "x"}}));
 }
 
 TEST(SplitTest, BrokenJsonIsAnError) { EXPECT_FALSE(SplitParams("{\"a\": ", kOpts, nullptr)); }

@@ -201,8 +201,7 @@ Status CheckStdio(const Options& options) {
       return Fail(fmt::format("{}: cannot use stdio with -daemonize", chardev.where));
     }
     if (first != nullptr) {
-      return Fail(
-          fmt::format("{}: cannot use stdio by multiple character devices", chardev.where));
+      return Fail(fmt::format("{}: cannot use stdio by multiple character devices", chardev.where));
     }
     first = &chardev;
   }
@@ -257,8 +256,8 @@ Status ApplyMon(ParseContext& context, ParamList& list) {
     return Fail("mode 'readline' is not available, only 'control' (QMP)");
   }
   context.monitor_given = true;
-  context.options.monitors.push_back({context.where, list.Get("id"), list.Get("chardev"),
-                                      list.GetBool("pretty", false)});
+  context.options.monitors.push_back(
+      {context.where, list.Get("id"), list.Get("chardev"), list.GetBool("pretty", false)});
   return {};
 }
 
@@ -301,9 +300,10 @@ Status FinishCharacterDevices(ParseContext& context) {
   }
   for (const std::string& id : options.machine.serials) {
     if (!id.empty() && FindChardev(options, id) == nullptr) {
-      return Fail(fmt::format("-serial chardev:{0}: could not connect serial device to "
-                              "character backend 'chardev:{0}'",
-                              id));
+      return Fail(
+          fmt::format("-serial chardev:{0}: could not connect serial device to "
+                      "character backend 'chardev:{0}'",
+                      id));
     }
   }
   DAVIT_TRY(CheckStdio(options));

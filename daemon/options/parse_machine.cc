@@ -120,8 +120,8 @@ Status ParseCpu(ParseContext& context, const std::string& text) {
 Status ApplySmp(ParseContext& context, ParamList& list) {
   machine::SmpConfig& smp = context.options.machine.smp;
   const std::pair<const char*, std::optional<uint64_t>*> fields[] = {
-      {"cpus", &smp.cpus},   {"sockets", &smp.sockets}, {"dies", &smp.dies},
-      {"clusters", &smp.clusters}, {"cores", &smp.cores}, {"threads", &smp.threads},
+      {"cpus", &smp.cpus},         {"sockets", &smp.sockets}, {"dies", &smp.dies},
+      {"clusters", &smp.clusters}, {"cores", &smp.cores},     {"threads", &smp.threads},
       {"maxcpus", &smp.maxcpus},
   };
   for (const auto& [key, field] : fields) {
@@ -200,8 +200,8 @@ Status ApplyAction(ParseContext& context, ParamList& list) {
   constexpr std::array<std::string_view, 2> kReboot = {"reset", "shutdown"};
   constexpr std::array<std::string_view, 2> kShutdown = {"poweroff", "pause"};
   constexpr std::array<std::string_view, 4> kPanic = {"pause", "shutdown", "exit-failure", "none"};
-  constexpr std::array<std::string_view, 7> kWatchdog = {
-      "reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi"};
+  constexpr std::array<std::string_view, 7> kWatchdog = {"reset", "shutdown", "poweroff",  "pause",
+                                                         "debug", "none",     "inject-nmi"};
   control::ActionPolicy& actions = context.options.machine.actions;
   DAVIT_TRY(ChooseEnum(list, "reboot", kReboot, actions.reboot));
   DAVIT_TRY(ChooseEnum(list, "shutdown", kShutdown, actions.shutdown));

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // -object: text or JSON -> control::ObjectSpec. The text form turns strings into the types that
-// the properties have (QAPI ObjectOptions); the JSON form has its types already and is held to them.
+// the properties have (QAPI ObjectOptions); the JSON form has its types already and is held to
+// them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,8 +24,7 @@ Status CheckEnum(const ObjectProperty& property, const std::string& value) {
   if (std::find(property.values.begin(), property.values.end(), value) != property.values.end()) {
     return {};
   }
-  return Fail(
-      fmt::format("Parameter '{}' does not accept value '{}'", property.name, value));
+  return Fail(fmt::format("Parameter '{}' does not accept value '{}'", property.name, value));
 }
 
 // "0", "0-3" or several of them as repeated keys.

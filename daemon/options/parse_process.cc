@@ -27,7 +27,7 @@ Status ApplyMsg(ParseContext& context, ParamList& list) {
 }
 
 Status ApplyDisplay(ParseContext& context, ParamList& list) {
-  constexpr std::string_view kOfQemu[] = {"gtk",  "sdl",         "egl-headless", "curses",
+  constexpr std::string_view kOfQemu[] = {"gtk",   "sdl",       "egl-headless", "curses",
                                           "cocoa", "spice-app", "dbus",         "default"};
   const std::string* type = list.Find("type");
   if (type == nullptr) return Fail("Parameter 'type' is missing");
@@ -49,9 +49,8 @@ Status ParseLogItems(ParseContext& context, const std::string& text) {
   for (size_t at = 0; at <= text.size();) {
     const size_t comma = std::min(text.find(',', at), text.size());
     std::string item = text.substr(at, comma - at);
-    const bool known =
-        std::any_of(std::begin(kLogItems), std::end(kLogItems),
-                    [&](const LogItem& row) { return row.name == item; });
+    const bool known = std::any_of(std::begin(kLogItems), std::end(kLogItems),
+                                   [&](const LogItem& row) { return row.name == item; });
     if (!known) {
       return Fail(fmt::format("unknown log item '{}' (-d help lists them)", item));
     }

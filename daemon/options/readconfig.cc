@@ -72,9 +72,8 @@ class Reader {
     if (line.empty() || line.front() == '#') return {};
     if (line.front() == '[') return Header(line);
     const size_t equals = line.find('=');
-    const auto value = equals == std::string_view::npos
-                           ? std::nullopt
-                           : Unquote(Trim(line.substr(equals + 1)));
+    const auto value =
+        equals == std::string_view::npos ? std::nullopt : Unquote(Trim(line.substr(equals + 1)));
     if (!value) return At(line_, "parse error");
     if (!group_) return At(line_, "no group defined");
     group_->list.Add(std::string(Trim(line.substr(0, equals))), std::string(*value));

@@ -26,9 +26,9 @@ constexpr ParamSpec kAccel[] = {
     {"accel", kString, "accelerator"},
 };
 constexpr ParamSpec kSmp[] = {
-    {"cpus", kNumber, "CPUs at start"},        {"sockets", kNumber, "sockets on the board"},
-    {"dies", kNumber, "dies in a socket"},     {"clusters", kNumber, "clusters in a die"},
-    {"cores", kNumber, "cores in a die"},      {"threads", kNumber, "threads in a core"},
+    {"cpus", kNumber, "CPUs at start"},    {"sockets", kNumber, "sockets on the board"},
+    {"dies", kNumber, "dies in a socket"}, {"clusters", kNumber, "clusters in a die"},
+    {"cores", kNumber, "cores in a die"},  {"threads", kNumber, "threads in a core"},
     {"maxcpus", kNumber, "CPUs at most"},
 };
 constexpr ParamSpec kMemory[] = {
@@ -100,18 +100,24 @@ constexpr ParamSpec kDisplay[] = {
 
 }  // namespace
 
-constinit const ParamSchema kMachineSchema{
-    .group = "machine", .dialect = Dialect::kKeyval, .implied = "type", .open = true,
-    .params = kMachine};
+constinit const ParamSchema kMachineSchema{.group = "machine",
+                                           .dialect = Dialect::kKeyval,
+                                           .implied = "type",
+                                           .open = true,
+                                           .params = kMachine};
 constinit const ParamSchema kAccelSchema{
     .group = "accel", .implied = "accel", .open = true, .params = kAccel};
-constinit const ParamSchema kSmpSchema{
-    .group = "smp-opts", .dialect = Dialect::kKeyval, .implied = "cpus", .prefix = "smp",
-    .params = kSmp};
+constinit const ParamSchema kSmpSchema{.group = "smp-opts",
+                                       .dialect = Dialect::kKeyval,
+                                       .implied = "cpus",
+                                       .prefix = "smp",
+                                       .params = kSmp};
 constinit const ParamSchema kMemorySchema{.group = "memory", .implied = "size", .params = kMemory};
-constinit const ParamSchema kBootSchema{
-    .group = "boot-opts", .dialect = Dialect::kKeyval, .implied = "order", .prefix = "boot",
-    .params = kBoot};
+constinit const ParamSchema kBootSchema{.group = "boot-opts",
+                                        .dialect = Dialect::kKeyval,
+                                        .implied = "order",
+                                        .prefix = "boot",
+                                        .params = kBoot};
 constinit const ParamSchema kRtcSchema{.group = "rtc", .params = kRtc};
 constinit const ParamSchema kOvercommitSchema{.group = "overcommit", .params = kOvercommit};
 constinit const ParamSchema kActionSchema{.group = "action", .params = kAction};

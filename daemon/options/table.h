@@ -23,10 +23,10 @@ struct ParseContext {
   bool display_given = false;
   bool monitor_given = false;  // -monitor, -mon, -qmp
   unsigned serials_given = 0;
-  unsigned compat_monitors = 0;  // chardevs named compat_monitorN
-  bool accel_given = false;         // -accel
+  unsigned compat_monitors = 0;      // chardevs named compat_monitorN
+  bool accel_given = false;          // -accel
   bool machine_accel_given = false;  // -machine accel=
-  int config_depth = 0;             // -readconfig inside -readconfig does not exist; a guard
+  int config_depth = 0;              // -readconfig inside -readconfig does not exist; a guard
 };
 
 struct OptionRow {

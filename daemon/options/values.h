@@ -21,8 +21,8 @@ struct Number {
 // "4", "0x10", "010" (octal): base by C's prefix. A minus sign is no number.
 Number ParseNumber(std::string_view text);
 
-// "512M", "1.5G", "0x1000", "128": a fraction and one suffix b, k, M, G, T, P or E (any case, powers
-// of 1024). No suffix: multiplied by `unit`.
+// "512M", "1.5G", "0x1000", "128": a fraction and one suffix b, k, M, G, T, P or E (any case,
+// powers of 1024). No suffix: multiplied by `unit`.
 Number ParseSize(std::string_view text, uint64_t unit = 1);
 
 // "on", "yes", "true", "y" -> true; "off", "no", "false", "n" -> false.

@@ -24,7 +24,8 @@ std::string Absolute(const std::string& path) {
 
 // The open file is still what the path names (a dying owner may have just removed it).
 bool IsStill(int fd, const std::string& path) {
-  struct stat open_file {}, named{};
+  struct stat open_file {
+  }, named{};
   return fstat(fd, &open_file) == 0 && stat(path.c_str(), &named) == 0 &&
          open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }

@@ -1,7 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tests of pidfile.h, daemonize.h and signals.h. Children are forked: what is tested concerns processes.
+// Tests of pidfile.h, daemonize.h and signals.h. Children are forked: what is tested concerns
+// processes.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -46,9 +46,9 @@ Result<std::unique_ptr<TerminationSignals>> TerminationSignals::Watch(
   signals->fd_.reset(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals->fd_) return FailErrno("signalfd");
   signals->fn_ = std::move(fn);
-  DAVIT_ASSIGN(signals->registration_,
-               loop.WatchReadable(signals->fd_.get(),
-                                  [raw = signals.get()] { raw->OnReadable(); }));
+  DAVIT_ASSIGN(
+      signals->registration_,
+      loop.WatchReadable(signals->fd_.get(), [raw = signals.get()] { raw->OnReadable(); }));
   return signals;
 }
 

@@ -36,8 +36,8 @@ Status Help(Call& call) {
     return {};
   }
   const Command* command = Find(Commands(), word);
-  call.out += command != nullptr ? HelpLine("", *command)
-                                 : fmt::format("unknown command: '{}'\n", word);
+  call.out +=
+      command != nullptr ? HelpLine("", *command) : fmt::format("unknown command: '{}'\n", word);
   return {};
 }
 
@@ -55,34 +55,60 @@ Status Quit(Call& call) {
 }
 
 constexpr Command kCommands[] = {
-    {.name = "cont|c", .usage = "", .help = "resume emulation",
+    {.name = "cont|c",
+     .usage = "",
+     .help = "resume emulation",
      .run = [](Call& call) { return call.vm.Cont(); }},
-    {.name = "cpu", .usage = "index", .help = "set the default CPU",
-     .arguments = Arguments::kNumber, .run = SetCpu},
-    {.name = "dumpdtb", .usage = "filename", .help = "write the guest's device tree to a file",
-     .arguments = Arguments::kText, .wanted = "filename",
+    {.name = "cpu",
+     .usage = "index",
+     .help = "set the default CPU",
+     .arguments = Arguments::kNumber,
+     .run = SetCpu},
+    {.name = "dumpdtb",
+     .usage = "filename",
+     .help = "write the guest's device tree to a file",
+     .arguments = Arguments::kText,
+     .wanted = "filename",
      .run = [](Call& call) { return call.vm.DumpDtb(call.text); }},
-    {.name = "help|?", .usage = "[cmd]", .help = "show the help",
-     .arguments = Arguments::kOptionalText, .run = Help},
-    {.name = "info", .usage = "[subcommand]", .help = "show something about the VM",
+    {.name = "help|?",
+     .usage = "[cmd]",
+     .help = "show the help",
+     .arguments = Arguments::kOptionalText,
+     .run = Help},
+    {.name = "info",
+     .usage = "[subcommand]",
+     .help = "show something about the VM",
      .run =
          [](Call& call) {
            ListInfo(call);
            return Status();
          }},
-    {.name = "nmi", .usage = "", .help = "inject an NMI",
+    {.name = "nmi",
+     .usage = "",
+     .help = "inject an NMI",
      .run = [](Call& call) { return call.vm.InjectNmi(); }},
-    {.name = "object_del", .usage = "id", .help = "destroy an object",
-     .arguments = Arguments::kText, .wanted = "string",
+    {.name = "object_del",
+     .usage = "id",
+     .help = "destroy an object",
+     .arguments = Arguments::kText,
+     .wanted = "string",
      .run = [](Call& call) { return call.vm.ObjectDel(call.text); }},
     {.name = "quit|q", .usage = "", .help = "end the VM and the process", .run = Quit},
-    {.name = "stop|s", .usage = "", .help = "stop emulation",
+    {.name = "stop|s",
+     .usage = "",
+     .help = "stop emulation",
      .run = [](Call& call) { return call.vm.Stop(); }},
-    {.name = "system_powerdown", .usage = "", .help = "press the power button",
+    {.name = "system_powerdown",
+     .usage = "",
+     .help = "press the power button",
      .run = [](Call& call) { return call.vm.SystemPowerdown(); }},
-    {.name = "system_reset", .usage = "", .help = "reset the system",
+    {.name = "system_reset",
+     .usage = "",
+     .help = "reset the system",
      .run = [](Call& call) { return call.vm.SystemReset(); }},
-    {.name = "system_wakeup", .usage = "", .help = "wake the guest from suspend",
+    {.name = "system_wakeup",
+     .usage = "",
+     .help = "wake the guest from suspend",
      .run = [](Call& call) { return call.vm.SystemWakeup(); }},
 };
 

@@ -44,8 +44,8 @@ Status ParseCpu(std::string_view& rest, std::string_view name, hmp::Call& call) 
   if (rest.starts_with('-')) {
     const std::string_view word = TakeWord(rest);
     if (word.size() < 2 || word[1] != 'a') {
-      return Fail(
-          fmt::format("{}: unsupported option -{}", name, word.size() < 2 ? "" : word.substr(1, 1)));
+      return Fail(fmt::format("{}: unsupported option -{}", name,
+                              word.size() < 2 ? "" : word.substr(1, 1)));
     }
     call.all = true;
   }

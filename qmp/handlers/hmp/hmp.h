@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The human monitor as human-monitor-command offers it: one command line in, text out, in QEMU's
-// formats. A table row (commands.cc) is a command: names, argument, help, function. Owner: control thread.
+// formats. A table row (commands.cc) is a command: names, argument, help, function. Owner: control
+// thread.
 #pragma once
 
 #include <optional>

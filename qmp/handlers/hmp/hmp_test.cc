@@ -41,8 +41,7 @@ TEST_F(HmpTest, QuitHasTheCauseOfQmp) {
 
 TEST_F(HmpTest, FailedVerbSaysWhy) {
   vm_.error = "wake-up from suspend is not supported by this guest";
-  EXPECT_EQ(Do("system_wakeup"),
-            "Error: wake-up from suspend is not supported by this guest\r\n");
+  EXPECT_EQ(Do("system_wakeup"), "Error: wake-up from suspend is not supported by this guest\r\n");
 }
 
 TEST_F(HmpTest, UnknownCommandsAreNamed) {
@@ -69,8 +68,7 @@ TEST_F(HmpTest, ArgumentsTooManyOrMissing) {
   EXPECT_EQ(Do("info registers -z"),
             "registers: unsupported option -z\r\n"
             "Try \"help info registers\" for more information\r\n");
-  EXPECT_EQ(Do("cpu"),
-            "unexpected end of expression\r\nTry \"help cpu\" for more information\r\n");
+  EXPECT_EQ(Do("cpu"), "unexpected end of expression\r\nTry \"help cpu\" for more information\r\n");
   EXPECT_EQ(Do("cpu x"),
             "invalid char 'x' in expression\r\nTry \"help cpu\" for more information\r\n");
   EXPECT_TRUE(vm_.calls.empty());
@@ -150,12 +148,12 @@ TEST_F(HmpTest, RegistersInRealMode) {
   r.dr[7] = 0x400;
   r.halted = true;
   const std::string text = Do("info registers 1");
-  EXPECT_TRUE(text.starts_with(
-      "\r\nCPU#1\r\nEAX=00000000 EBX=00000000 ECX=00000000 EDX=00060fb1\r\n"
-      "ESI=00000000 EDI=00000000 EBP=00000000 ESP=00000000\r\n"
-      "EIP=0000fff0 EFL=00000046 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n"
-      "ES =0000 00000000 00000000 00000000\r\n"
-      "CS =f000 ffff0000 0000ffff 00009b00\r\n"))
+  EXPECT_TRUE(
+      text.starts_with("\r\nCPU#1\r\nEAX=00000000 EBX=00000000 ECX=00000000 EDX=00060fb1\r\n"
+                       "ESI=00000000 EDI=00000000 EBP=00000000 ESP=00000000\r\n"
+                       "EIP=0000fff0 EFL=00000046 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n"
+                       "ES =0000 00000000 00000000 00000000\r\n"
+                       "CS =f000 ffff0000 0000ffff 00009b00\r\n"))
       << text;
   EXPECT_TRUE(text.ends_with(
       "GDT=     00000000 00000000\r\nIDT=     00000000 00000000\r\n"

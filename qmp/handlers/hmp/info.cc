@@ -48,7 +48,9 @@ Status IoThreads(Call& call) {
 
 Status Kvm(Call& call) {
   Print(call, "kvm support: {}\n",
-        !call.vm.kvm_present() ? "not compiled" : call.vm.kvm_enabled() ? "enabled" : "disabled");
+        !call.vm.kvm_present()  ? "not compiled"
+        : call.vm.kvm_enabled() ? "enabled"
+                                : "disabled");
   return {};
 }
 
@@ -144,12 +146,16 @@ constexpr Command kInfo[] = {
     {.name = "iothreads", .usage = "", .help = "show the I/O threads", .run = IoThreads},
     {.name = "kvm", .usage = "", .help = "show if KVM is in use", .run = Kvm},
     {.name = "memdev", .usage = "", .help = "show the memory backends", .run = Memdevs},
-    {.name = "memory_size_summary", .usage = "", .help = "show the size of the guest's memory",
+    {.name = "memory_size_summary",
+     .usage = "",
+     .help = "show the size of the guest's memory",
      .run = MemorySize},
     {.name = "name", .usage = "", .help = "show the VM's name", .run = Name},
     {.name = "qtree", .usage = "", .help = "show the tree of buses and devices", .run = Qtree},
-    {.name = "registers", .usage = "[-a|vcpu]",
-     .help = "show the registers of a CPU (-a: of all of them)", .arguments = Arguments::kCpu,
+    {.name = "registers",
+     .usage = "[-a|vcpu]",
+     .help = "show the registers of a CPU (-a: of all of them)",
+     .arguments = Arguments::kCpu,
      .run = Registers},
     {.name = "status", .usage = "", .help = "show the VM's run state", .run = RunStatus},
     {.name = "uuid", .usage = "", .help = "show the VM's UUID", .run = Uuid},

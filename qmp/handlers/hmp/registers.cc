@@ -27,18 +27,18 @@ constexpr uint32_t kSegLong = 1 << 21;
 constexpr uint32_t kSegBig = 1 << 22;
 constexpr uint32_t kSegShown = 0x00ffff00;
 
-constexpr std::string_view kSystem16[] = {
-    "Reserved",   "TSS16-avl", "LDT",       "TSS16-busy", "CallGate16", "TaskGate",
-    "IntGate16",  "TrapGate16", "Reserved", "TSS32-avl",  "Reserved",   "TSS32-busy",
-    "CallGate32", "Reserved",  "IntGate32", "TrapGate32"};
-constexpr std::string_view kSystem64[] = {
-    "<hiword>",   "Reserved", "LDT",       "Reserved",  "Reserved", "Reserved",
-    "Reserved",   "Reserved", "Reserved",  "TSS64-avl", "Reserved", "TSS64-busy",
-    "CallGate64", "Reserved", "IntGate64", "TrapGate64"};
+constexpr std::string_view kSystem16[] = {"Reserved",   "TSS16-avl", "LDT",       "TSS16-busy",
+                                          "CallGate16", "TaskGate",  "IntGate16", "TrapGate16",
+                                          "Reserved",   "TSS32-avl", "Reserved",  "TSS32-busy",
+                                          "CallGate32", "Reserved",  "IntGate32", "TrapGate32"};
+constexpr std::string_view kSystem64[] = {"<hiword>",   "Reserved",  "LDT",       "Reserved",
+                                          "Reserved",   "Reserved",  "Reserved",  "Reserved",
+                                          "Reserved",   "TSS64-avl", "Reserved",  "TSS64-busy",
+                                          "CallGate64", "Reserved",  "IntGate64", "TrapGate64"};
 
 struct Mode {
   bool protected_mode;
-  bool lma;    // EFER.LMA
+  bool lma;     // EFER.LMA
   bool bits64;  // 64-bit code segment
 };
 
@@ -73,8 +73,7 @@ std::string Describe(const SegmentRegister& segment, const Mode& mode) {
   return text;
 }
 
-void Segment(std::string& out, const char* name, const SegmentRegister& segment,
-             const Mode& mode) {
+void Segment(std::string& out, const char* name, const SegmentRegister& segment, const Mode& mode) {
   const int width = mode.bits64 ? 16 : 8;
   const uint64_t base = mode.bits64 ? segment.base : segment.base & UINT32_MAX;
   fmt::format_to(std::back_inserter(out), "{:<3}={:04x} {:0{}x} {:08x} {:08x}{}\n", name,

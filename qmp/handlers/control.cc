@@ -1,0 +1,49 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// qapi/control.json, qapi/introspect.json and qapi/char.json: the monitor itself, what it can
+// do, and the character devices.
+#include "qmp/handlers/parts.h"
+#include "schema/qapi/introspect.h"
+#include "schema/runtime/json/json.h"
+
+namespace davit::qmp {
+
+Status ControlHandlers::QmpCapabilities(Context&, const qapi::QmpCapabilitiesArgs&) {
+  return Fail(ErrorCode::kCommandNotFound,
+              "Capabilities negotiation is already complete, command ignored");
+}
+
+Result<qapi::VersionInfo> ControlHandlers::QueryVersion(Context&) { return version_; }
+
+Result<std::vector<qapi::CommandInfo>> ControlHandlers::QueryCommands(Context&) {
+  std::vector<qapi::CommandInfo> commands;
+  for (const auto& entry : qapi::Commands()) commands.push_back({std::string(entry.name)});
+  return commands;
+}
+
+Status ControlHandlers::Quit(Context&) {
+  vm_.Quit(control::ShutdownCause::kHostQmpQuit);
+  return {};
+}
+
+Result<json::Value> IntrospectHandlers::QueryQmpSchema(Context&, json::Object args) {
+  DAVIT_TRY(qapi::DecodeNothing(args));
+  return json::Parse(qapi::IntrospectionJson());
+}
+
+Result<std::vector<qapi::ChardevInfo>> CharHandlers::QueryChardev(Context&) {
+  std::vector<qapi::ChardevInfo> rows;
+  for (const control::ChardevInfo& info : chardevs_.Chardevs()) {
+    rows.push_back({info.label, info.filename, info.frontend_open});
+  }
+  return rows;
+}
+
+Result<std::vector<qapi::ChardevBackendInfo>> CharHandlers::QueryChardevBackends(Context&) {
+  std::vector<qapi::ChardevBackendInfo> rows;
+  for (std::string& name : chardevs_.Backends()) rows.push_back({std::move(name)});
+  return rows;
+}
+
+}  // namespace davit::qmp

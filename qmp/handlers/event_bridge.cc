@@ -1,0 +1,39 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See event_bridge.h.
+#include "qmp/handlers/event_bridge.h"
+
+#include "qmp/handlers/enums.h"
+#include "schema/qapi/events.h"
+
+namespace davit::qmp {
+namespace {
+
+struct Convert {
+  qapi::Event operator()(const control::ShutdownEvent& event) const {
+    return qapi::events::Shutdown({control::CausedByGuest(event.cause), ToQapi(event.cause)});
+  }
+  qapi::Event operator()(const control::ResetEvent& event) const {
+    return qapi::events::Reset({control::CausedByGuest(event.cause), ToQapi(event.cause)});
+  }
+  qapi::Event operator()(control::PowerdownEvent) const { return qapi::events::Powerdown(); }
+  qapi::Event operator()(control::StopEvent) const { return qapi::events::Stop(); }
+  qapi::Event operator()(control::ResumeEvent) const { return qapi::events::Resume(); }
+  qapi::Event operator()(control::SuspendEvent) const { return qapi::events::Suspend(); }
+  qapi::Event operator()(control::WakeupEvent) const { return qapi::events::Wakeup(); }
+  qapi::Event operator()(const control::WatchdogEvent& event) const {
+    return qapi::events::Watchdog({ToQapi(event.action)});
+  }
+  qapi::Event operator()(const control::GuestPanickedEvent& event) const {
+    return qapi::events::GuestPanicked(
+        {.action = event.pause ? qapi::GuestPanicAction::kPause : qapi::GuestPanicAction::kPoweroff,
+         .info = std::nullopt});
+  }
+};
+
+}  // namespace
+
+qapi::Event ToQapiEvent(const control::Event& event) { return std::visit(Convert(), event); }
+
+}  // namespace davit::qmp

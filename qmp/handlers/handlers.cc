@@ -1,0 +1,44 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See handlers.h.
+#include "qmp/handlers/handlers.h"
+
+#include "qmp/handlers/parts.h"
+
+namespace davit::qmp {
+
+struct HandlerSet::Parts {
+  explicit Parts(const HandlerDeps& deps)
+      : control(deps.vm, deps.version),
+        run_state(deps.vm),
+        machine(deps.vm),
+        machine_target(deps.vm),
+        misc(deps),
+        qom(deps.vm),
+        chardev(deps.chardevs) {}
+
+  ControlHandlers control;
+  IntrospectHandlers introspect;
+  RunStateHandlers run_state;
+  MachineHandlers machine;
+  MachineTargetHandlers machine_target;
+  MiscHandlers misc;
+  QomHandlers qom;
+  CharHandlers chardev;
+};
+
+HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps)) {
+  handlers_ = {.control = &parts_->control,
+               .introspect = &parts_->introspect,
+               .run_state = &parts_->run_state,
+               .machine = &parts_->machine,
+               .machine_target = &parts_->machine_target,
+               .misc = &parts_->misc,
+               .qom = &parts_->qom,
+               .char_ = &parts_->chardev};
+}
+
+HandlerSet::~HandlerSet() = default;
+
+}  // namespace davit::qmp

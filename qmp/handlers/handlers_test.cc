@@ -1,0 +1,236 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Commands go in as JSON through the generated table, replies come out as JSON; the VM is a fake.
+#include "qmp/handlers/handlers.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include "qmp/handlers/event_bridge.h"
+#include "qmp/handlers/testing/fake_vm_control.h"
+#include "schema/runtime/json/json.h"
+
+namespace davit::qmp {
+namespace {
+
+class FakeContext final : public qapi::CommandContext {
+ public:
+  Result<UniqueFd> TakeFd() override {
+    if (!next_fd) return Fail("No file descriptor supplied via SCM_RIGHTS");
+    return std::move(next_fd);
+  }
+  qapi::NamedFds& named_fds() override { return named; }
+  bool in_preconfig() const override { return false; }
+  uint64_t session_id() const override { return 1; }
+
+  UniqueFd next_fd;
+  qapi::NamedFds named;
+};
+
+class HandlersTest : public testing::Test {
+ protected:
+  // The reply's text, or "Class: description".
+  std::string Do(const std::string& command, const std::string& arguments = "{}") {
+    const qapi::CommandEntry* entry = qapi::FindCommand(command);
+    if (entry == nullptr) return "no such command";
+    std::string reply;
+    const qapi::Handlers handlers = set_.handlers();
+    entry->invoke(handlers, context_, *json::Parse(arguments).value().AsObject(),
+                  [&](Result<json::Value> result) {
+                    reply = result ? json::Write(*result) : "error: " + result.error().message;
+                  });
+    return reply;
+  }
+
+  control::FakeVmControl vm_;
+  control::FakeChardevs chardevs_;
+  FdSets fd_sets_;
+  FakeContext context_;
+  HandlerSet set_{
+      {vm_,
+       chardevs_,
+       fd_sets_,
+       {{7, 2, 0}, "davit 0"},
+       {{"smp-opts", {{"cpus", qapi::CommandLineParameterType::kNumber, {}, {}}}}, {"msg", {}}}}};
+};
+
+TEST_F(HandlersTest, EveryCommandHasAHandler) {
+  for (const auto& entry : qapi::Commands()) {
+    const std::string reply = Do(std::string(entry.name));
+    EXPECT_EQ(reply.find("has not been found"), std::string::npos) << entry.name << reply;
+  }
+}
+
+TEST_F(HandlersTest, Status) {
+  EXPECT_EQ(Do("query-status"), R"({"running": true, "singlestep": false, "status": "running"})");
+  vm_.state = control::RunState::kInternalError;
+  EXPECT_EQ(Do("query-status"),
+            R"({"running": false, "singlestep": false, "status": "internal-error"})");
+}
+
+TEST_F(HandlersTest, VerbsReachTheVm) {
+  for (const char* verb : {"stop", "cont", "system_reset", "system_powerdown", "system_wakeup",
+                           "inject-nmi", "x-exit-preconfig", "quit"}) {
+    EXPECT_EQ(Do(verb), "{}") << verb;
+  }
+  EXPECT_EQ(vm_.calls, (std::vector<std::string>{"stop", "cont", "reset", "powerdown", "wakeup",
+                                                 "nmi", "exit-preconfig", "quit"}));
+  EXPECT_EQ(vm_.quit_cause, control::ShutdownCause::kHostQmpQuit);
+}
+
+TEST_F(HandlersTest, ErrorsOfTheVmAreTheReply) {
+  vm_.error = "Resetting the Virtual Machine is required";
+  EXPECT_EQ(Do("cont"), "error: Resetting the Virtual Machine is required");
+  EXPECT_EQ(Do("dumpdtb", R"({"filename": "/x"})"),
+            "error: Resetting the Virtual Machine is required");
+}
+
+TEST_F(HandlersTest, SetActionChangesOnlyWhatIsGiven) {
+  EXPECT_EQ(Do("set-action", R"({"panic": "exit-failure", "watchdog": "inject-nmi"})"), "{}");
+  EXPECT_EQ(vm_.action_change.panic, control::PanicAction::kExitFailure);
+  EXPECT_EQ(vm_.action_change.watchdog, control::WatchdogAction::kInjectNmi);
+  EXPECT_FALSE(vm_.action_change.reboot);
+  EXPECT_EQ(Do("set-action", R"({"reboot": "x"})"),
+            "error: Parameter 'reboot' does not accept value 'x'");
+}
+
+TEST_F(HandlersTest, NameIsLeftOutWhenThereIsNone) {
+  EXPECT_EQ(Do("query-name"), "{}");
+  vm_.vm_name = "web";
+  EXPECT_EQ(Do("query-name"), R"({"name": "web"})");
+}
+
+TEST_F(HandlersTest, CpusHaveThreadAndPlace) {
+  vm_.cpus.resize(1);
+  EXPECT_EQ(Do("query-cpus-fast"),
+            R"([{"cpu-index": 0, "qom-path": "/machine/unattached/device[0]", "thread-id": 100, )"
+            R"("props": {"socket-id": 0, "core-id": 0, "thread-id": 0}, "target": "x86_64"}])");
+}
+
+TEST_F(HandlersTest, CpusNameTheirDieWhenThereAreSeveral) {
+  vm_.cpus[1].topology.die = 1;
+  EXPECT_NE(Do("query-cpus-fast").find(R"("die-id": 0)"), std::string::npos);
+}
+
+TEST_F(HandlersTest, MachinesLeaveOutWhatTheyDoNotHave) {
+  vm_.machine_types = {{.name = "none", .cpu_max = 1},
+                       {.name = "microvm",
+                        .is_default = true,
+                        .cpu_max = 255,
+                        .default_cpu_type = "host-x86_64-cpu",
+                        .default_ram_id = "microvm.ram"}};
+  EXPECT_EQ(Do("query-machines"),
+            R"([{"name": "none", "cpu-max": 1, "hotpluggable-cpus": false, )"
+            R"("numa-mem-supported": false, "deprecated": false}, )"
+            R"({"name": "microvm", "is-default": true, "cpu-max": 255, )"
+            R"("hotpluggable-cpus": false, "numa-mem-supported": false, "deprecated": false, )"
+            R"("default-cpu-type": "host-x86_64-cpu", "default-ram-id": "microvm.ram"}])");
+}
+
+TEST_F(HandlersTest, SmallQueries) {
+  EXPECT_EQ(Do("query-version"),
+            R"({"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": "davit 0"})");
+  EXPECT_EQ(Do("query-target"), R"({"arch": "x86_64"})");
+  EXPECT_EQ(Do("query-kvm"), R"({"enabled": true, "present": true})");
+  EXPECT_EQ(Do("query-uuid"), R"({"UUID": "550e8400-e29b-41d4-a716-446655440000"})");
+  EXPECT_EQ(Do("query-current-machine"), R"({"wakeup-suspend-support": false})");
+  EXPECT_EQ(Do("query-memory-size-summary"), R"({"base-memory": 1048576, "plugged-memory": 0})");
+  EXPECT_EQ(Do("query-iothreads"), "[]");
+  EXPECT_EQ(Do("query-chardev-backends"), R"([{"name": "null"}, {"name": "socket"}])");
+}
+
+TEST_F(HandlersTest, Memdevs) {
+  vm_.memdevs = {{.id = "m",
+                  .size = 4096,
+                  .share = true,
+                  .reserve = true,
+                  .host_nodes = {1},
+                  .policy = "bind"}};
+  EXPECT_EQ(Do("query-memdev"),
+            R"([{"id": "m", "size": 4096, "merge": true, "dump": true, "prealloc": false, )"
+            R"("share": true, "reserve": true, "host-nodes": [1], "policy": "bind"}])");
+}
+
+TEST_F(HandlersTest, ObjectAddHandsOverTypedProperties) {
+  EXPECT_EQ(Do("object-add", R"({"qom-type": "memory-backend-ram", "id": "m", "size": 4096,
+                                 "share": true, "host-nodes": [0, 2], "policy": "bind"})"),
+            "{}");
+  EXPECT_EQ(vm_.added.qom_type, "memory-backend-ram");
+  EXPECT_EQ(vm_.added.id, "m");
+  const auto property = [&](std::string_view name) -> control::PropertyValue {
+    for (const auto& [key, value] : vm_.added.properties) {
+      if (key == name) return value;
+    }
+    return {};
+  };
+  EXPECT_EQ(vm_.added.properties.size(), 4u);
+  EXPECT_EQ(std::get<uint64_t>(property("size").value), 4096u);
+  EXPECT_TRUE(std::get<bool>(property("share").value));
+  EXPECT_EQ(std::get<std::string>(property("policy").value), "bind");
+  EXPECT_EQ(std::get<control::PropertyList>(property("host-nodes").value).size(), 2u);
+}
+
+TEST_F(HandlersTest, ObjectAddIsStrict) {
+  EXPECT_EQ(Do("object-add", R"({"qom-type": "memory-backend-ram", "id": "m", "size": "4K"})"),
+            "error: Parameter 'size' expects uint64");
+  EXPECT_EQ(Do("object-add", R"({"qom-type": "foo", "id": "m"})"),
+            "error: Parameter 'qom-type' does not accept value 'foo'");
+  EXPECT_TRUE(vm_.calls.empty());
+}
+
+TEST_F(HandlersTest, HumanMonitorCommandReturnsItsText) {
+  EXPECT_EQ(Do("human-monitor-command", R"({"command-line": "info status"})"),
+            R"("VM status: running\r\n")");
+  EXPECT_EQ(Do("human-monitor-command", R"({"command-line": "info version"})"),
+            R"("7.2.0davit 0\r\n")");
+  EXPECT_EQ(Do("human-monitor-command", R"({"command-line": "x", "cpu-index": 9})"),
+            "error: Parameter 'cpu-index' expects a CPU number");
+}
+
+TEST_F(HandlersTest, CommandLineOptionsAllOrOne) {
+  EXPECT_EQ(Do("query-command-line-options", R"({"option": "smp-opts"})"),
+            R"([{"option": "smp-opts", "parameters": [{"name": "cpus", "type": "number"}]}])");
+  EXPECT_NE(Do("query-command-line-options").find(R"({"option": "msg", "parameters": []})"),
+            std::string::npos);
+  EXPECT_EQ(Do("query-command-line-options", R"({"option": "foo"})"),
+            "error: invalid option name: foo");
+}
+
+TEST_F(HandlersTest, FdCommands) {
+  EXPECT_EQ(Do("getfd", R"({"fdname": "a"})"), "error: No file descriptor supplied via SCM_RIGHTS");
+  context_.next_fd.reset(open("/dev/null", O_RDONLY));
+  EXPECT_EQ(Do("getfd", R"({"fdname": "a"})"), "{}");
+  EXPECT_EQ(Do("closefd", R"({"fdname": "a"})"), "{}");
+  EXPECT_EQ(Do("closefd", R"({"fdname": "a"})"), "error: File descriptor named 'a' not found");
+  context_.next_fd.reset(open("/dev/null", O_RDONLY));
+  EXPECT_TRUE(
+      Do("add-fd", R"({"fdset-id": 3, "opaque": "x"})").starts_with(R"({"fdset-id": 3, "fd": )"));
+  EXPECT_NE(Do("query-fdsets").find(R"("opaque": "x")"), std::string::npos);
+  EXPECT_EQ(Do("remove-fd", R"({"fdset-id": 4})"),
+            "error: File descriptor named 'fdset-id:4' not found");
+}
+
+TEST_F(HandlersTest, SchemaIsAnArrayWithEachCommand) {
+  const json::Value schema = json::Parse(Do("query-qmp-schema")).value();
+  ASSERT_NE(schema.AsArray(), nullptr);
+  size_t commands = 0;
+  for (const json::Value& row : *schema.AsArray()) {
+    commands += row["meta-type"] == json::Value("command");
+  }
+  EXPECT_EQ(commands, qapi::Commands().size());
+}
+
+TEST(EventBridgeTest, ReasonsAndWhoCausedIt) {
+  qapi::Event event = ToQapiEvent(control::ShutdownEvent{control::ShutdownCause::kGuestShutdown});
+  EXPECT_EQ(event.name, "SHUTDOWN");
+  EXPECT_EQ(json::Write(event.data), R"({"guest": true, "reason": "guest-shutdown"})");
+  event = ToQapiEvent(control::ResetEvent{control::ShutdownCause::kHostQmpSystemReset});
+  EXPECT_EQ(json::Write(event.data), R"({"guest": false, "reason": "host-qmp-system-reset"})");
+  EXPECT_FALSE(ToQapiEvent(control::StopEvent{}).has_data);
+  event = ToQapiEvent(control::GuestPanickedEvent{true});
+  EXPECT_EQ(json::Write(event.data), R"({"action": "pause"})");
+}
+
+}  // namespace
+}  // namespace davit::qmp

@@ -1,0 +1,114 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// qapi/machine.json and qapi/machine-target.json.
+#include <algorithm>
+
+#include "qmp/handlers/parts.h"
+
+namespace davit::qmp {
+namespace {
+
+std::optional<std::string> IfAny(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+}  // namespace
+
+Result<std::vector<qapi::CpuInfoFast>> MachineHandlers::QueryCpusFast(Context&) {
+  const std::vector<control::CpuInfo> cpus = vm_.Cpus();
+  // As QEMU: a die is mentioned when a socket has several.
+  const bool dies =
+      std::any_of(cpus.begin(), cpus.end(), [](const auto& cpu) { return cpu.topology.die > 0; });
+  std::vector<qapi::CpuInfoFast> rows;
+  for (const control::CpuInfo& cpu : cpus) {
+    qapi::CpuInstanceProperties props{.socket_id = cpu.topology.socket,
+                                      .core_id = cpu.topology.core,
+                                      .thread_id = cpu.topology.thread};
+    if (dies) props.die_id = cpu.topology.die;
+    rows.push_back({.cpu_index = cpu.index,
+                    .qom_path = cpu.qom_path,
+                    .thread_id = cpu.host_tid,
+                    .props = props,
+                    .target = qapi::SysEmuTarget::kX8664});
+  }
+  return rows;
+}
+
+Result<std::vector<qapi::MachineInfo>> MachineHandlers::QueryMachines(Context&) {
+  std::vector<qapi::MachineInfo> rows;
+  for (const control::MachineTypeInfo& type : vm_.MachineTypes()) {
+    qapi::MachineInfo row{.name = type.name,
+                          .alias = IfAny(type.alias),
+                          .cpu_max = type.cpu_max,
+                          .hotpluggable_cpus = type.hotpluggable_cpus,
+                          .numa_mem_supported = type.numa_mem_supported,
+                          .deprecated = type.deprecated,
+                          .default_cpu_type = IfAny(type.default_cpu_type),
+                          .default_ram_id = IfAny(type.default_ram_id)};
+    if (type.is_default) row.is_default = true;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Result<qapi::CurrentMachineParams> MachineHandlers::QueryCurrentMachine(Context&) {
+  return qapi::CurrentMachineParams{vm_.wakeup_suspend_support()};
+}
+
+Result<qapi::TargetInfo> MachineHandlers::QueryTarget(Context&) {
+  return qapi::TargetInfo{qapi::SysEmuTarget::kX8664};
+}
+
+Result<qapi::UuidInfo> MachineHandlers::QueryUuid(Context&) { return qapi::UuidInfo{vm_.uuid()}; }
+
+Result<qapi::KvmInfo> MachineHandlers::QueryKvm(Context&) {
+  return qapi::KvmInfo{vm_.kvm_enabled(), vm_.kvm_present()};
+}
+
+Status MachineHandlers::SystemReset(Context&) { return vm_.SystemReset(); }
+Status MachineHandlers::SystemPowerdown(Context&) { return vm_.SystemPowerdown(); }
+Status MachineHandlers::SystemWakeup(Context&) { return vm_.SystemWakeup(); }
+Status MachineHandlers::InjectNmi(Context&) { return vm_.InjectNmi(); }
+
+Result<std::vector<qapi::Memdev>> MachineHandlers::QueryMemdev(Context&) {
+  std::vector<qapi::Memdev> rows;
+  for (const control::MemdevInfo& memdev : vm_.Memdevs()) {
+    rows.push_back(
+        {.id = IfAny(memdev.id),
+         .size = memdev.size,
+         .merge = memdev.merge,
+         .dump = memdev.dump,
+         .prealloc = memdev.prealloc,
+         .share = memdev.share,
+         .reserve = memdev.reserve,
+         .host_nodes = memdev.host_nodes,
+         .policy =
+             qapi::HostMemPolicyFromString(memdev.policy).value_or(qapi::HostMemPolicy::kDefault)});
+  }
+  return rows;
+}
+
+Result<qapi::MemoryInfo> MachineHandlers::QueryMemorySizeSummary(Context&) {
+  const control::MemorySizeSummary summary = vm_.MemorySize();
+  return qapi::MemoryInfo{summary.base_memory, summary.plugged_memory};
+}
+
+Status MachineHandlers::Dumpdtb(Context&, const qapi::DumpdtbArgs& args) {
+  return vm_.DumpDtb(args.filename);
+}
+
+Result<std::vector<qapi::CpuDefinitionInfo>> MachineTargetHandlers::QueryCpuDefinitions(Context&) {
+  std::vector<qapi::CpuDefinitionInfo> rows;
+  for (control::CpuDefinition& definition : vm_.CpuDefinitions()) {
+    rows.push_back({.name = std::move(definition.name),
+                    .migration_safe = definition.migration_safe,
+                    .static_ = definition.is_static,
+                    .unavailable_features = std::move(definition.unavailable_features),
+                    .typename_ = std::move(definition.type_name)});
+  }
+  return rows;
+}
+
+}  // namespace davit::qmp

@@ -1,0 +1,124 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The handler classes, one a schema module. Inner header of this package. Owner: control thread.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "qmp/handlers/handlers.h"
+#include "qmp/handlers/hmp/hmp.h"
+
+namespace davit::qmp {
+
+using Context = qapi::CommandContext;
+using control::VmControl;
+
+class ControlHandlers final : public qapi::ControlCommands {
+ public:
+  ControlHandlers(VmControl& vm, qapi::VersionInfo version)
+      : vm_(vm), version_(std::move(version)) {}
+  // The session's own business (qmp/session); never called.
+  Status QmpCapabilities(Context& context, const qapi::QmpCapabilitiesArgs& args) override;
+  Result<qapi::VersionInfo> QueryVersion(Context& context) override;
+  Result<std::vector<qapi::CommandInfo>> QueryCommands(Context& context) override;
+  Status Quit(Context& context) override;
+
+ private:
+  VmControl& vm_;
+  qapi::VersionInfo version_;
+};
+
+class IntrospectHandlers final : public qapi::IntrospectCommands {
+ public:
+  Result<json::Value> QueryQmpSchema(Context& context, json::Object args) override;
+};
+
+class RunStateHandlers final : public qapi::RunStateCommands {
+ public:
+  explicit RunStateHandlers(VmControl& vm) : vm_(vm) {}
+  Result<qapi::StatusInfo> QueryStatus(Context& context) override;
+  Status SetAction(Context& context, const qapi::SetActionArgs& args) override;
+
+ private:
+  VmControl& vm_;
+};
+
+class MachineHandlers final : public qapi::MachineCommands {
+ public:
+  explicit MachineHandlers(VmControl& vm) : vm_(vm) {}
+  Result<std::vector<qapi::CpuInfoFast>> QueryCpusFast(Context& context) override;
+  Result<std::vector<qapi::MachineInfo>> QueryMachines(Context& context) override;
+  Result<qapi::CurrentMachineParams> QueryCurrentMachine(Context& context) override;
+  Result<qapi::TargetInfo> QueryTarget(Context& context) override;
+  Result<qapi::UuidInfo> QueryUuid(Context& context) override;
+  Result<qapi::KvmInfo> QueryKvm(Context& context) override;
+  Status SystemReset(Context& context) override;
+  Status SystemPowerdown(Context& context) override;
+  Status SystemWakeup(Context& context) override;
+  Status InjectNmi(Context& context) override;
+  Result<std::vector<qapi::Memdev>> QueryMemdev(Context& context) override;
+  Result<qapi::MemoryInfo> QueryMemorySizeSummary(Context& context) override;
+  Status Dumpdtb(Context& context, const qapi::DumpdtbArgs& args) override;
+
+ private:
+  VmControl& vm_;
+};
+
+class MachineTargetHandlers final : public qapi::MachineTargetCommands {
+ public:
+  explicit MachineTargetHandlers(VmControl& vm) : vm_(vm) {}
+  Result<std::vector<qapi::CpuDefinitionInfo>> QueryCpuDefinitions(Context& context) override;
+
+ private:
+  VmControl& vm_;
+};
+
+class MiscHandlers final : public qapi::MiscCommands {
+ public:
+  explicit MiscHandlers(const HandlerDeps& deps);
+  Result<qapi::NameInfo> QueryName(Context& context) override;
+  Result<std::vector<qapi::IOThreadInfo>> QueryIothreads(Context& context) override;
+  Status Stop(Context& context) override;
+  Status Cont(Context& context) override;
+  Status XExitPreconfig(Context& context) override;
+  Result<std::string> HumanMonitorCommand(Context& context,
+                                          const qapi::HumanMonitorCommandArgs& args) override;
+  Status Getfd(Context& context, const qapi::GetfdArgs& args) override;
+  Status Closefd(Context& context, const qapi::ClosefdArgs& args) override;
+  Result<qapi::AddfdInfo> AddFd(Context& context, const qapi::AddFdArgs& args) override;
+  Status RemoveFd(Context& context, const qapi::RemoveFdArgs& args) override;
+  Result<std::vector<qapi::FdsetInfo>> QueryFdsets(Context& context) override;
+  Result<std::vector<qapi::CommandLineOptionInfo>> QueryCommandLineOptions(
+      Context& context, const qapi::QueryCommandLineOptionsArgs& args) override;
+
+ private:
+  VmControl& vm_;
+  FdSets& fd_sets_;
+  Hmp hmp_;
+  std::vector<qapi::CommandLineOptionInfo> options_;
+};
+
+class QomHandlers final : public qapi::QomCommands {
+ public:
+  explicit QomHandlers(VmControl& vm) : vm_(vm) {}
+  Status ObjectAdd(Context& context, const qapi::ObjectOptions& args) override;
+  Status ObjectDel(Context& context, const qapi::ObjectDelArgs& args) override;
+
+ private:
+  VmControl& vm_;
+};
+
+class CharHandlers final : public qapi::CharCommands {
+ public:
+  explicit CharHandlers(const control::ChardevControl& chardevs) : chardevs_(chardevs) {}
+  Result<std::vector<qapi::ChardevInfo>> QueryChardev(Context& context) override;
+  Result<std::vector<qapi::ChardevBackendInfo>> QueryChardevBackends(Context& context) override;
+
+ private:
+  const control::ChardevControl& chardevs_;
+};
+
+}  // namespace davit::qmp
