@@ -1,0 +1,115 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The reference compiler as the judge: it must take the tables apart without complaint and compile
+// what comes out to the same bytes.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "vmm/base/endian.h"
+#include "vmm/boot/acpi/acpi.h"
+
+namespace davit::boot {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class IaslTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(access("/usr/bin/iasl", X_OK), 0) << "iasl is missing: package acpica-tools";
+    folder_ = fs::path(::testing::TempDir()) /
+              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+
+  // Runs iasl in the folder and returns what it says.
+  std::string Iasl(const std::string& arguments) {
+    const std::string command =
+        "cd '" + folder_.string() + "' && /usr/bin/iasl " + arguments + " >log 2>&1";
+    const int status = std::system(command.c_str());
+    const std::string log = ReadFile(folder_ / "log");
+    EXPECT_EQ(status, 0) << log;
+    return log;
+  }
+
+  // Takes `table` apart and compiles it again; returns the source.
+  std::string RoundTrip(const std::string& name, std::span<const std::byte> table) {
+    std::string binary(table.size(), '\0');
+    std::memcpy(binary.data(), table.data(), table.size());
+    std::ofstream(folder_ / (name + ".dat"), std::ios::binary) << binary;
+    const std::string taken_apart = Iasl("-d " + name + ".dat");
+    EXPECT_EQ(taken_apart.find("rror"), std::string::npos) << taken_apart;
+    EXPECT_EQ(taken_apart.find("arning"), std::string::npos) << taken_apart;
+    const std::string compiled = Iasl("-p again -ve " + name + ".dsl");
+    EXPECT_EQ(compiled.find("Error "), std::string::npos) << compiled;
+    std::string again = ReadFile(folder_ / "again.aml");
+    EXPECT_EQ(again.size(), binary.size());
+    // The header names the compiler, so checksum and creator differ.
+    for (std::string* image : {&again, &binary}) {
+      if (image->size() < 36) return "";
+      (*image)[9] = 0;
+      image->replace(28, 8, 8, '\0');
+    }
+    EXPECT_TRUE(again == binary) << name << ": compiled anew it differs";
+    return ReadFile(folder_ / (name + ".dsl"));
+  }
+
+  fs::path folder_;
+};
+
+AcpiConfig FullConfig() {
+  AcpiConfig config;
+  for (uint32_t i = 0; i < 3; ++i) config.cpus.push_back({i, true});
+  config.cpus.push_back({300, true});
+  config.rtc = config.pic = config.ioapic2 = true;
+  config.virtio = MicrovmVirtioMmioMap(true, true);
+  config.virtio_slots = {0, 23};
+  return config;
+}
+
+TEST_F(IaslTest, Dsdt) {
+  const std::string source = RoundTrip("dsdt", BuildDsdt(FullConfig()));
+  for (const char* expected :
+       {"Device (COM1)", "Device (RTC)", "Device (GED)", "Notify (PWRB, 0x80)", "Device (VR23)",
+        "0xFEB02E00", "0x0000002F,", "Device (C003)", "Name (_S5"}) {
+    EXPECT_NE(source.find(expected), std::string::npos) << expected << " not in\n" << source;
+  }
+}
+
+TEST_F(IaslTest, DsdtOfTheLargestMachine) {
+  AcpiConfig config = FullConfig();
+  config.cpus.assign(255, {});
+  for (size_t slot = 1; slot < 23; ++slot) config.virtio_slots.push_back(slot);
+  RoundTrip("dsdt", BuildDsdt(config));
+}
+
+TEST_F(IaslTest, FixedTables) {
+  const Result<AcpiImage> image = BuildAcpi(FullConfig());
+  ASSERT_TRUE(image) << image.error();
+  const std::span<const std::byte> bytes = image->bytes;
+  const auto table_at = [&](uint64_t address) {
+    const auto rest = bytes.subspan(address - image->base);
+    return rest.first(LoadLe(&rest[4], 4));
+  };
+  const auto xsdt = table_at(LoadLe(&bytes[24], 8));
+  RoundTrip("facp", table_at(LoadLe(&xsdt[36], 8)));
+  const std::string madt = RoundTrip("apic", table_at(LoadLe(&xsdt[44], 8)));
+  EXPECT_NE(madt.find("Processor Local x2APIC"), std::string::npos) << madt;
+}
+
+}  // namespace
+}  // namespace davit::boot

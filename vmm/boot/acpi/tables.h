@@ -1,0 +1,148 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Wire structures of the fixed ACPI tables (ACPI 6.4, 5.2), and their checksums.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "vmm/base/endian.h"
+
+namespace davit::boot::acpi {
+
+// 5.2.5.3. The first checksum covers 20 bytes, the second all 36.
+struct Rsdp {
+  std::array<char, 8> signature;
+  uint8_t checksum;
+  std::array<char, 6> oem_id;
+  uint8_t revision;
+  le32 rsdt_address;
+  le32 length;
+  le64 xsdt_address;
+  uint8_t extended_checksum;
+  uint8_t reserved[3];
+};
+static_assert(sizeof(Rsdp) == 36);
+inline constexpr size_t kRsdpFirstPart = 20;
+
+// 5.2.6.
+struct Header {
+  std::array<char, 4> signature;
+  le32 length;
+  uint8_t revision;
+  uint8_t checksum;
+  std::array<char, 6> oem_id;
+  std::array<char, 8> oem_table_id;
+  le32 oem_revision;
+  std::array<char, 4> creator_id;
+  le32 creator_revision;
+};
+static_assert(sizeof(Header) == 36);
+static_assert(offsetof(Header, checksum) == 9);
+
+// 5.2.3.2; space 0 is system memory.
+struct GenericAddress {
+  uint8_t space;
+  uint8_t bit_width;
+  uint8_t bit_offset;
+  uint8_t access_size;
+  le64 address;
+};
+static_assert(sizeof(GenericAddress) == 12);
+
+// 5.2.9. In a hardware-reduced table the PM blocks are absent.
+struct Fadt {
+  Header header;
+  le32 firmware_ctrl;
+  le32 dsdt;
+  uint8_t reserved0;
+  uint8_t preferred_pm_profile;
+  le16 sci_int;
+  uint8_t pm_blocks[109 - 48];
+  le16 iapc_boot_arch;
+  uint8_t reserved1;
+  le32 flags;
+  GenericAddress reset_reg;
+  uint8_t reset_value;
+  le16 arm_boot_arch;
+  uint8_t minor_version;
+  le64 x_firmware_ctrl;
+  le64 x_dsdt;
+  GenericAddress x_pm_blocks[8];
+  GenericAddress sleep_control_reg;
+  GenericAddress sleep_status_reg;
+  le64 hypervisor_vendor;
+};
+static_assert(offsetof(Fadt, iapc_boot_arch) == 109);
+static_assert(offsetof(Fadt, flags) == 112);
+static_assert(offsetof(Fadt, x_dsdt) == 140);
+static_assert(offsetof(Fadt, sleep_control_reg) == 244);
+static_assert(sizeof(Fadt) == 276);
+
+// 5.2.12.
+struct MadtHeader {
+  Header header;
+  le32 lapic_address;
+  le32 flags;
+};
+static_assert(sizeof(MadtHeader) == 44);
+
+struct MadtLapic {
+  uint8_t type;  // 0
+  uint8_t length;
+  uint8_t processor_uid;
+  uint8_t apic_id;
+  le32 flags;
+};
+static_assert(sizeof(MadtLapic) == 8);
+
+struct MadtIoapic {
+  uint8_t type;  // 1
+  uint8_t length;
+  uint8_t ioapic_id;
+  uint8_t reserved;
+  le32 address;
+  le32 gsi_base;
+};
+static_assert(sizeof(MadtIoapic) == 12);
+
+struct MadtLapicNmi {
+  uint8_t type;  // 4
+  uint8_t length;
+  uint8_t processor_uid;  // 0xff: all
+  le16 flags;
+  uint8_t lint;
+};
+static_assert(sizeof(MadtLapicNmi) == 6);
+
+struct MadtX2apic {
+  uint8_t type;  // 9
+  uint8_t length;
+  le16 reserved;
+  le32 x2apic_id;
+  le32 flags;
+  le32 processor_uid;
+};
+static_assert(sizeof(MadtX2apic) == 16);
+
+struct MadtX2apicNmi {
+  uint8_t type;  // 10
+  uint8_t length;
+  le16 flags;
+  le32 processor_uid;  // 0xffffffff: all
+  uint8_t lint;
+  uint8_t reserved[3];
+};
+static_assert(sizeof(MadtX2apicNmi) == 12);
+
+// The byte that makes the sum of `bytes` and itself zero.
+constexpr uint8_t Checksum(std::span<const std::byte> bytes) {
+  uint8_t sum = 0;
+  for (std::byte b : bytes) sum = static_cast<uint8_t>(sum + static_cast<uint8_t>(b));
+  return static_cast<uint8_t>(-sum);
+}
+
+}  // namespace davit::boot::acpi
