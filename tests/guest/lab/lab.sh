@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# Copyright the davit authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Sourced. The nested lab (docs/testing.md): a VM of QEMU's TCG, which emulates AMD SVM, boots Debian's
+# kernel with its kvm-amd; a VMM started inside has a hardware-like /dev/kvm. Everything travels in an
+# initramfs, results come back over the second serial port.
+#
+#   lab_workspace FILE         the source tree that FILE (a runfile) belongs to
+#   lab_kernel ROOT            makes sure of .cache/guest, prints the folder
+#   lab_choose                 prints "direct", "lab" or "skip: REASON"
+#   lab_add_program DIR FILE   copies a program and the libraries it loads into a tree for the lab
+#   lab_initramfs OUT INIT KERNEL_DIR   the initramfs of the guests under test
+#   lab_run TREE KERNEL_DIR OUT SECONDS MEMORY   runs TREE/lab/run inside, its output to OUT
+
+lab_workspace() { dirname "$(realpath "$1")" | sed 's|/tests/guest/lab$||'; }
+
+lab_kernel() {
+  [ -s "$1/.cache/guest/version" ] && echo "$1/.cache/guest" && return 0
+  "$1/tests/guest/lab/fetch"
+}
+
+lab_choose() {
+  if [ -n "${DAVIT_GUEST_MODE:-}" ]; then
+    echo "$DAVIT_GUEST_MODE"
+  elif [ -r /dev/kvm ] && [ -w /dev/kvm ] && grep -qwE '^flags.*(vmx|svm)' /proc/cpuinfo; then
+    echo direct
+  elif ! command -v qemu-system-x86_64 >/dev/null; then
+    echo "skip: no KVM with hardware under it here, and no qemu-system-x86_64 for the lab"
+  elif ! [ -x /bin/busybox ]; then
+    echo "skip: no KVM with hardware under it here, and no busybox-static for the lab"
+  else
+    echo lab
+  fi
+}
+
+lab_add_program() {
+  local tree=$1 program=$2 library
+  mkdir -p "$tree/lab"
+  cp -L "$program" "$tree/lab/"
+  # "libx.so.1 => /path (0x...)" and "/lib64/ld-linux-x86-64.so.2 (0x...)"; static programs have none.
+  for library in $(ldd "$program" 2>/dev/null | grep -oE '/[^ ]+'); do
+    [ -e "$tree$library" ] && continue
+    mkdir -p "$tree$(dirname "$library")"
+    cp -L "$library" "$tree$library"
+  done
+}
+
+lab_cpio() { (cd "$1" && find . | cpio -o -H newc --quiet -R 0:0); }
+
+lab_initramfs() {
+  local out=$1 init=$2 kernel=$3 tree
+  tree=$(mktemp -d)
+  mkdir -p "$tree/modules"
+  cp -L "$init" "$tree/init"
+  cp "$kernel"/modules/{button,evdev}.ko "$tree/modules/"
+  lab_cpio "$tree" >"$out"
+  rm -rf "$tree"
+}
+
+# The init of the lab's outer VM.
+lab_init() {
+  cat <<'INIT'
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mkdir -p /proc /sys /dev /tmp
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+ip link set lo up
+for module in irqbypass kvm kvm-amd; do insmod /modules/$module.ko; done
+exec >/dev/ttyS1 2>&1 </dev/null
+echo "lab: up after $(cut -d' ' -f1 /proc/uptime) s, $(uname -r), $(ls /dev/kvm)"
+cd /lab
+./run
+echo "lab: status $? after $(cut -d' ' -f1 /proc/uptime) s"
+sync
+poweroff -f
+INIT
+}
+
+lab_run() {
+  local tree=$1 kernel=$2 out=$3 seconds=$4 memory=$5 work status
+  work=$(mktemp -d)
+  mkdir -p "$tree/bin" "$tree/modules" "$tree/root"
+  cp /bin/busybox "$tree/bin/busybox"
+  cp "$kernel"/modules/{irqbypass,kvm,kvm-amd}.ko "$tree/modules/"
+  lab_init >"$tree/init"
+  chmod +x "$tree/init"
+  lab_cpio "$tree" >"$work/initrd"
+  : >"$out"
+  timeout "$seconds" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 \
+    -m "$memory" -nodefaults -no-user-config -no-reboot -display none \
+    -serial "file:$out.console" -serial "file:$out" \
+    -kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
+    -append "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable nowatchdog" </dev/null
+  status=$?
+  if ! grep -q '^lab: status 0' "$out"; then
+    [ "$status" = 124 ] && echo "lab: no end within $seconds s"
+    echo "lab: the end of the outer VM's console:"
+    tail -n 40 "$out.console"
+    status=1
+  fi
+  rm -rf "$work"
+  return "$status"
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Copyright the davit authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# linux_guest_test.sh CASES DAVITD INIT PROBE_ELF: runs the guest cases with Debian's kernel, directly on a
+# host where KVM has hardware, else inside the nested lab, else skips and says why. In CI ($CI) a skip is
+# a failure. $DAVIT_GUEST_MODE=direct|lab and $DAVIT_GUEST_FILTER (gtest) override.
+set -uo pipefail
+cases=$1 davitd=$2 init=$3 probe=$4
+here=$(dirname "$0")
+# shellcheck source=lab.sh
+. "$here/lab.sh"
+filter=${DAVIT_GUEST_FILTER:-*}
+xml=${XML_OUTPUT_FILE:-/dev/null}
+
+skip() {
+  echo "SKIP guest tests: $1"
+  local names name
+  names=$("$cases" --gtest_list_tests --gtest_filter='LinuxGuest*' | awk '/^  /{ print suite $1 } !/^  /{ suite = $1 }')
+  {
+    echo '<testsuites><testsuite name="LinuxGuest">'
+    for name in $names; do
+      echo "<testcase classname=\"${name%%.*}\" name=\"${name#*.}\"><skipped message=\"$1\"/></testcase>"
+    done
+    echo '</testsuite></testsuites>'
+  } >"$xml"
+  [ -z "${CI:-}" ] || { echo "In CI the guest tests must run."; exit 1; }
+  exit 0
+}
+
+mode=$(lab_choose)
+case $mode in skip:*) skip "${mode#skip: }" ;; esac
+kernel=$(lab_kernel "$(lab_workspace "$here/lab.sh")") || skip "Debian's kernel could not be fetched"
+echo "guest tests: mode $mode, $(cat "$kernel/version")"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+lab_initramfs "$work/initramfs" "$init" "$kernel"
+
+if [ "$mode" = direct ]; then
+  mkdir "$work/guest"
+  ln -s "$kernel/vmlinuz" "$kernel/vmlinux" "$work/initramfs" "$work/guest/"
+  DAVIT_DAVITD=$davitd DAVIT_GUEST_DIR=$work/guest DAVIT_PROBE_ELF=$probe \
+    "$cases" --gtest_filter="$filter" --gtest_output="xml:$xml"
+  exit
+fi
+
+tree=$work/tree
+for program in "$cases" "$davitd"; do lab_add_program "$tree" "$program"; done
+cp -L "$probe" "$work/initramfs" "$kernel/vmlinuz" "$kernel/vmlinux" "$tree/lab/"
+cat >"$tree/lab/run" <<RUN
+#!/bin/sh
+export DAVIT_DAVITD=/lab/$(basename "$davitd") DAVIT_GUEST_DIR=/lab DAVIT_PROBE_ELF=/lab/$(basename "$probe")
+./$(basename "$cases") --gtest_color=no --gtest_filter='$filter' --gtest_output=xml:/lab/result.xml
+status=\$?
+echo "lab: xml"
+cat /lab/result.xml
+echo "lab: xml end"
+exit \$status
+RUN
+chmod +x "$tree/lab/run"
+lab_run "$tree" "$kernel" "$work/out" 420 9G
+status=$?
+tr -d '\r' <"$work/out" | sed '/^lab: xml$/,/^lab: xml end$/d'
+tr -d '\r' <"$work/out" | sed '1,/^lab: xml$/d; /^lab: xml end$/,$d' >"$work/result.xml"
+[ ! -s "$work/result.xml" ] || cp "$work/result.xml" "$xml"
+exit "$status"
