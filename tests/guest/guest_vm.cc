@@ -49,7 +49,7 @@ std::unique_ptr<Vm> StartProbe(const Args& more, const std::string& machine_opti
     ADD_FAILURE() << vm.error();
     return nullptr;
   }
-  if (Has(more, "-S")) return std::move(*vm);
+  if (Has(more, "-S") || Has(more, "--preconfig")) return std::move(*vm);
   if (auto ready = (*vm)->serial().WaitFor("ready, h for help", kReplyTime); !ready) {
     ADD_FAILURE() << ready.error() << (*vm)->process().Stderr();
     return nullptr;

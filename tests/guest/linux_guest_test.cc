@@ -129,11 +129,14 @@ TEST_F(LinuxGuest, OneCpuSixGiBAndNoReboot) {
 }
 
 TEST_F(LinuxGuest, FourCpusByPvhAndNoShutdown) {
-  auto vm = StartLinux({"-m", "512", "-smp", "4", "-no-shutdown"}, "", "", "vmlinux");
+  auto vm = StartLinux({"-m", "512", "-smp", "4,sockets=2,cores=2,threads=1", "-no-shutdown"}, "",
+                       "", "vmlinux");
   ASSERT_NE(vm, nullptr);
   auto line = WaitForInit(*vm);
   ASSERT_OK(line);
   EXPECT_EQ(NumberAfter(*line, "cpus"), 4) << *line;
+  EXPECT_EQ(Ask(*vm, "cat /sys/devices/system/cpu/cpu3/topology/physical_package_id\n", "init: | "),
+            "1");
   ASSERT_OK(vm->serial().Send("poweroff\n"));
   ExpectEvent(*vm, "SHUTDOWN", true, "guest-shutdown");
   EXPECT_EQ(vm->RunState(), "shutdown");

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 
@@ -67,6 +68,44 @@ TEST_F(ProbeGuest, IsHandedTheDeviceTree) {
   EXPECT_CONTAINS(tree, "ns16550a");
 }
 
+TEST_F(ProbeGuest, UsersDeviceTreeIsTheBase) {
+  SKIP_ON_QEMU("QEMU's microvm has no -dtb");
+  TempDir dir;
+  std::ofstream(dir.File("user.dts"))
+      << "/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; model = \"of the user\";\n"
+         "memory@0 { device_type = \"memory\"; reg = <0 0 0 0>; };\n"
+         "mine { value = <42>; }; };\n";
+  ASSERT_EQ(RunCommand({"dtc", "-q", "-O", "dtb", "-o", dir.File("user.dtb"), dir.File("user.dts")})
+                .status,
+            0);
+  auto vm = StartProbe({"-dtb", dir.File("user.dtb"), "-m", "512", "-append", "with a tree"});
+  ASSERT_NE(vm, nullptr);
+  const std::string tree = Dump(*vm, "t", "device tree: ");
+  EXPECT_CONTAINS(tree, "model = \"of the user\"");
+  EXPECT_CONTAINS(tree, "value = <0x2a>");
+  EXPECT_CONTAINS(tree, "bootargs = \"with a tree\"");
+  EXPECT_CONTAINS(tree, "reg = <0x0 0x0 0x0 0x20000000>");
+}
+
+TEST_F(ProbeGuest, DumpedTreeIsWhatTheGuestSees) {
+  SKIP_ON_QEMU("QEMU's microvm has its tree for itself");
+  auto vm = StartProbe({"-append", "dumped"});
+  ASSERT_NE(vm, nullptr);
+  const std::string file = vm->dir().File("dump.dtb");
+  json::Object arguments;
+  arguments.Set("filename", file);
+  ASSERT_OK(vm->qmp().Execute("dumpdtb", arguments));
+  const RunResult dts = RunCommand({"dtc", "-I", "dtb", "-O", "dts", file});
+  EXPECT_EQ(dts.status, 0) << dts.err;
+  EXPECT_EQ(dts.err, "");
+  EXPECT_CONTAINS(dts.out, "bootargs = \"dumped\"");
+  const std::string tree = Dump(*vm, "t", "device tree: ");
+  EXPECT_EQ(std::count(tree.begin(), tree.end(), ':') - 1,
+            std::count(dts.out.begin(), dts.out.end(), '{'))
+      << "the two have different numbers of nodes\n"
+      << tree << dts.out;
+}
+
 TEST_F(ProbeGuest, EntersByPvhWhenTheKernelIsAnElf) {
   const char* elf = std::getenv("DAVIT_PROBE_ELF");
   ASSERT_NE(elf, nullptr);
@@ -100,6 +139,23 @@ TEST_F(ProbeGuest, EveryCpuStarts) {
   ASSERT_NE(vm, nullptr);
   EXPECT_CONTAINS(Dump(*vm, "s", "cpus online"), "smp: 4 cpus online");
   EXPECT_CONTAINS(Dump(*vm, "c", "cpu 3 apic id"), "cpus: 4 in MADT, 4 enabled");
+}
+
+TEST_F(ProbeGuest, SixteenCpusOfATopologyStart) {
+  auto vm = StartProbe({"-smp", "16,sockets=2,cores=4,threads=2,maxcpus=16"});
+  ASSERT_NE(vm, nullptr);
+  EXPECT_CONTAINS(Dump(*vm, "s", "cpus online"), "smp: 16 cpus online");
+}
+
+TEST_F(ProbeGuest, PreconfigWaitsForItsEnd) {
+  auto vm = StartProbe({"--preconfig"});
+  ASSERT_NE(vm, nullptr);
+  EXPECT_EQ(vm->RunState(), "prelaunch");
+  EXPECT_FALSE(vm->qmp().Execute("cont"));
+  EXPECT_TRUE(vm->serial().Quiet(milliseconds(200)));
+  ASSERT_OK(vm->qmp().Execute("x-exit-preconfig"));
+  Ready(*vm);
+  EXPECT_EQ(vm->RunState(), "running");
 }
 
 TEST_F(ProbeGuest, StartsPausedAndRunsAfterCont) {

@@ -28,6 +28,9 @@ void SendStartup(uint32_t apic_id, uint8_t page);
 // Halts with interrupts on until an interrupt came. Call with interrupts off; returns so.
 inline void HaltUntilInterrupt() { asm volatile("sti; hlt; cli" : : : "memory"); }
 
+// Takes what is pending and goes on.
+inline void LetInterruptsIn() { asm volatile("sti; pause; cli" : : : "memory"); }
+
 [[noreturn]] void TripleFault();
 
 // Makes the processor fetch code where only MMIO can be: KVM cannot emulate that on any host.

@@ -19,16 +19,11 @@ volatile uint32_t arrived;
 volatile uint32_t arrived_apic_id;
 uint8_t saved_page[512];
 
-// Up to two seconds; call with interrupts off.
+// Up to five seconds; call with interrupts off.
 bool WaitForArrival(uint32_t before) {
   const uint64_t start = Ticks();
-  while (arrived == before && Ticks() - start < 2 * kTicksPerSecond) HaltUntilInterrupt();
+  while (arrived == before && Ticks() - start < 5 * kTicksPerSecond) LetInterruptsIn();
   return arrived != before;
-}
-
-void Pause() {
-  const uint64_t start = Ticks();
-  while (Ticks() == start) HaltUntilInterrupt();
 }
 
 }  // namespace
@@ -50,8 +45,7 @@ void StartSecondaryCpus() {
     const uint32_t id = acpi_info.apic_id[i];
     if (id == self || id > 254) continue;
     const uint32_t before = arrived;
-    SendInit(id);
-    Pause();
+    SendInit(id);  // KVM keeps INIT before SIPI, so there is no delay between them
     SendStartup(id, TRAMPOLINE >> 12);
     if (WaitForArrival(before)) {
       ++started;
