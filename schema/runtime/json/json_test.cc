@@ -30,6 +30,15 @@ TEST(JsonParse, IntegersKeepTheirFullRange) {
   EXPECT_EQ(*Parse("18446744073709551616")->AsDouble(), 18446744073709551616.0);
 }
 
+TEST(JsonParse, DoublesAtTheEndsOfTheirRange) {
+  EXPECT_EQ(*Parse("0e-324")->AsDouble(), 0.0);
+  EXPECT_EQ(*Parse("1e-400")->AsDouble(), 0.0);
+  EXPECT_EQ(*Parse("5e-324")->AsDouble(), 5e-324);
+  EXPECT_EQ(*Parse("1.7976931348623157e308")->AsDouble(), 1.7976931348623157e308);
+  EXPECT_NE(ErrorOf("[1e400]"), "");
+  EXPECT_NE(ErrorOf(std::string(400, '9')), "");
+}
+
 TEST(JsonParse, SmallUnsignedValuesAreInts) {
   EXPECT_EQ(Value(uint64_t{7}), Value(7));
   EXPECT_EQ(Value(uint64_t{7}).type(), Type::kInt);

@@ -9,6 +9,9 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <unordered_set>
 
 #include "schema/runtime/json/json.h"
@@ -19,18 +22,50 @@ namespace {
 // From this many members on, duplicates are looked for in a hash set.
 constexpr size_t kLinearMembers = 16;
 
+// `text` has the form of a JSON number. Integers that fit no 64 bits are doubles. False: infinite.
+bool ParseNumber(std::string_view text, Value& out) {
+  const char* const end = text.data() + text.size();
+  if (text.find_first_of(".eE") == std::string_view::npos) {
+    int64_t n = 0;
+    if (std::from_chars(text.data(), end, n).ec == std::errc()) {
+      out = n;
+      return true;
+    }
+    uint64_t u = 0;
+    if (text[0] != '-' && std::from_chars(text.data(), end, u).ec == std::errc()) {
+      out = u;
+      return true;
+    }
+  }
+  double d = 0;
+  if (std::from_chars(text.data(), end, d).ec != std::errc()) {
+    // Out of range: too big, or so small that it is zero.
+    d = std::strtod(std::string(text).c_str(), nullptr);
+  }
+  out = d;
+  return std::isfinite(d);
+}
+
 class TreeBuilder {
  public:
   explicit TreeBuilder(size_t max_depth) : max_depth_(max_depth) {}
 
   bool Null() { return Add(Value()); }
   bool Bool(bool b) { return Add(Value(b)); }
-  bool Int(int n) { return Add(Value(int64_t{n})); }
-  bool Uint(unsigned n) { return Add(Value(int64_t{n})); }
-  bool Int64(int64_t n) { return Add(Value(n)); }
-  bool Uint64(uint64_t n) { return Add(Value(n)); }
-  bool Double(double d) { return Add(Value(d)); }
-  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }
+  bool RawNumber(const char* s, rapidjson::SizeType n, bool) {
+    Value value;
+    if (!ParseNumber({s, n}, value)) {
+      error_ = fmt::format("number {} is too big", std::string_view(s, n));
+      return false;
+    }
+    return Add(std::move(value));
+  }
+  // Numbers come as text.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(int64_t) { return false; }
+  bool Uint64(uint64_t) { return false; }
+  bool Double(double) { return false; }
   bool String(const char* s, rapidjson::SizeType n, bool) { return Add(Value(std::string(s, n))); }
   bool StartObject() { return Open(Value(Object())); }
   bool StartArray() { return Open(Value(Array())); }
@@ -108,7 +143,7 @@ Result<Value> Parse(std::string_view text, const ParseLimits& limits) {
     return Fail(fmt::format("JSON parse error: text of {} bytes is longer than {}", text.size(),
                             limits.max_bytes));
   }
-  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag |
+  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag |
                               rapidjson::kParseValidateEncodingFlag;
   TreeBuilder builder(limits.max_depth);
   rapidjson::MemoryStream raw(text.data(), text.size());
