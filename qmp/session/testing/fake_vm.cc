@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace davit::qmp::testing {
@@ -53,17 +54,21 @@ void TakeFd(const FakeHandlers&, Context& context, json::Object, Done done) {
   done(json::Value(json::Object{{"inode", static_cast<int64_t>(status.st_ino)}}));
 }
 
+std::string NameIn(const json::Object& arguments) {
+  const json::Value* name = arguments.Find("fdname");
+  return name == nullptr || !name->is_string() ? "" : *name->AsString();
+}
+
 void GetFd(const FakeHandlers&, Context& context, json::Object arguments, Done done) {
   Result<UniqueFd> fd = context.TakeFd();
   if (!fd) return done(Fail(fd.error()));
-  const Status status =
-      context.named_fds().Set(*arguments.Find("fdname")->AsString(), std::move(*fd));
+  const Status status = context.named_fds().Set(NameIn(arguments), std::move(*fd));
   if (!status) return done(Fail(status.error()));
   done(json::Value(json::Object()));
 }
 
 void CloseFd(const FakeHandlers&, Context& context, json::Object arguments, Done done) {
-  const Status status = context.named_fds().Close(*arguments.Find("fdname")->AsString());
+  const Status status = context.named_fds().Close(NameIn(arguments));
   if (!status) return done(Fail(status.error()));
   done(json::Value(json::Object()));
 }
@@ -74,8 +79,9 @@ void Stop(const FakeHandlers& h, Context&, json::Object, Done done) {
 }
 
 void Emit(const FakeHandlers& h, Context&, json::Object arguments, Done done) {
-  const int64_t count = *arguments.Find("count")->AsInt();
-  for (int64_t i = 0; i < count; ++i) {
+  const json::Value* count = arguments.Find("count");
+  if (count == nullptr || count->AsInt() == nullptr) return done(Fail("Parameter 'count'"));
+  for (int64_t i = 0; i < std::min<int64_t>(*count->AsInt(), 100'000); ++i) {
     h.events->Emit({"RESET", json::Object{{"n", i}, {"pad", std::string(100, 'x')}}, true});
   }
   done(json::Value(json::Object()));
