@@ -9,43 +9,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
+#include "vmm/backend/char/spec.h"
 #include "vmm/machine/config.h"
 
 namespace davit::daemon {
 
-struct UnixAddress {
-  std::string path;
-  bool abstract = false;
-  bool tight = true;
-};
-struct InetAddress {
-  std::string host;
-  std::string port;
-  std::optional<bool> ipv4, ipv6;
-};
-// A number, or a name of getfd's (which does not exist yet when the command line is parsed).
-struct FdAddress {
-  int fd = -1;
-};
-using SocketAddress = std::variant<UnixAddress, InetAddress, FdAddress>;
-
 // -chardev, and what -serial and -qmp stand for.
 struct ChardevOption {
-  enum class Backend : uint8_t { kNull, kStdio, kFile, kPty, kSocket };
   std::string where;  // "-serial file:x": begins the text of errors found later
-  std::string id;
-  Backend backend = Backend::kNull;
-  std::string path;       // kFile
-  bool append = false;    // kFile
-  bool signal = true;     // kStdio: ^C is a signal
-  SocketAddress address;  // kSocket, and all below
-  bool server = false;
-  bool wait = true;  // server: wait for the first client before the guest starts
-  bool nodelay = false;
-  std::optional<uint64_t> reconnect;  // client: seconds between tries
+  backend::ChardevSpec spec;
 };
 
 // -mon, -qmp, -qmp-pretty. The chardev is one of Options.chardevs.

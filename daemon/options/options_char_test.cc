@@ -9,7 +9,23 @@
 namespace davit::daemon {
 namespace {
 
-using Backend = ChardevOption::Backend;
+using backend::InetAddress;
+using backend::SocketSpec;
+using backend::UnixAddress;
+
+template <typename T>
+const T& Spec(const Options& options, size_t index) {
+  return std::get<T>(options.chardevs.at(index).spec.backend);
+}
+
+const SocketSpec& Socket(const Options& options, size_t index) {
+  return Spec<SocketSpec>(options, index);
+}
+
+template <typename T>
+bool Is(const Options& options, size_t index) {
+  return std::holds_alternative<T>(options.chardevs.at(index).spec.backend);
+}
 
 Options Good(std::vector<const char*> words) {
   auto result = Parse(std::move(words));
@@ -22,27 +38,27 @@ TEST(CharOptionsTest, SocketChardevs) {
                              "socket,id=t,host=127.0.0.1,port=0,server=on", "-chardev",
                              "socket,id=f,fd=7,server=on,wait=off", "-nodefaults"});
   ASSERT_EQ(options.chardevs.size(), 3u);
-  EXPECT_EQ(std::get<UnixAddress>(options.chardevs[0].address).path, "/s,x");
-  EXPECT_TRUE(options.chardevs[0].server);
-  EXPECT_FALSE(options.chardevs[0].wait);
-  EXPECT_EQ(std::get<InetAddress>(options.chardevs[1].address).port, "0");
-  EXPECT_TRUE(options.chardevs[1].wait);
-  EXPECT_EQ(std::get<FdAddress>(options.chardevs[2].address).fd, 7);
+  EXPECT_EQ(std::get<UnixAddress>(Socket(options, 0).address).path, "/s,x");
+  EXPECT_TRUE(Socket(options, 0).server);
+  EXPECT_FALSE(Socket(options, 0).wait);
+  EXPECT_EQ(std::get<InetAddress>(Socket(options, 1).address).port, "0");
+  EXPECT_TRUE(Socket(options, 1).wait);
+  EXPECT_EQ(std::get<backend::FdAddress>(Socket(options, 2).address).fd, 7);
 }
 
 TEST(CharOptionsTest, OtherBackends) {
   const auto options = Good({"-chardev", "file,id=f,path=/x,append=on", "-chardev", "pty,id=p",
                              "-chardev", "stdio,id=s,signal=off", "-nodefaults"});
-  EXPECT_EQ(options.chardevs[0].path, "/x");
-  EXPECT_TRUE(options.chardevs[0].append);
-  EXPECT_EQ(options.chardevs[1].backend, Backend::kPty);
-  EXPECT_FALSE(options.chardevs[2].signal);
+  EXPECT_EQ(Spec<backend::FileSpec>(options, 0).out, "/x");
+  EXPECT_TRUE(Spec<backend::FileSpec>(options, 0).append);
+  EXPECT_TRUE(Is<backend::PtySpec>(options, 1));
+  EXPECT_FALSE(Spec<backend::StdioSpec>(options, 2).signal);
 }
 
 TEST(CharOptionsTest, ShortFlagsOfOldSpellingsWarn) {
   const auto options = Good({"-qmp", "unix:/q,server,nowait"});
-  EXPECT_TRUE(options.chardevs[0].server);
-  EXPECT_FALSE(options.chardevs[0].wait);
+  EXPECT_TRUE(Socket(options, 0).server);
+  EXPECT_FALSE(Socket(options, 0).wait);
   ASSERT_EQ(options.warnings.size(), 2u);
   EXPECT_EQ(options.warnings[1],
             "-qmp unix:/q,server,nowait: warning: short-form boolean option 'nowait' deprecated\n"
@@ -57,14 +73,14 @@ TEST(CharOptionsTest, QmpMakesAChardevAndAMonitor) {
   EXPECT_FALSE(options.monitors[0].pretty);
   EXPECT_EQ(options.monitors[1].chardev, "compat_monitor1");
   EXPECT_TRUE(options.monitors[1].pretty);
-  const auto& inet = std::get<InetAddress>(options.chardevs[1].address);
+  const auto& inet = std::get<InetAddress>(Socket(options, 1).address);
   EXPECT_EQ(inet.host, "localhost");
   EXPECT_EQ(inet.port, "4444");
 }
 
 TEST(CharOptionsTest, BracketsHoldAnIpv6Address) {
   const auto options = Good({"-qmp", "tcp:[::1]:0,server=on,wait=off"});
-  EXPECT_EQ(std::get<InetAddress>(options.chardevs[0].address).host, "::1");
+  EXPECT_EQ(std::get<InetAddress>(Socket(options, 0).address).host, "::1");
 }
 
 TEST(CharOptionsTest, MonUsesAChardevThatMayComeLater) {
@@ -78,17 +94,17 @@ TEST(CharOptionsTest, SerialPortsAreNumbered) {
   const auto options = Good(
       {"-serial", "file:/log", "-serial", "none", "-serial", "chardev:c", "-chardev", "null,id=c"});
   EXPECT_EQ(options.machine.serials, (std::vector<std::string>{"serial0", "", "c"}));
-  EXPECT_EQ(options.chardevs[0].path, "/log");
+  EXPECT_EQ(Spec<backend::FileSpec>(options, 0).out, "/log");
 }
 
 TEST(CharOptionsTest, DefaultSerialPort) {
   const auto silent = Good({});
   EXPECT_EQ(silent.machine.serials, std::vector<std::string>{"serial0"});
-  EXPECT_EQ(silent.chardevs[0].backend, Backend::kNull);
-  EXPECT_EQ(Good({"-nographic"}).chardevs[0].backend, Backend::kStdio);
+  EXPECT_TRUE(Is<backend::NullSpec>(silent, 0));
+  EXPECT_TRUE(Is<backend::StdioSpec>(Good({"-nographic"}), 0));
   EXPECT_TRUE(Good({"-nodefaults"}).machine.serials.empty());
   EXPECT_TRUE(Good({"-nodefaults", "-nographic"}).machine.serials.empty());
-  EXPECT_EQ(Good({"-nographic", "-serial", "null"}).chardevs[0].backend, Backend::kNull);
+  EXPECT_TRUE(Is<backend::NullSpec>(Good({"-nographic", "-serial", "null"}), 0));
 }
 
 struct Case {
@@ -117,8 +133,10 @@ TEST(CharOptionsTest, ChardevErrors) {
        "-chardev socket,id=x,path=/a,wait=off: 'wait' option is incompatible with socket in client "
        "connect mode"},
       {{"-chardev", "socket,id=x,path=/a,server=on,reconnect=1"},
-       "-chardev socket,id=x,path=/a,server=on,reconnect=1: 'reconnect' option is incompatible "
-       "with socket in server listen mode"},
+       "-chardev socket,id=x,path=/a,server=on,reconnect=1: Invalid parameter 'reconnect'"},
+      {{"-chardev", "socket,id=x,path=/a,allow-remote=on"},
+       "-chardev socket,id=x,path=/a,allow-remote=on: 'allow-remote' option is incompatible with a "
+       "socket without 'host'"},
       {{"-chardev", "socket,id=x,fd=foo"},
        "-chardev socket,id=x,fd=foo: Unable to parse FD number foo"},
       {{"-chardev", "socket,id=x,path=/a,telnet=on"},

@@ -111,8 +111,8 @@ TEST(OptionErrorsTest, Objects) {
        "-object memory-backend-file,id=x,size=1M: Parameter 'mem-path' is missing"},
       {{"-object", "memory-backend-ram,id=x,size=q"},
        "-object memory-backend-ram,id=x,size=q: Parameter 'size' expects a size value"},
-      {{"-object", "memory-backend-ram,id=x,foo=1"},
-       "-object memory-backend-ram,id=x,foo=1: Invalid parameter 'foo'"},
+      {{"-object", "memory-backend-ram,id=x,size=1,foo=1"},
+       "-object memory-backend-ram,id=x,size=1,foo=1: Invalid parameter 'foo'"},
       {{"-object", "memory-backend-ram,id=x,size=1M,share=maybe"},
        "-object memory-backend-ram,id=x,size=1M,share=maybe: Parameter 'share' expects 'on' or "
        "'off'"},

@@ -20,6 +20,15 @@ machine::MachineConfig Machine(std::vector<const char*> words) {
   return result ? result->machine : machine::MachineConfig{};
 }
 
+template <typename T>
+T Property(const control::ObjectSpec& spec, std::string_view name) {
+  for (const auto& [key, value] : spec.properties) {
+    if (key == name) return std::get<T>(value.value);
+  }
+  ADD_FAILURE() << "no property " << name;
+  return {};
+}
+
 TEST(OptionsTest, OneOrTwoDashesAreTheSame) {
   EXPECT_TRUE(Machine({"--preconfig"}).preconfig);
   EXPECT_TRUE(Machine({"-preconfig"}).preconfig);
@@ -143,13 +152,12 @@ TEST(OptionsTest, ObjectTextHasTheTypesOfItsProperties) {
   ASSERT_EQ(objects.size(), 1u);
   EXPECT_EQ(objects[0].qom_type, "memory-backend-file");
   EXPECT_EQ(objects[0].id, "m");
-  const auto& properties = objects[0].properties;
-  ASSERT_EQ(properties.size(), 5u);
-  EXPECT_EQ(std::get<uint64_t>(properties[0].second.value), kGiB);
-  EXPECT_EQ(std::get<std::string>(properties[1].second.value), "/a,b");
-  EXPECT_TRUE(std::get<bool>(properties[2].second.value));
-  EXPECT_EQ(std::get<control::PropertyList>(properties[3].second.value).size(), 3u);
-  EXPECT_EQ(std::get<uint64_t>(properties[4].second.value), 2u);
+  EXPECT_EQ(objects[0].properties.size(), 5u);
+  EXPECT_EQ(Property<uint64_t>(objects[0], "size"), kGiB);
+  EXPECT_EQ(Property<std::string>(objects[0], "mem-path"), "/a,b");
+  EXPECT_TRUE(Property<bool>(objects[0], "share"));
+  EXPECT_EQ(Property<control::PropertyList>(objects[0], "host-nodes").size(), 3u);
+  EXPECT_EQ(Property<uint64_t>(objects[0], "prealloc-threads"), 2u);
 }
 
 TEST(OptionsTest, ObjectJsonKeepsItsTypes) {
@@ -158,8 +166,8 @@ TEST(OptionsTest, ObjectJsonKeepsItsTypes) {
                R"({"qom-type":"memory-backend-ram","id":"m","size":4096,"host-nodes":[0,1]})"})
           .objects;
   ASSERT_EQ(objects.size(), 1u);
-  EXPECT_EQ(std::get<uint64_t>(objects[0].properties[0].second.value), 4096u);
-  EXPECT_EQ(std::get<control::PropertyList>(objects[0].properties[1].second.value).size(), 2u);
+  EXPECT_EQ(Property<uint64_t>(objects[0], "size"), 4096u);
+  EXPECT_EQ(Property<control::PropertyList>(objects[0], "host-nodes").size(), 2u);
 }
 
 TEST(OptionsTest, HelpAndVersionEndTheParsing) {
@@ -201,7 +209,7 @@ TEST_F(ConfigFileTest, GroupsAreTheOptionsOfTheSameName) {
   EXPECT_EQ(options.machine.type, "microvm");
   EXPECT_EQ(options.machine.memory.size, 64 * kMiB);
   EXPECT_EQ(options.machine.smp.cpus, 2u);
-  EXPECT_EQ(options.chardevs[0].id, "c");
+  EXPECT_EQ(options.chardevs[0].spec.id, "c");
 }
 
 TEST_F(ConfigFileTest, ErrorsNameFileAndLine) {

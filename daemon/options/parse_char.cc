@@ -14,86 +14,108 @@
 namespace davit::daemon {
 namespace {
 
-using Backend = ChardevOption::Backend;
-
+// One back end: its keys beside id and backend, and what they become.
 struct BackendRow {
   std::string_view name;
-  Backend backend;
-  std::initializer_list<std::string_view> keys;  // beside id and backend
+  std::initializer_list<std::string_view> keys;
+  Status (*fill)(const ParamList& list, backend::ChardevSpec& spec);
 };
-
-const BackendRow* FindBackend(std::string_view name) {
-  static const BackendRow kRows[] = {
-      {"null", Backend::kNull, {}},
-      {"stdio", Backend::kStdio, {"signal"}},
-      {"file", Backend::kFile, {"path", "append"}},
-      {"pty", Backend::kPty, {}},
-      {"socket",
-       Backend::kSocket,
-       {"path", "host", "port", "fd", "ipv4", "ipv6", "server", "wait", "delay", "nodelay",
-        "reconnect", "abstract", "tight"}},
-  };
-  const auto it = std::find_if(std::begin(kRows), std::end(kRows),
-                               [&](const BackendRow& row) { return row.name == name; });
-  return it == std::end(kRows) ? nullptr : &*it;
-}
 
 std::optional<bool> OptionalBool(const ParamList& list, std::string_view key) {
   if (!list.Has(key)) return std::nullopt;
   return list.GetBool(key, false);
 }
 
-Result<SocketAddress> ParseAddress(const ParamList& list) {
+Result<decltype(backend::SocketSpec::address)> ParseAddress(const ParamList& list) {
   const std::string* path = list.Find("path");
   const std::string* host = list.Find("host");
   const std::string* fd = list.Find("fd");
   if ((path != nullptr) + (host != nullptr) + (fd != nullptr) > 1) {
     return Fail("None or one of 'path', 'fd' or 'host' option required.");
   }
-  for (const char* key : {"abstract", "tight"}) {
-    if (path == nullptr && list.Has(key)) {
-      return Fail(fmt::format("'{}' option is incompatible with a socket without 'path'", key));
-    }
-  }
-  for (const char* key : {"port", "ipv4", "ipv6"}) {
+  for (const char* key : {"port", "ipv4", "ipv6", "allow-remote", "delay", "nodelay"}) {
     if (host == nullptr && list.Has(key)) {
       return Fail(fmt::format("'{}' option is incompatible with a socket without 'host'", key));
     }
   }
   if (path != nullptr) {
     if (path->empty()) return Fail("chardev: socket: no path given");
-    return UnixAddress{*path, list.GetBool("abstract", false), list.GetBool("tight", true)};
+    return backend::UnixAddress{*path};
   }
   if (host != nullptr) {
     if (list.Get("port").empty()) return Fail("chardev: socket: no port given");
-    return InetAddress{*host, list.Get("port"), OptionalBool(list, "ipv4"),
-                       OptionalBool(list, "ipv6")};
+    return backend::InetAddress{*host, list.Get("port"), OptionalBool(list, "ipv4"),
+                                OptionalBool(list, "ipv6")};
   }
   if (fd == nullptr) return Fail("chardev: socket: no path, host or fd given");
   const Number number = ParseNumber(*fd);
   if (number.fault != NumberFault::kNone || number.value > INT32_MAX) {
     return Fail(fmt::format("Unable to parse FD number {}", *fd));
   }
-  return FdAddress{static_cast<int>(number.value)};
+  return backend::FdAddress{static_cast<int>(number.value)};
 }
 
-Status FillSocket(const ParamList& list, ChardevOption& chardev) {
-  DAVIT_ASSIGN(chardev.address, ParseAddress(list));
-  chardev.server = list.GetBool("server", false);
-  if (!chardev.server && list.Has("wait")) {
+Status FillSocket(const ParamList& list, backend::ChardevSpec& spec) {
+  backend::SocketSpec socket;
+  DAVIT_ASSIGN(socket.address, ParseAddress(list));
+  socket.server = list.GetBool("server", false);
+  if (!socket.server && list.Has("wait")) {
     return Fail("'wait' option is incompatible with socket in client connect mode");
   }
-  chardev.wait = list.GetBool("wait", true);
+  socket.wait = list.GetBool("wait", true);
   if (list.Has("delay") && list.Has("nodelay")) {
     return Fail("'delay' and 'nodelay' are mutually exclusive");
   }
-  chardev.nodelay = list.GetBool("nodelay", !list.GetBool("delay", true));
-  const auto reconnect = list.GetNumber("reconnect");
-  if (chardev.server && reconnect.value_or(0) != 0) {
-    return Fail("'reconnect' option is incompatible with socket in server listen mode");
-  }
-  if (reconnect.value_or(0) != 0) chardev.reconnect = reconnect;
+  socket.nodelay = list.GetBool("nodelay", !list.GetBool("delay", true));
+  socket.allow_remote = list.GetBool("allow-remote", false);
+  spec.backend = std::move(socket);
   return {};
+}
+
+Status FillFile(const ParamList& list, backend::ChardevSpec& spec) {
+  const std::string path = list.Get("path");
+  if (path.empty()) return Fail("chardev: file: no filename given");
+  spec.backend = backend::FileSpec{path, std::nullopt, list.GetBool("append", false)};
+  return {};
+}
+
+Status FillPipe(const ParamList& list, backend::ChardevSpec& spec) {
+  const std::string path = list.Get("path");
+  if (path.empty()) return Fail("chardev: pipe: no device path given");
+  spec.backend = backend::PipeSpec{path};
+  return {};
+}
+
+Status FillNull(const ParamList&, backend::ChardevSpec& spec) {
+  spec.backend = backend::NullSpec{};
+  return {};
+}
+
+Status FillPty(const ParamList&, backend::ChardevSpec& spec) {
+  spec.backend = backend::PtySpec{};
+  return {};
+}
+
+Status FillStdio(const ParamList& list, backend::ChardevSpec& spec) {
+  spec.backend = backend::StdioSpec{list.GetBool("signal", true)};
+  return {};
+}
+
+const BackendRow* FindBackend(std::string_view name) {
+  static const BackendRow kRows[] = {
+      {"file", {"path", "append"}, FillFile},
+      {"null", {}, FillNull},
+      {"pipe", {"path"}, FillPipe},
+      {"pty", {}, FillPty},
+      {"socket",
+       {"path", "host", "port", "fd", "ipv4", "ipv6", "server", "wait", "delay", "nodelay",
+        "allow-remote"},
+       FillSocket},
+      {"stdio", {"signal"}, FillStdio},
+  };
+  const auto it = std::find_if(std::begin(kRows), std::end(kRows),
+                               [&](const BackendRow& row) { return row.name == name; });
+  return it == std::end(kRows) ? nullptr : &*it;
 }
 
 Status AddChardev(ParseContext& context, const std::string& id, const ParamList& list) {
@@ -109,19 +131,11 @@ Status AddChardev(ParseContext& context, const std::string& id, const ParamList&
   }
   auto& chardevs = context.options.chardevs;
   if (std::any_of(chardevs.begin(), chardevs.end(),
-                  [&](const ChardevOption& other) { return other.id == id; })) {
+                  [&](const ChardevOption& other) { return other.spec.id == id; })) {
     return Fail(fmt::format("Duplicate ID '{}' for chardev", id));
   }
-  ChardevOption chardev{.where = context.where, .id = id, .backend = row->backend};
-  if (row->backend == Backend::kFile) {
-    chardev.path = list.Get("path");
-    if (chardev.path.empty()) return Fail("chardev: file: no filename given");
-    chardev.append = list.GetBool("append", false);
-  }
-  if (row->backend == Backend::kStdio) {
-    chardev.signal = list.GetBool("signal", true);
-  }
-  if (row->backend == Backend::kSocket) DAVIT_TRY(FillSocket(list, chardev));
+  ChardevOption chardev{context.where, {id, {}}};
+  DAVIT_TRY(row->fill(list, chardev.spec));
   chardevs.push_back(std::move(chardev));
   return {};
 }
@@ -145,9 +159,11 @@ Result<ParamList> FromCompat(ParseContext& context, const std::string& text) {
       return list;
     }
   }
-  if (text.starts_with("file:")) {
-    list.Add("backend", "file");
-    list.Add("path", text.substr(5));
+  for (const char* kind : {"file", "pipe"}) {
+    const std::string prefix = fmt::format("{}:", kind);
+    if (!text.starts_with(prefix)) continue;
+    list.Add("backend", kind);
+    list.Add("path", text.substr(prefix.size()));
     return list;
   }
   const bool is_unix = text.starts_with("unix:");
@@ -189,14 +205,19 @@ Status AddQmp(ParseContext& context, const std::string& text, bool pretty) {
 
 const ChardevOption* FindChardev(const Options& options, std::string_view id) {
   const auto it = std::find_if(options.chardevs.begin(), options.chardevs.end(),
-                               [&](const ChardevOption& chardev) { return chardev.id == id; });
+                               [&](const ChardevOption& chardev) { return chardev.spec.id == id; });
   return it == options.chardevs.end() ? nullptr : &*it;
+}
+
+template <typename Spec>
+bool Is(const ChardevOption& chardev) {
+  return std::holds_alternative<Spec>(chardev.spec.backend);
 }
 
 Status CheckStdio(const Options& options) {
   const ChardevOption* first = nullptr;
   for (const ChardevOption& chardev : options.chardevs) {
-    if (chardev.backend != Backend::kStdio) continue;
+    if (!Is<backend::StdioSpec>(chardev)) continue;
     if (options.daemonize) {
       return Fail(fmt::format("{}: cannot use stdio with -daemonize", chardev.where));
     }
@@ -216,7 +237,7 @@ Status CheckMonitors(const Options& options) {
     if (chardev == nullptr) {
       return Fail(fmt::format("{}: chardev \"{}\" not found", monitor.where, monitor.chardev));
     }
-    if (chardev->backend != Backend::kSocket && chardev->backend != Backend::kStdio) {
+    if (!Is<backend::SocketSpec>(*chardev) && !Is<backend::StdioSpec>(*chardev)) {
       return Fail(fmt::format("{}: chardev \"{}\" cannot carry a monitor, only a socket or stdio",
                               monitor.where, monitor.chardev));
     }

@@ -62,7 +62,7 @@ constexpr ParamSpec kAction[] = {
 };
 constexpr ParamSpec kChardev[] = {
     {"id", kString, "name of the device"},
-    {"backend", kString, "null, stdio, file, pty or socket"},
+    {"backend", kString, "null, stdio, file, pipe, pty or socket"},
     {"path", kString, "file, or UNIX socket"},
     {"host", kString, "TCP address"},
     {"port", kString, "TCP port"},
@@ -73,9 +73,7 @@ constexpr ParamSpec kChardev[] = {
     {"wait", kBoolean, "wait for the first client"},
     {"delay", kBoolean, "Nagle's algorithm"},
     {"nodelay", kBoolean, "no Nagle's algorithm"},
-    {"reconnect", kNumber, "seconds between tries to connect"},
-    {"abstract", kBoolean, "the path is in the abstract namespace"},
-    {"tight", kBoolean, "the abstract name has no padding"},
+    {"allow-remote", kBoolean, "listen off loopback too"},
     {"append", kBoolean, "add to the file"},
     {"signal", kBoolean, "control characters of the terminal send signals"},
 };
