@@ -98,6 +98,11 @@ const std::set<std::string> kOffersLess = {
     "object-add.arguments/?memory-backend-file",
 };
 
+// What davit takes beyond QEMU 7.2 (docs/differences.md): a later QEMU's members of arguments.
+const std::set<std::string> kOffersMore = {
+    "object-add.arguments/?memory-backend-file/offset",
+};
+
 class Comparison {
  public:
   Comparison(const json::Value& ours, const json::Value& theirs)
@@ -185,7 +190,7 @@ class Comparison {
       const std::string here = path + separator + Text(item[key]);
       const auto it = by_name.find(Text(item[key]));
       if (it == by_name.end()) {
-        ADD_FAILURE() << "QEMU has no " << here;
+        if (!kOffersMore.contains(here)) ADD_FAILURE() << "QEMU has no " << here;
         continue;
       }
       CompareKeys(here, item, *it->second);
