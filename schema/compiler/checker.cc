@@ -17,8 +17,8 @@ namespace {
 constexpr int kMaxInheritance = 200;
 
 constexpr std::array<std::string_view, 15> kBuiltinNames = {
-    "str",   "number", "int",    "int8",   "int16", "int32", "int64", "uint8",
-    "uint16", "uint32", "uint64", "size",   "bool",  "null",  "any",
+    "str",    "number", "int",    "int8", "int16", "int32", "int64", "uint8",
+    "uint16", "uint32", "uint64", "size", "bool",  "null",  "any",
 };
 
 using Seen = std::map<std::string, const ModelMember*>;  // by identifier
@@ -26,19 +26,29 @@ using Seen = std::map<std::string, const ModelMember*>;  // by identifier
 // The JSON type by which an alternate tells its branches apart; '\0' when it cannot be told.
 char WireKind(const Definition& type) {
   switch (type.meta) {
-    case Meta::kArray: return '[';
-    case Meta::kEnum: return '"';
+    case Meta::kArray:
+      return '[';
+    case Meta::kEnum:
+      return '"';
     case Meta::kStruct:
-    case Meta::kUnion: return '{';
-    case Meta::kBuiltin: break;
-    default: return '\0';
+    case Meta::kUnion:
+      return '{';
+    case Meta::kBuiltin:
+      break;
+    default:
+      return '\0';
   }
   switch (type.builtin) {
-    case Builtin::kStr: return '"';
-    case Builtin::kBool: return 'b';
-    case Builtin::kNull: return '0';
-    case Builtin::kAny: return '\0';
-    default: return '#';
+    case Builtin::kStr:
+      return '"';
+    case Builtin::kBool:
+      return 'b';
+    case Builtin::kNull:
+      return '0';
+    case Builtin::kAny:
+      return '\0';
+    default:
+      return '#';
   }
 }
 
@@ -89,9 +99,8 @@ class Checker {
     if (other.module == kNoModule) {
       Error(definition, fmt::format("{} is already defined", other.Describe()));
     }
-    Error(definition,
-          fmt::format("'{}' is already defined\n{}previous definition", definition.name,
-                      DescribePlace(other.place, other.Context())));
+    Error(definition, fmt::format("'{}' is already defined\n{}previous definition", definition.name,
+                                  DescribePlace(other.place, other.Context())));
   }
 
   [[noreturn]] static void Error(const Definition& definition, std::string_view reason) {
@@ -213,8 +222,7 @@ class Checker {
       Error(object, fmt::format("discriminator '{}' is not a member of 'base'", Printable(name)));
     }
     const Definition& owner = *object.tag->owner;
-    const std::string base =
-        owner.implicit ? "'base'" : fmt::format("base type '{}'", owner.name);
+    const std::string base = owner.implicit ? "'base'" : fmt::format("base type '{}'", owner.name);
     const std::string what = fmt::format("discriminator member '{}' of {}", name, base);
     if (object.tag->type->meta != Meta::kEnum) Error(object, what + " must be of enum type");
     if (object.tag->optional) Error(object, what + " must not be optional");
@@ -233,11 +241,10 @@ class Checker {
                                   enumeration.Describe()));
       }
       named.insert(branch.name);
-      branch.type =
-          &Resolve(branch.ref, object, fmt::format("branch '{}'", branch.name));
+      branch.type = &Resolve(branch.ref, object, fmt::format("branch '{}'", branch.name));
       if (branch.type->meta != Meta::kStruct) {
-        Error(object, fmt::format("branch '{}' cannot use {}", branch.name,
-                                  branch.type->Describe()));
+        Error(object,
+              fmt::format("branch '{}' cannot use {}", branch.name, branch.type->Describe()));
       }
       if (branch.enabled && !values[branch.name]->enabled) {
         Error(object, fmt::format("branch '{}' is enabled, but value '{}' of {} is not",
@@ -252,8 +259,14 @@ class Checker {
     std::vector<ModelMember> implied;
     for (const ModelMember& value : enumeration.members) {
       if (named.contains(value.name)) continue;
-      implied.push_back(ModelMember{value.name, {"q_empty", false}, false, value.conditional,
-                                    value.enabled, {}, &object, empty_});
+      implied.push_back(ModelMember{value.name,
+                                    {"q_empty", false},
+                                    false,
+                                    value.conditional,
+                                    value.enabled,
+                                    {},
+                                    &object,
+                                    empty_});
     }
     object.branches.insert(object.branches.end(), implied.begin(), implied.end());
     if (object.branches.empty()) Error(object, "union has no branches");
@@ -267,8 +280,8 @@ class Checker {
       CheckClash(alternate, branch, "branch", seen);
       std::string accepts(1, WireKind(*branch.type));
       if (accepts[0] == '\0') {
-        Error(alternate, fmt::format("branch '{}' cannot use {}", branch.name,
-                                     branch.type->Describe()));
+        Error(alternate,
+              fmt::format("branch '{}' cannot use {}", branch.name, branch.type->Describe()));
       }
       // A string may be a keyval form of a number or boolean, unless an enum rules that out.
       if (branch.type->meta == Meta::kBuiltin && accepts == "\"") accepts += "#b";
@@ -329,8 +342,9 @@ class Checker {
       bool known = false;
       for (const ModelMember& value : type->members) known |= value.enabled && value.name == state;
       if (!known) {
-        Error(command, fmt::format("'run-states' member '{}' is not a value of enum type 'RunState'",
-                                   Printable(state)));
+        Error(command,
+              fmt::format("'run-states' member '{}' is not a value of enum type 'RunState'",
+                          Printable(state)));
       }
     }
   }
@@ -352,8 +366,7 @@ class Checker {
     }
     if (holder != nullptr && holder != &definition && !holder->implicit) holder = nullptr;
     if (holder != nullptr) {
-      const auto& list =
-          holder->meta == Meta::kAlternate ? holder->branches : holder->members;
+      const auto& list = holder->meta == Meta::kAlternate ? holder->branches : holder->members;
       for (const ModelMember& member : list) {
         members.insert(member.name);
         CheckFeatureDocs(definition, member.features, features);

@@ -80,8 +80,7 @@ TEST(Cli, EmitSelects) {
   EXPECT_EQ(RunCompiler("--schema " + schema + " --out-dir " + dir + " --emit docs").status, 0);
   EXPECT_TRUE(std::filesystem::exists(dir + "/qmp-reference.md"));
   EXPECT_FALSE(std::filesystem::exists(dir + "/introspect.cc"));
-  const Outcome unknown =
-      RunCompiler("--schema " + schema + " --out-dir " + dir + " --emit x86");
+  const Outcome unknown = RunCompiler("--schema " + schema + " --out-dir " + dir + " --emit x86");
   EXPECT_EQ(unknown.status, 1);
   EXPECT_EQ(unknown.output, "no emitter 'x86'\n");
 }

@@ -13,8 +13,8 @@
 
 namespace davit::schema {
 
-// Parses, checks and lowers the schema whose root file is `path`. The Error's message is ready to print:
-// "FILE:LINE: In command 'x': reason", perhaps several lines.
+// Parses, checks and lowers the schema whose root file is `path`. The Error's message is ready to
+// print: "FILE:LINE: In command 'x': reason", perhaps several lines.
 Result<Schema> LoadSchema(const std::string& path, const FileReader& reader,
                           const Defines& defines);
 

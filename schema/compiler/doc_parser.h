@@ -12,8 +12,8 @@
 
 namespace davit::schema {
 
-// The lexer stands at the opening "##"; leaves it after the closing one. Several when headings split
-// a free-form comment; never empty.
+// The lexer stands at the opening "##"; leaves it after the closing one. Several when headings
+// split a free-form comment; never empty.
 std::vector<DocComment> ParseDocComment(Lexer& lexer);
 
 }  // namespace davit::schema

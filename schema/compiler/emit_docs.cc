@@ -82,10 +82,14 @@ std::string Fenced(std::string_view text) {
 
 std::string_view KindTitle(TypeKind kind) {
   switch (kind) {
-    case TypeKind::kEnum: return "Enum";
-    case TypeKind::kUnion: return "Union";
-    case TypeKind::kAlternate: return "Alternate";
-    default: return "Struct";
+    case TypeKind::kEnum:
+      return "Enum";
+    case TypeKind::kUnion:
+      return "Union";
+    case TypeKind::kAlternate:
+      return "Alternate";
+    default:
+      return "Struct";
   }
 }
 
@@ -94,8 +98,9 @@ class Page {
   explicit Page(const Schema& schema) : schema_(schema) {}
 
   std::string Write() {
-    out_ = "# QMP reference\n\nGenerated from the QAPI schema, the source of the code that reads and "
-           "checks commands.\n";
+    out_ =
+        "# QMP reference\n\nGenerated from the QAPI schema, the source of the code that reads and "
+        "checks commands.\n";
     Index();
     for (const auto& module : schema_.modules) WriteModule(*module);
     return std::move(out_);
@@ -252,9 +257,9 @@ class Page {
       if (type.kind == TypeKind::kAlternate) {
         Bullet(fmt::format("{} (`{}`)", TypeText(branch.type), branch.name), branch.doc);
       } else if (branch.type != schema_.empty_object) {
-        out_ += fmt::format("- when `{}` is `{}`: the members of {}\n",
-                            type.members[type.discriminator].name, branch.name,
-                            TypeText(branch.type));
+        out_ +=
+            fmt::format("- when `{}` is `{}`: the members of {}\n",
+                        type.members[type.discriminator].name, branch.name, TypeText(branch.type));
       }
     }
   }

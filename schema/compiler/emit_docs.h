@@ -14,8 +14,8 @@ namespace davit::schema {
 
 void EmitDocs(const Schema& schema, const EmitOptions& options, OutputFiles& files);
 
-// Text of a doc comment as Markdown: @name becomes a link or code, "::" blocks become fenced blocks, and
-// what Markdown would take for HTML is escaped.
+// Text of a doc comment as Markdown: @name becomes a link or code, "::" blocks become fenced
+// blocks, and what Markdown would take for HTML is escaped.
 std::string DocTextToMarkdown(const Schema& schema, std::string_view text);
 
 }  // namespace davit::schema

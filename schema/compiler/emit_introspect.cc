@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Introspection (QEMU docs/devel/qapi-code-gen, "Client JSON Protocol introspection"). All integer
-// types show as "int". Type names are numbers in order of first use, so that no client relies on them.
-// Members of each JSON object stand in the order in which QEMU 7.2 sends them.
+// types show as "int". Type names are numbers in order of first use, so that no client relies on
+// them. Members of each JSON object stand in the order in which QEMU 7.2 sends them.
 #include "schema/compiler/emit_introspect.h"
 
 #include <fmt/format.h>
@@ -22,12 +22,18 @@ bool IsInteger(const Type& type) {
 
 std::string_view JsonType(Builtin builtin) {
   switch (builtin) {
-    case Builtin::kStr: return "string";
-    case Builtin::kNumber: return "number";
-    case Builtin::kBool: return "boolean";
-    case Builtin::kNull: return "null";
-    case Builtin::kAny: return "value";
-    default: return "int";
+    case Builtin::kStr:
+      return "string";
+    case Builtin::kNumber:
+      return "number";
+    case Builtin::kBool:
+      return "boolean";
+    case Builtin::kNull:
+      return "null";
+    case Builtin::kAny:
+      return "value";
+    default:
+      return "int";
   }
 }
 
@@ -53,9 +59,8 @@ class Introspector {
     if (IsInteger(*type)) type = schema_.builtins[static_cast<size_t>(Builtin::kInt)];
     const bool array = type->kind == TypeKind::kArray;
     // Arrays of the integer types are one array.
-    const bool fresh = array && IsInteger(*type->element)
-                           ? !std::exchange(int_array_, true)
-                           : used_.insert(type).second;
+    const bool fresh = array && IsInteger(*type->element) ? !std::exchange(int_array_, true)
+                                                          : used_.insert(type).second;
     if (fresh) queue_.push_back(type);
     if (type->kind == TypeKind::kBuiltin) return type->name;
     if (array) return fmt::format("[{}]", Use(type->element));
@@ -82,17 +87,17 @@ class Introspector {
   }
 
   void AddEvent(const Event& event) {
-    entries_.push_back(
-        fmt::format(R"({{"name": "{}", "meta-type": "event", "arg-type": "{}"{}}})", event.name,
-                    Use(event.arguments), FeatureSuffix(event.features)));
+    entries_.push_back(fmt::format(R"({{"name": "{}", "meta-type": "event", "arg-type": "{}"{}}})",
+                                   event.name, Use(event.arguments),
+                                   FeatureSuffix(event.features)));
   }
 
   void AddType(const Type& type) {
     switch (type.kind) {
       case TypeKind::kBuiltin:
-        entries_.push_back(fmt::format(
-            R"({{"name": "{}", "json-type": "{}", "meta-type": "builtin"}})", type.name,
-            JsonType(type.builtin)));
+        entries_.push_back(
+            fmt::format(R"({{"name": "{}", "json-type": "{}", "meta-type": "builtin"}})", type.name,
+                        JsonType(type.builtin)));
         return;
       case TypeKind::kArray: {
         const std::string element = Use(type.element);
@@ -100,10 +105,13 @@ class Introspector {
             R"({{"name": "[{}]", "element-type": "{}", "meta-type": "array"}})", element, element));
         return;
       }
-      case TypeKind::kEnum: return AddEnum(type);
-      case TypeKind::kAlternate: return AddAlternate(type);
+      case TypeKind::kEnum:
+        return AddEnum(type);
+      case TypeKind::kAlternate:
+        return AddAlternate(type);
       case TypeKind::kStruct:
-      case TypeKind::kUnion: return AddObject(type);
+      case TypeKind::kUnion:
+        return AddObject(type);
     }
   }
 
@@ -112,20 +120,20 @@ class Introspector {
     std::string values;
     for (const EnumValue& value : type.values) {
       const char* comma = members.empty() ? "" : ", ";
-      members += fmt::format("{}{{\"name\": \"{}\"{}}}", comma, value.name,
-                             FeatureSuffix(value.features));
+      members +=
+          fmt::format("{}{{\"name\": \"{}\"{}}}", comma, value.name, FeatureSuffix(value.features));
       values += fmt::format("{}\"{}\"", comma, value.name);
     }
-    entries_.push_back(fmt::format(
-        R"({{"name": "{}", "members": [{}], "meta-type": "enum", "values": [{}]{}}})",
-        numbers_.at(&type), members, values, FeatureSuffix(type.features)));
+    entries_.push_back(
+        fmt::format(R"({{"name": "{}", "members": [{}], "meta-type": "enum", "values": [{}]{}}})",
+                    numbers_.at(&type), members, values, FeatureSuffix(type.features)));
   }
 
   void AddAlternate(const Type& type) {
     std::string members;
     for (const Branch& branch : type.branches) {
-      members += fmt::format("{}{{\"type\": \"{}\"}}", members.empty() ? "" : ", ",
-                             Use(branch.type));
+      members +=
+          fmt::format("{}{{\"type\": \"{}\"}}", members.empty() ? "" : ", ", Use(branch.type));
     }
     entries_.push_back(
         fmt::format(R"({{"name": "{}", "members": [{}], "meta-type": "alternate"{}}})",
@@ -135,10 +143,10 @@ class Introspector {
   void AddObject(const Type& type) {
     std::string members;
     for (const Member& member : type.members) {
-      members += fmt::format("{}{{\"name\": \"{}\", {}\"type\": \"{}\"{}}}",
-                             members.empty() ? "" : ", ", member.name,
-                             member.optional ? "\"default\": null, " : "", Use(member.type),
-                             FeatureSuffix(member.features));
+      members +=
+          fmt::format("{}{{\"name\": \"{}\", {}\"type\": \"{}\"{}}}", members.empty() ? "" : ", ",
+                      member.name, member.optional ? "\"default\": null, " : "", Use(member.type),
+                      FeatureSuffix(member.features));
     }
     std::string variants;
     for (const Branch& branch : type.branches) {
@@ -188,9 +196,9 @@ std::string_view IntrospectionJson();
   for (const std::string& entry : IntrospectionEntries(schema)) {
     text += fmt::format("    R\"json({}{})json\"\n", text.empty() ? "" : ", ", entry);
   }
-  files["introspect.cc"] = fmt::format(R"(// Generated by qapi-compiler. Do not edit.
-#include "{1}"
-
+  files["introspect.cc"] =
+      fmt::format(R"(// Generated by qapi-compiler. Do not edit.
+{1}
 namespace {0} {{
 namespace {{
 
@@ -204,8 +212,8 @@ std::string_view IntrospectionJson() {{ return kText; }}
 
 }}  // namespace {0}
 )",
-                                       options.cpp_namespace,
-                                       options.IncludePath("introspect.h"), text);
+                  options.cpp_namespace,
+                  fmt::format("#include \"{}\"\n", options.IncludePath("introspect.h")), text);
 }
 
 }  // namespace davit::schema

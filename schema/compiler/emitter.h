@@ -17,8 +17,8 @@
 namespace davit::schema {
 
 struct EmitOptions {
-  std::string prefix;                        // put before every file name
-  std::string include_dir;                   // workspace path of the outputs, "schema/qapi"; "" = none
+  std::string prefix;       // put before every file name
+  std::string include_dir;  // workspace path of the outputs, "schema/qapi"; "" = none
   std::string cpp_namespace = "davit::qapi";
 
   // The text between the quotes of an #include of an output: IncludePath("types.h").

@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// One test a file: testdata/golden/X.json must give the IR in X.out, testdata/errors/X.json the error
-// in X.err, testdata/emit/*.json the outputs beside them.
+// One test a file: testdata/golden/X.json must give the IR in X.out, testdata/errors/X.json the
+// error in X.err, testdata/emit/*.json the outputs beside them.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -88,8 +88,21 @@ struct Branch {
 enum class TypeKind : uint8_t { kBuiltin, kEnum, kArray, kStruct, kUnion, kAlternate };
 
 enum class Builtin : uint8_t {
-  kStr, kNumber, kInt, kInt8, kInt16, kInt32, kInt64, kUint8, kUint16, kUint32, kUint64, kSize,
-  kBool, kNull, kAny,
+  kStr,
+  kNumber,
+  kInt,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUint8,
+  kUint16,
+  kUint32,
+  kUint64,
+  kSize,
+  kBool,
+  kNull,
+  kAny,
 };
 
 // One record for all kinds; the comment says for which kind a field is filled.
@@ -104,15 +117,15 @@ struct Type {
   Doc doc;
   std::vector<Feature> features;
 
-  Builtin builtin = Builtin::kStr;     // builtin
-  std::vector<EnumValue> values;       // enum
-  std::string prefix;                  // enum: the `prefix` key, may be empty
-  const Type* element = nullptr;       // array
-  const Type* base = nullptr;          // struct, union; may be null (struct)
-  std::vector<Member> own_members;     // struct: without the base's (a union has none of its own)
-  std::vector<Member> members;         // struct, union: all, base's first (flattened)
-  size_t discriminator = 0;            // union: index in `members`; its type is an enum
-  std::vector<Branch> branches;        // union, alternate
+  Builtin builtin = Builtin::kStr;  // builtin
+  std::vector<EnumValue> values;    // enum
+  std::string prefix;               // enum: the `prefix` key, may be empty
+  const Type* element = nullptr;    // array
+  const Type* base = nullptr;       // struct, union; may be null (struct)
+  std::vector<Member> own_members;  // struct: without the base's (a union has none of its own)
+  std::vector<Member> members;      // struct, union: all, base's first (flattened)
+  size_t discriminator = 0;         // union: index in `members`; its type is an enum
+  std::vector<Branch> branches;     // union, alternate
 
   bool IsObject() const { return kind == TypeKind::kStruct || kind == TypeKind::kUnion; }
   // No members at all ("q_empty" or an empty struct).
@@ -127,13 +140,13 @@ struct Command {
   Location where;
   Doc doc;
   std::vector<Feature> features;
-  // Null when there are no arguments. Implicit struct for inline `data`; a named struct otherwise, or
-  // with boxed a struct or union.
+  // Null when there are no arguments. Implicit struct for inline `data`; a named struct otherwise,
+  // or with boxed a struct or union.
   const Type* arguments = nullptr;
   const Type* returns = nullptr;  // null: replies with {}
   std::string returns_doc;        // text of the Returns section
   bool boxed = false;
-  bool gen = true;                // false: the handler sees raw JSON (arguments json::Object -> json::Value)
+  bool gen = true;  // false: the handler sees raw JSON (arguments json::Object -> json::Value)
   bool success_response = true;
   bool allow_oob = false;
   bool allow_preconfig = false;
@@ -159,24 +172,24 @@ using Item = std::variant<const FreeDoc*, const Type*, const Command*, const Eve
 
 // One schema file.
 struct Module {
-  std::string path;  // "schema/qapi/run-state.json"
-  std::string name;  // "run-state"
-  std::vector<Item> items;                // what stands in the text, in its order (no implicit types)
-  std::vector<const Type*> types;         // in text order, implicit structs before their user; no arrays
-  std::vector<const Command*> commands;   // in text order
-  std::vector<const Event*> events;       // in text order
+  std::string path;                // "schema/qapi/run-state.json"
+  std::string name;                // "run-state"
+  std::vector<Item> items;         // what stands in the text, in its order (no implicit types)
+  std::vector<const Type*> types;  // in text order, implicit structs before their user; no arrays
+  std::vector<const Command*> commands;  // in text order
+  std::vector<const Event*> events;      // in text order
 };
 
 // Move-only owner of everything. `modules` is in order of first inclusion, the root file first
 // (depth-first, as the text is read).
 struct Schema {
   std::vector<std::unique_ptr<Module>> modules;
-  std::vector<const Type*> builtins;       // order of enum Builtin
-  const Type* empty_object = nullptr;      // "q_empty"
+  std::vector<const Type*> builtins;   // order of enum Builtin
+  const Type* empty_object = nullptr;  // "q_empty"
   // Enums, structs, unions, alternates and implicit structs of all modules such that a type comes
   // after every type it holds by value (see Member::indirect), else in text order.
   std::vector<const Type*> types;
-  std::vector<const Type*> arrays;         // in order of first use
+  std::vector<const Type*> arrays;  // in order of first use
 
   const Type* FindType(std::string_view name) const;        // null when absent
   const Command* FindCommand(std::string_view name) const;  // null when absent

@@ -108,8 +108,7 @@ class Lowerer {
     const auto it = types_.find(&target);
     if (it == types_.end()) {
       Raise(from.place, from.Context(),
-            fmt::format("{} uses {}, which its 'if' condition excludes", what,
-                        target.Describe()));
+            fmt::format("{} uses {}, which its 'if' condition excludes", what, target.Describe()));
     }
     if (target.module == kNoModule && target.meta == Meta::kEnum) uses_qtype_ = it->second;
     return it->second;

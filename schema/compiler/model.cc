@@ -10,14 +10,22 @@ namespace davit::schema {
 
 std::string_view MetaName(Meta meta) {
   switch (meta) {
-    case Meta::kBuiltin: return "built-in";
-    case Meta::kArray: return "array";
-    case Meta::kEnum: return "enum";
-    case Meta::kStruct: return "struct";
-    case Meta::kUnion: return "union";
-    case Meta::kAlternate: return "alternate";
-    case Meta::kCommand: return "command";
-    case Meta::kEvent: return "event";
+    case Meta::kBuiltin:
+      return "built-in";
+    case Meta::kArray:
+      return "array";
+    case Meta::kEnum:
+      return "enum";
+    case Meta::kStruct:
+      return "struct";
+    case Meta::kUnion:
+      return "union";
+    case Meta::kAlternate:
+      return "alternate";
+    case Meta::kCommand:
+      return "command";
+    case Meta::kEvent:
+      return "event";
   }
   return "";
 }
@@ -34,8 +42,7 @@ std::string Definition::Describe() const {
   return fmt::format("{} type '{}'", MetaName(meta), name);
 }
 
-std::string DescribeMember(const ModelMember& member, std::string_view role,
-                           const Definition& in) {
+std::string DescribeMember(const ModelMember& member, std::string_view role, const Definition& in) {
   const Definition& owner = *member.owner;
   std::string text(role);
   if (owner.implicit && role == "member") {
@@ -44,8 +51,8 @@ std::string DescribeMember(const ModelMember& member, std::string_view role,
   text += fmt::format(" '{}'", member.name);
   if (owner.text_name != in.text_name) {
     const bool is_type = owner.text_meta != Meta::kCommand && owner.text_meta != Meta::kEvent;
-    text += fmt::format(" of {} '{}'", is_type ? "type" : MetaName(owner.text_meta),
-                        owner.text_name);
+    text +=
+        fmt::format(" of {} '{}'", is_type ? "type" : MetaName(owner.text_meta), owner.text_name);
   }
   return text;
 }

@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The checker's working form of a schema: definitions with types by name (structure.cc makes them), then
-// with types resolved (checker.cc). Conditions are already evaluated, but what they exclude is
+// The checker's working form of a schema: definitions with types by name (structure.cc makes them),
+// then with types resolved (checker.cc). Conditions are already evaluated, but what they exclude is
 // still here, so that it is checked too; lower.cc leaves it out of the IR.
 #pragma once
 
@@ -61,7 +61,8 @@ struct Definition {
   std::string name;
   // For an implicit struct: "parameter" or "base member" and the definition that it belongs to.
   bool implicit = false;
-  std::string text_name;  // the name in schema text: its own, or that of the definition it is part of
+  std::string
+      text_name;  // the name in schema text: its own, or that of the definition it is part of
   Meta text_meta = Meta::kBuiltin;
   Place place;
   size_t module = 0;

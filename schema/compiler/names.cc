@@ -26,7 +26,8 @@ bool IsStem(std::string_view s) {
 
 std::string IdentifierOf(std::string_view name) {
   std::string out(name);
-  std::replace_if(out.begin(), out.end(), [](char c) { return !IsAlnum(c); }, '_');
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return !IsAlnum(c); }, '_');
   return out;
 }
 

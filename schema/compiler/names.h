@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The naming rules (QEMU docs/devel/qapi-code-gen, "Naming rules and reserved names"). A `source` is
-// how a message names the thing: "command", "'data' member 'foo'".
+// The naming rules (QEMU docs/devel/qapi-code-gen, "Naming rules and reserved names"). A `source`
+// is how a message names the thing: "command", "'data' member 'foo'".
 #pragma once
 
 #include <string>

@@ -116,8 +116,7 @@ class Parser {
     if (known_.contains(canonical)) return;  // a second inclusion changes nothing
     Result<std::string> text = reader_(path);
     if (!text) {
-      Raise(place,
-            fmt::format("can't read include file '{}': {}", path, text.error().message));
+      Raise(place, fmt::format("can't read include file '{}': {}", path, text.error().message));
     }
     ParseFile(AddFile(path, std::move(*text), place.file, place.line));
   }

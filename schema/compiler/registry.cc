@@ -15,12 +15,8 @@ namespace davit::schema {
 namespace {
 
 constexpr Emitter kEmitters[] = {
-    {"types", EmitTypes},
-    {"codecs", EmitCodecs},
-    {"commands", EmitCommands},
-    {"events", EmitEvents},
-    {"introspect", EmitIntrospect},
-    {"client", EmitClient},
+    {"types", EmitTypes},   {"codecs", EmitCodecs},         {"commands", EmitCommands},
+    {"events", EmitEvents}, {"introspect", EmitIntrospect}, {"client", EmitClient},
     {"docs", EmitDocs},
 };
 

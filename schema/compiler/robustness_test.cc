@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Broken schemas: every test schema truncated everywhere, and with bytes changed, removed and
-// repeated. The front end must answer with an IR or an error, which names the file. What it accepts,
-// every emitter must be able to print.
+// repeated. The front end must answer with an IR or an error, which names the file. What it
+// accepts, every emitter must be able to print.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -32,8 +32,7 @@ bool Feed(const std::string& path, const std::string& text) {
   };
   const Result<Schema> schema = LoadSchema(path, reader, {"HERE"});
   if (!schema) {
-    EXPECT_NE(schema.error().message.find(".json:"), std::string::npos)
-        << schema.error().message;
+    EXPECT_NE(schema.error().message.find(".json:"), std::string::npos) << schema.error().message;
     return false;
   }
   for (const Emitter& emitter : Emitters()) {
@@ -64,10 +63,18 @@ TEST(Robustness, ChangedBytes) {
         const size_t at = random() % text.size();
         const size_t length = random() % 40;
         switch (random() % 4) {
-          case 0: text[at] = kBytes[random() % kBytes.size()]; break;
-          case 1: text.erase(at, length); break;
-          case 2: text.insert(at, text.substr(random() % text.size(), length)); break;
-          default: text.insert(at, 1, kBytes[random() % kBytes.size()]); break;
+          case 0:
+            text[at] = kBytes[random() % kBytes.size()];
+            break;
+          case 1:
+            text.erase(at, length);
+            break;
+          case 2:
+            text.insert(at, text.substr(random() % text.size(), length));
+            break;
+          default:
+            text.insert(at, 1, kBytes[random() % kBytes.size()]);
+            break;
         }
       }
       bad += Feed(path, text) ? 0 : 1;

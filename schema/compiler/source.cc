@@ -22,8 +22,8 @@ constexpr size_t kMaxFileBytes = 16 << 20;
 std::string DescribePlace(const Place& place, std::string_view definition) {
   std::string text;
   for (const SourceFile* file = place.file; file->parent != nullptr; file = file->parent) {
-    text.insert(0, fmt::format("In file included from {}:{}:\n", file->parent->path,
-                               file->include_line));
+    text.insert(
+        0, fmt::format("In file included from {}:{}:\n", file->parent->path, file->include_line));
   }
   text += fmt::format("{}:{}", place.file->path, place.line);
   if (place.column != 0) text += fmt::format(":{}", place.column);

@@ -1,10 +1,10 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Schema files, places in them, and the one way to report an error about them. Inside this package an
-// error is the exception CompileError, thrown by Raise(); compile.h catches it at the package's edge.
-// The text is "FILE:LINE[:COLUMN]: [In command 'x': ]REASON", after one "In file included from
-// FILE:LINE:" line for each file on the way from the root.
+// Schema files, places in them, and the one way to report an error about them. Inside this package
+// an error is the exception CompileError, thrown by Raise(); compile.h catches it at the package's
+// edge. The text is "FILE:LINE[:COLUMN]: [In command 'x': ]REASON", after one "In file included
+// from FILE:LINE:" line for each file on the way from the root.
 #pragma once
 
 #include <deque>
@@ -18,10 +18,10 @@
 namespace davit::schema {
 
 struct SourceFile {
-  std::string path;                  // as spelled on the command line or by the include directives
-  std::string text;                  // ends with '\n'
+  std::string path;  // as spelled on the command line or by the include directives
+  std::string text;  // ends with '\n'
   const SourceFile* parent = nullptr;  // the file whose directive included it
-  int include_line = 0;              // of that directive
+  int include_line = 0;                // of that directive
 };
 
 struct Place {

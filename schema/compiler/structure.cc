@@ -39,12 +39,24 @@ class DefinitionReader {
     FindMeta();
     CheckDoc();
     switch (definition_->meta) {
-      case Meta::kEnum: ReadEnum(); break;
-      case Meta::kStruct: ReadStruct(); break;
-      case Meta::kUnion: ReadUnion(); break;
-      case Meta::kAlternate: ReadAlternate(); break;
-      case Meta::kCommand: ReadCommand(); break;
-      default: ReadEvent(); break;
+      case Meta::kEnum:
+        ReadEnum();
+        break;
+      case Meta::kStruct:
+        ReadStruct();
+        break;
+      case Meta::kUnion:
+        ReadUnion();
+        break;
+      case Meta::kAlternate:
+        ReadAlternate();
+        break;
+      case Meta::kCommand:
+        ReadCommand();
+        break;
+      default:
+        ReadEvent();
+        break;
     }
     definition_->enabled = ReadIf(object_, MetaName(definition_->meta));
     definition_->features = ReadFeatures(object_.Find("features"));
@@ -59,9 +71,7 @@ class DefinitionReader {
   }
 
  private:
-  [[noreturn]] void Error(std::string_view reason) const {
-    Raise(item_.place, context_, reason);
-  }
+  [[noreturn]] void Error(std::string_view reason) const { Raise(item_.place, context_, reason); }
 
   void ErrorUnlessEmpty(const std::string& complaint) const {
     if (!complaint.empty()) Error(complaint);
@@ -81,8 +91,9 @@ class DefinitionReader {
       definition_->meta = meta;
     }
     if (found != 1) {
-      Error("expression must have exactly one key 'enum', 'struct', 'union', 'alternate', "
-            "'command', 'event'");
+      Error(
+          "expression must have exactly one key 'enum', 'struct', 'union', 'alternate', "
+          "'command', 'event'");
     }
     const std::string_view meta = MetaName(definition_->meta);
     if (!name->IsString()) Error(fmt::format("'{}' requires a string name", meta));
@@ -234,7 +245,8 @@ class DefinitionReader {
     return members;
   }
 
-  std::vector<ModelMember> ReadBranches(const Node& data, bool check_names, bool allow_array) const {
+  std::vector<ModelMember> ReadBranches(const Node& data, bool check_names,
+                                        bool allow_array) const {
     std::vector<ModelMember> branches;
     for (const auto& [key, value] : data.entries) {
       const std::string source = fmt::format("'data' member '{}'", key);
@@ -255,8 +267,7 @@ class DefinitionReader {
   }
 
   // The implicit struct for inline members; its name, or nothing when it has no members.
-  std::optional<std::string> MakeImplicit(std::vector<ModelMember> members,
-                                          std::string_view role) {
+  std::optional<std::string> MakeImplicit(std::vector<ModelMember> members, std::string_view role) {
     if (members.empty()) return std::nullopt;
     implicit_ = std::make_unique<Definition>();
     implicit_->meta = Meta::kStruct;
@@ -291,8 +302,7 @@ class DefinitionReader {
       const std::string source = fmt::format("'data' member '{}'", name->text);
       // Values may start with a digit, which no other name may.
       const bool digit = !name->text.empty() && name->text[0] >= '0' && name->text[0] <= '9';
-      ErrorUnlessEmpty(
-          CheckLowerName((digit ? "d" : "") + name->text, source, exempt, exempt));
+      ErrorUnlessEmpty(CheckLowerName((digit ? "d" : "") + name->text, source, exempt, exempt));
       ModelMember value;
       value.name = name->text;
       value.conditional = item.Find("if") != nullptr;
@@ -357,8 +367,8 @@ class DefinitionReader {
 
   void ReadCommand() {
     CheckKeys(object_, "command", {"command"},
-              {"data", "returns", "boxed", "if", "features", "gen", "success-response",
-               "allow-oob", "allow-preconfig", "coroutine", "run-states"});
+              {"data", "returns", "boxed", "if", "features", "gen", "success-response", "allow-oob",
+               "allow-preconfig", "coroutine", "run-states"});
     ReadArguments();
     if (const Node* returns = object_.Find("returns"); returns != nullptr) {
       definition_->returns_ref = ReadTypeRef(*returns, "'returns'", true);

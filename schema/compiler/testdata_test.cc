@@ -46,8 +46,8 @@ std::vector<std::string> TestDefines(const std::string& path) {
   const size_t start = text.find(kMark);
   std::vector<std::string> names;
   if (start == std::string::npos) return names;
-  std::istringstream line(text.substr(start + kMark.size(), text.find('\n', start) - start -
-                                                                kMark.size()));
+  std::istringstream line(
+      text.substr(start + kMark.size(), text.find('\n', start) - start - kMark.size()));
   for (std::string name; line >> name;) names.push_back(name);
   return names;
 }
@@ -58,8 +58,9 @@ void ExpectTestFile(const std::string& path, const std::string& actual) {
     return;
   }
   const Result<std::string> expected = ReadFileFromDisk(Full(path));
-  ASSERT_TRUE(expected.has_value()) << path << ": " << expected.error().message
-                                    << "\nactual contents:\n" << actual;
+  ASSERT_TRUE(expected.has_value())
+      << path << ": " << expected.error().message << "\nactual contents:\n"
+      << actual;
   EXPECT_EQ(*expected, actual) << path;
 }
 

@@ -1,9 +1,10 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What query-qmp-schema tells: it keeps its own schema, it lists what the command table has, and for
-// every command and event that davit has it says what QEMU 7.2 says (type names apart, which are masked
-// numbers). The comparison asks the installed qemu-system-x86_64 and is skipped without it.
+// What query-qmp-schema tells: it keeps its own schema, it lists what the command table has, and
+// for every command and event that davit has it says what QEMU 7.2 says (type names apart, which
+// are masked numbers). The comparison asks the installed qemu-system-x86_64 and is skipped without
+// it.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -123,8 +124,7 @@ class Comparison {
       CompareTypes(name + ".arguments", Text((*entry)["arg-type"]),
                    Text((*it->second)["arg-type"]));
       if (meta == "command") {
-        CompareTypes(name + ".return", Text((*entry)["ret-type"]),
-                     Text((*it->second)["ret-type"]));
+        CompareTypes(name + ".return", Text((*entry)["ret-type"]), Text((*it->second)["ret-type"]));
       }
     }
   }

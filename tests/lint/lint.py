@@ -252,6 +252,8 @@ def check_words(tree):
             continue
         for n, line in numbered(tree.text(path)):
             m = WORDS.search(line)
+            if m and m.group(1) == "TODO" and path.startswith("schema/compiler/"):
+                continue  # the tag of a section in QAPI's documentation comments
             if m:
                 yield f"{path}:{n}: '{m.group(1)}' left in the tree"
 
