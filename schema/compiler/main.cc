@@ -12,6 +12,7 @@
 #include <iostream>
 
 #include "schema/compiler/compile.h"
+#include "schema/compiler/cpp_check.h"
 #include "schema/compiler/emitter.h"
 
 namespace davit::schema {
@@ -104,6 +105,7 @@ Status Run(int argc, char** argv) {
     std::cout << DumpSchema(schema) << std::flush;
     return {};
   }
+  DAVIT_TRY(CheckCppNames(schema));
   DAVIT_ASSIGN(const OutputFiles files, Emit(schema, arguments));
   return WriteFiles(files, arguments);
 }
