@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/guest/guest_vm.h"
@@ -35,6 +37,22 @@ class ProbeGuest : public ::testing::Test {
     EXPECT_TRUE(text) << text.error();
     return text ? *text : "";
   }
+};
+
+// Reserves 2 MiB pages for one test.
+class HugePagePool {
+ public:
+  explicit HugePagePool(int pages) : before_(ReadFile(kFile)) {
+    std::ofstream(kFile) << pages;
+    ok_ = std::atoi(ReadFile(kFile).c_str()) >= pages;
+  }
+  ~HugePagePool() { std::ofstream(kFile) << before_; }
+  bool ok() const { return ok_; }
+
+ private:
+  static constexpr const char* kFile = "/proc/sys/vm/nr_hugepages";
+  std::string before_;
+  bool ok_ = false;
 };
 
 #define SKIP_ON_QEMU(why) \
@@ -300,6 +318,44 @@ TEST_F(ProbeGuest, MemoryBackendsHoldTheRam) {
     ASSERT_EQ(list->AsArray()->size(), 1u);
     EXPECT_EQ((*list->AsArray())[0]["size"], json::Value(int64_t{256} << 20));
   }
+}
+
+TEST_F(ProbeGuest, FileBackendMapsTheRangeThatWasGiven) {
+  SKIP_ON_QEMU("QEMU 7.2 has no offset");
+  TempDir dir;
+  const std::string file = dir.File("ram");
+  std::ofstream(file).close();
+  std::filesystem::resize_file(file, 72 << 20);
+  auto vm = StartProbe(
+      {"-object", "memory-backend-file,id=ram0,size=64M,share=on,offset=8M,mem-path=" + file, "-m",
+       "64"},
+      ",memory-backend=ram0");
+  ASSERT_NE(vm, nullptr);
+  // The guest was loaded at 1 MiB of its RAM, so at 9 MiB of the file, and nothing lies before.
+  std::ifstream in(file, std::ios::binary);
+  std::string bytes(10 << 20, 0);
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  EXPECT_EQ(bytes.find_first_not_of(std::string_view("\0", 1)) / (8 << 20), 1u);
+  EXPECT_NE(bytes.find("davit probe guest", 9 << 20), std::string::npos);
+}
+
+TEST_F(ProbeGuest, HugePagesHoldTheRamAndTooFewAreAnError) {
+  HugePagePool pool(48);
+  if (!pool.ok()) GTEST_SKIP() << "no right to reserve huge pages here";
+  const std::string object = "memory-backend-memfd,id=ram0,hugetlb=on,hugetlbsize=2M,prealloc=on,";
+  auto vm = StartProbe({"-object", object + "prealloc-threads=2,size=64M", "-m", "64"},
+                       ",memory-backend=ram0");
+  ASSERT_NE(vm, nullptr);
+  const std::string smaps = ReadFile("/proc/" + std::to_string(vm->process().pid()) + "/smaps");
+  EXPECT_NE(smaps.find("KernelPageSize:     2048 kB"), std::string::npos);
+  ASSERT_OK(vm->qmp().Execute("quit"));
+  ExpectExit(*vm);
+
+  Args args = GuestArgs({"-object", object + "size=1G", "-m", "1G"}, ",memory-backend=ram0");
+  args.insert(args.begin(), DavitdPath());
+  const RunResult result = RunCommand(args);
+  EXPECT_EQ(result.status, 1);
+  EXPECT_FALSE(result.err.empty());
 }
 
 TEST_F(ProbeGuest, QuitAndSignalsEndWithTheirReasons) {

@@ -10,6 +10,7 @@
 #   lab_kernel ROOT            makes sure of .cache/guest, prints the folder
 #   lab_choose                 prints "direct", "lab" or "skip: REASON"
 #   lab_add_program DIR FILE   copies a program and the libraries it loads into a tree for the lab
+#   lab_add_qemu DIR           copies Debian's QEMU with its firmware, to compare with
 #   lab_initramfs OUT INIT KERNEL_DIR   the initramfs of the guests under test
 #   lab_run TREE KERNEL_DIR OUT SECONDS MEMORY   runs TREE/lab/run inside, its output to OUT
 
@@ -43,6 +44,17 @@ lab_add_program() {
     [ -e "$tree$library" ] && continue
     mkdir -p "$tree$(dirname "$library")"
     cp -L "$library" "$tree$library"
+  done
+}
+
+lab_add_qemu() {
+  local tree=$1 file
+  lab_add_program "$tree" "$(command -v qemu-system-x86_64)"
+  mkdir -p "$tree/usr/bin" "$tree/usr/share/qemu" "$tree/usr/share/seabios"
+  mv "$tree/lab/qemu-system-x86_64" "$tree/usr/bin/"
+  for file in qemu/{bios-microvm,kvmvapic,linuxboot_dma,pvh}.bin qemu/qboot.rom \
+    seabios/bios{,-256k,-microvm}.bin; do
+    [ ! -e "/usr/share/$file" ] || cp -L "/usr/share/$file" "$tree/usr/share/$file"
   done
 }
 
