@@ -15,7 +15,9 @@ namespace {
 
 constexpr uint64_t kLowMemoryEnd = 0xa0000;
 
-std::vector<MemoryRange> MergedRam(const memory::GuestMemory& memory) {
+}  // namespace
+
+std::vector<MemoryRange> RamRanges(const memory::GuestMemory& memory) {
   std::vector<MemoryRange> ram;
   for (const memory::Region& region : memory.regions()) {
     if (!ram.empty() && ram.back().end() == region.base.value) {
@@ -27,14 +29,12 @@ std::vector<MemoryRange> MergedRam(const memory::GuestMemory& memory) {
   return ram;
 }
 
-}  // namespace
-
 std::vector<MemoryRange> BuildMemoryMap(const memory::GuestMemory& memory) {
   std::vector<MemoryRange> map;
   const auto add = [&map](uint64_t base, uint64_t end, MemoryType type) {
     if (base < end) map.push_back({base, end - base, type});
   };
-  for (const MemoryRange& ram : MergedRam(memory)) {
+  for (const MemoryRange& ram : RamRanges(memory)) {
     const uint64_t high = std::max(ram.base, kHighMemoryStart);
     add(ram.base, std::min(ram.end(), kEbdaStart), MemoryType::kRam);
     if (ram.base == 0 && ram.end() >= kHighMemoryStart) {
@@ -47,7 +47,7 @@ std::vector<MemoryRange> BuildMemoryMap(const memory::GuestMemory& memory) {
 }
 
 uint64_t LowRamEnd(const memory::GuestMemory& memory) {
-  const std::vector<MemoryRange> ram = MergedRam(memory);
+  const std::vector<MemoryRange> ram = RamRanges(memory);
   return ram.empty() || ram.front().base != 0 ? 0 : ram.front().end();
 }
 

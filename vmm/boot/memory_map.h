@@ -27,6 +27,9 @@ struct MemoryRange {
 // then reserved where the loaders and ACPI put their tables.
 std::vector<MemoryRange> BuildMemoryMap(const memory::GuestMemory& memory);
 
+// All RAM, adjacent regions merged: what a device tree's memory nodes say.
+std::vector<MemoryRange> RamRanges(const memory::GuestMemory& memory);
+
 // End of the RAM that starts at address 0 without a hole.
 uint64_t LowRamEnd(const memory::GuestMemory& memory);
 
