@@ -51,6 +51,7 @@ void FdChardev::Connect(int in_fd, int out_fd) {
   {
     std::lock_guard lock(mutex_);
     out_fd_ = out_fd;
+    error_posted_ = false;
   }
   connected_ = true;
   Tell(ChardevEvent::kOpened);
@@ -82,7 +83,7 @@ size_t FdChardev::Write(std::span<const std::byte> data) {
   std::lock_guard lock(mutex_);
   size_t done = 0;
   while (done < data.size()) {
-    if (out_fd_ < 0 || !ReadyToWrite()) return data.size();
+    if (out_fd_ < 0) return data.size();
     const ssize_t n = WriteSome(out_fd_, data.subspan(done));
     if (n > 0) {
       done += static_cast<size_t>(n);
@@ -92,7 +93,8 @@ size_t FdChardev::Write(std::span<const std::byte> data) {
       if (!std::exchange(output_full_, true)) PostToSelf([this] { WatchOutput(); });
       return done;
     } else {
-      return data.size();  // a broken host end: the reader finds out and hangs up
+      if (!std::exchange(error_posted_, true)) PostToSelf([this] { OnWriteError(); });
+      return data.size();
     }
   }
   return done;

@@ -42,8 +42,8 @@ class FdChardev : public Chardev {
 
   // The host end is at its end of file or broken. Default: no more input, the output stays.
   virtual void OnHangup();
-  // Before a write with the lock held; false drops the bytes.
-  virtual bool ReadyToWrite() { return true; }
+  // A write has failed for good, and its bytes are lost. Default: nothing.
+  virtual void OnWriteError() {}
   // One write(2) or send(2).
   virtual ssize_t WriteSome(int fd, std::span<const std::byte> data);
   void StopInput();
@@ -67,6 +67,7 @@ class FdChardev : public Chardev {
 
   std::mutex mutex_;  // guards the rest
   int out_fd_ = -1;
+  bool error_posted_ = false;
   bool output_full_ = false;  // the front end waits for on_writable_
   std::function<void()> on_writable_;
 };

@@ -9,13 +9,17 @@
 #include <algorithm>
 #include <array>
 
+#include "vmm/backend/char/file_chardev.h"
 #include "vmm/backend/char/null_chardev.h"
+#include "vmm/backend/char/pty_chardev.h"
+#include "vmm/backend/char/socket_chardev.h"
 #include "vmm/backend/char/stdio_chardev.h"
 
 namespace davit::backend {
 namespace {
 
-constexpr std::array<std::string_view, 2> kBackendNames = {"null", "stdio"};
+constexpr std::array<std::string_view, 6> kBackendNames = {"pty",  "file", "socket",
+                                                           "null", "pipe", "stdio"};
 
 template <class... Ts>
 struct Overloaded : Ts... {
@@ -43,8 +47,18 @@ Result<std::unique_ptr<Chardev>> ChardevRegistry::Open(const ChardevSpec& spec) 
           [&](const StdioSpec& stdio) -> Opened {
             return StdioChardev::Open(spec.id, loop_, stdio.signal);
           },
-          [&](const auto&) -> Opened {
-            return Fail(fmt::format("the backend of chardev '{}' is not supported yet", spec.id));
+          [&](const FileSpec& file) -> Opened { return FileChardev::Open(spec.id, loop_, file); },
+          [&](const PipeSpec& pipe) -> Opened { return FileChardev::Open(spec.id, loop_, pipe); },
+          [&](const PtySpec&) -> Opened {
+            DAVIT_ASSIGN(auto pty, PtyChardev::Open(spec.id, loop_));
+            if (options_.notify) {
+              options_.notify(
+                  fmt::format("char device redirected to {} (label {})", pty->path(), spec.id));
+            }
+            return pty;
+          },
+          [&](const SocketSpec& socket) -> Opened {
+            return SocketChardev::Open(spec.id, loop_, socket, options_.notify);
           },
       },
       spec.backend);

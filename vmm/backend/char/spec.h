@@ -33,6 +33,8 @@ struct PtySpec {};
 
 struct UnixAddress {
   std::string path;
+  bool abstract = false;  // Linux's name space without a file
+  bool tight = true;      // abstract: the name ends where the string does
 };
 struct InetAddress {
   std::string host;

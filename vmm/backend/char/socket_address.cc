@@ -1,0 +1,216 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See socket_address.h.
+#include "vmm/backend/char/socket_address.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+
+namespace davit::backend {
+namespace {
+
+struct UnixName {
+  sockaddr_un address{};
+  socklen_t length = 0;
+};
+
+union AnyAddress {
+  sockaddr any;
+  sockaddr_un un;
+  sockaddr_in in;
+  sockaddr_in6 in6;
+  sockaddr_storage storage;
+};
+
+Result<UnixName> MakeUnixName(const UnixAddress& unix) {
+  UnixName name;
+  name.address.sun_family = AF_UNIX;
+  const size_t skip = unix.abstract ? 1 : 0;
+  if (unix.path.size() + 1 > sizeof(name.address.sun_path)) {
+    return Fail(fmt::format("UNIX socket path '{}' is too long\nPath must be less than {} bytes",
+                            unix.path, sizeof(name.address.sun_path)));
+  }
+  std::memcpy(name.address.sun_path + skip, unix.path.data(), unix.path.size());
+  name.length = unix.abstract && unix.tight
+                    ? static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + unix.path.size())
+                    : sizeof(name.address);
+  return name;
+}
+
+const sockaddr* AsSockaddr(const UnixName& name) {
+  return static_cast<const sockaddr*>(static_cast<const void*>(&name.address));
+}
+
+using AddrInfo = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
+
+Result<AddrInfo> Resolve(const InetAddress& inet, bool passive) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = passive ? AI_PASSIVE : AI_ADDRCONFIG;
+  const bool v4 = inet.ipv4.value_or(!inet.ipv6.value_or(false));
+  const bool v6 = inet.ipv6.value_or(!inet.ipv4.value_or(false));
+  if (!v4 && !v6) return Fail("Cannot disable IPv4 and IPv6 at same time");
+  hints.ai_family = v4 && v6 ? AF_UNSPEC : v4 ? AF_INET : AF_INET6;
+  addrinfo* list = nullptr;
+  const int error = getaddrinfo(inet.host.empty() ? nullptr : inet.host.c_str(), inet.port.c_str(),
+                                &hints, &list);
+  if (error != 0) {
+    return Fail(fmt::format("address resolution failed for {}:{}: {}", inet.host, inet.port,
+                            gai_strerror(error)));
+  }
+  return AddrInfo(list, &freeaddrinfo);
+}
+
+bool IsLoopback(const sockaddr* address, socklen_t length) {
+  AnyAddress any{};
+  std::memcpy(&any, address, std::min<size_t>(length, sizeof(any)));
+  if (any.any.sa_family == AF_INET) return ntohl(any.in.sin_addr.s_addr) >> 24 == 127;
+  const in6_addr& v6 = any.in6.sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+}
+
+Result<UniqueFd> ListenUnix(const UnixAddress& unix) {
+  DAVIT_ASSIGN(const UnixName name, MakeUnixName(unix));
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return FailErrno("Failed to create Unix socket");
+  if (!unix.abstract) {
+    struct stat info {};
+    if (lstat(unix.path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode) &&
+        unlink(unix.path.c_str()) != 0) {
+      return FailErrno(fmt::format("Failed to unlink socket {}", unix.path));
+    }
+    fchmod(fd.get(), 0600);  // before bind(): the file never has another mode
+  }
+  if (bind(fd.get(), AsSockaddr(name), name.length) != 0) {
+    return FailErrno(fmt::format("Failed to bind socket to {}", unix.path));
+  }
+  if (listen(fd.get(), 1) != 0) return FailErrno("Failed to listen on socket");
+  return fd;
+}
+
+Result<UniqueFd> ListenInet(const InetAddress& inet, bool allow_remote) {
+  DAVIT_ASSIGN(AddrInfo list, Resolve(inet, true));
+  int error = 0;
+  for (const addrinfo* at = list.get(); at; at = at->ai_next) {
+    if (!allow_remote && !IsLoopback(at->ai_addr, at->ai_addrlen)) {
+      return Fail(fmt::format(
+          "Refusing to listen on '{}:{}': not a loopback address", inet.host, inet.port));
+    }
+    UniqueFd fd(socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd) {
+      error = errno;
+      continue;
+    }
+    const int on = 1;
+    setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (at->ai_family == AF_INET6) {
+      setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
+    if (bind(fd.get(), at->ai_addr, at->ai_addrlen) == 0 && listen(fd.get(), 1) == 0) return fd;
+    error = errno;
+  }
+  return FailErrno(error == EADDRINUSE ? "Failed to find an available port" : "Failed to bind socket",
+                   error);
+}
+
+Result<UniqueFd> ConnectUnix(const UnixAddress& unix) {
+  DAVIT_ASSIGN(const UnixName name, MakeUnixName(unix));
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return FailErrno("Failed to create socket");
+  if (connect(fd.get(), AsSockaddr(name), name.length) != 0) {
+    return FailErrno(fmt::format("Failed to connect to '{}'", unix.path));
+  }
+  return fd;
+}
+
+Result<UniqueFd> ConnectInet(const InetAddress& inet) {
+  DAVIT_ASSIGN(AddrInfo list, Resolve(inet, false));
+  int error = EADDRNOTAVAIL;
+  for (const addrinfo* at = list.get(); at; at = at->ai_next) {
+    UniqueFd fd(socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (fd && connect(fd.get(), at->ai_addr, at->ai_addrlen) == 0) return fd;
+    error = errno;
+  }
+  return FailErrno(fmt::format("Failed to connect to '{}:{}'", inet.host, inet.port), error);
+}
+
+Result<UniqueFd> TakeFd(const FdAddress& given, bool server) {
+  struct stat info {};
+  if (fstat(given.fd, &info) != 0 || !S_ISSOCK(info.st_mode)) {
+    return Fail(fmt::format("File descriptor '{}' is not a socket", given.fd));
+  }
+  UniqueFd fd(given.fd);
+  if (server && listen(fd.get(), 1) != 0) return FailErrno("Failed to listen on fd socket");
+  return fd;
+}
+
+SocketName MakeName(const AnyAddress& address, socklen_t length) {
+  SocketName name;
+  if (length < sizeof(sa_family_t)) return name;
+  name.family = address.any.sa_family;
+  if (name.family == AF_UNIX) {
+    const size_t path_length = length - offsetof(sockaddr_un, sun_path);
+    if (length <= offsetof(sockaddr_un, sun_path)) return name;
+    name.abstract = address.un.sun_path[0] == '\0';
+    const size_t skip = name.abstract ? 1 : 0;
+    name.host.assign(address.un.sun_path + skip,
+                     strnlen(address.un.sun_path + skip, path_length - skip));
+    return name;
+  }
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  if (getnameinfo(&address.any, length, host.data(), host.size(), port.data(), port.size(),
+                  NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+    name.host = host.data();
+    name.port = port.data();
+  }
+  return name;
+}
+
+}  // namespace
+
+Result<UniqueFd> Listen(const SocketSpec& spec) {
+  if (const auto* unix = std::get_if<UnixAddress>(&spec.address)) return ListenUnix(*unix);
+  if (const auto* inet = std::get_if<InetAddress>(&spec.address)) {
+    return ListenInet(*inet, spec.allow_remote);
+  }
+  return TakeFd(std::get<FdAddress>(spec.address), true);
+}
+
+Result<UniqueFd> ConnectTo(const SocketSpec& spec) {
+  if (const auto* unix = std::get_if<UnixAddress>(&spec.address)) return ConnectUnix(*unix);
+  if (const auto* inet = std::get_if<InetAddress>(&spec.address)) return ConnectInet(*inet);
+  return TakeFd(std::get<FdAddress>(spec.address), false);
+}
+
+SocketName LocalName(int fd) {
+  AnyAddress address{};
+  socklen_t length = sizeof(address);
+  if (getsockname(fd, &address.any, &length) != 0) return {};
+  return MakeName(address, length);
+}
+
+SocketName PeerName(int fd) {
+  AnyAddress address{};
+  socklen_t length = sizeof(address);
+  if (getpeername(fd, &address.any, &length) != 0) return {};
+  return MakeName(address, length);
+}
+
+std::string HostPort(const SocketName& name) {
+  return name.family == AF_INET6 ? fmt::format("[{}]:{}", name.host, name.port)
+                                 : fmt::format("{}:{}", name.host, name.port);
+}
+
+}  // namespace davit::backend

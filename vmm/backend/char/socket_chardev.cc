@@ -1,0 +1,129 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See socket_chardev.h.
+#include "vmm/backend/char/socket_chardev.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "vmm/backend/char/socket_address.h"
+#include "vmm/base/log.h"
+
+namespace davit::backend {
+namespace {
+
+std::string UnixText(const std::string& path, bool abstract, bool tight) {
+  if (!abstract) return "unix:" + path;
+  return fmt::format("unix:{},abstract=on{}", path, tight ? ",tight=on" : "");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Chardev>> SocketChardev::Open(
+    std::string id, io::EventLoop& loop, const SocketSpec& spec,
+    const std::function<void(const std::string&)>& notify) {
+  std::unique_ptr<SocketChardev> chardev(new SocketChardev(std::move(id), loop, spec));
+  if (spec.server) {
+    DAVIT_TRY(chardev->StartServer(notify));
+  } else {
+    DAVIT_ASSIGN(UniqueFd peer, ConnectTo(spec));
+    chardev->Use(std::move(peer));
+  }
+  return chardev;
+}
+
+Status SocketChardev::StartServer(const std::function<void(const std::string&)>& notify) {
+  DAVIT_ASSIGN(listener_, Listen(spec_));
+  const auto* unix = std::get_if<UnixAddress>(&spec_.address);
+  if (unix && !unix->abstract && stat(unix->path.c_str(), &socket_file_) != 0) socket_file_ = {};
+  SetNonBlocking(listener_.get());
+  if (!spec_.wait) return WatchListener();
+
+  if (notify) notify(fmt::format("info: waiting for connection on: {}", filename()));
+  while (!peer_) {
+    pollfd poll_fd{listener_.get(), POLLIN, 0};
+    if (poll(&poll_fd, 1, -1) < 0) {
+      return FailErrno(fmt::format("waiting for a connection of chardev '{}'", id()));
+    }
+    Accept();
+  }
+  return {};
+}
+
+SocketChardev::~SocketChardev() {
+  Disconnect();
+  struct stat now {};
+  const auto* unix = std::get_if<UnixAddress>(&spec_.address);
+  if (unix && socket_file_.st_ino != 0 && lstat(unix->path.c_str(), &now) == 0 &&
+      now.st_ino == socket_file_.st_ino && now.st_dev == socket_file_.st_dev) {
+    unlink(unix->path.c_str());
+  }
+}
+
+std::string SocketChardev::filename() const {
+  const char* server = spec_.server ? ",server=on" : "";
+  if (connected()) {
+    const SocketName local = LocalName(peer_.get());
+    if (local.family == AF_UNIX) {
+      return UnixText(local.host, local.abstract, true) + server;
+    }
+    return fmt::format("tcp:{}{} <-> {}", HostPort(local), server, HostPort(PeerName(peer_.get())));
+  }
+  if (const auto* unix = std::get_if<UnixAddress>(&spec_.address)) {
+    return "disconnected:" + UnixText(unix->path, unix->abstract, unix->tight) + server;
+  }
+  if (listener_) {  // the port that the system has chosen
+    const SocketName local = LocalName(listener_.get());
+    if (local.family == AF_UNIX) {
+      return "disconnected:" + UnixText(local.host, local.abstract, true) + server;
+    }
+    return fmt::format("disconnected:tcp:{}:{}{}", local.host, local.port, server);
+  }
+  if (const auto* inet = std::get_if<InetAddress>(&spec_.address)) {
+    return fmt::format("disconnected:tcp:{}:{}", inet->host, inet->port);
+  }
+  return fmt::format("disconnected:fd:{}", std::get<FdAddress>(spec_.address).fd);
+}
+
+Status SocketChardev::WatchListener() {
+  DAVIT_ASSIGN(accept_watch_, loop().WatchReadable(listener_.get(), [this] { Accept(); }));
+  return {};
+}
+
+bool SocketChardev::Accept() {
+  UniqueFd peer(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!peer) return false;
+  accept_watch_.reset();
+  Use(std::move(peer));
+  return true;
+}
+
+void SocketChardev::Use(UniqueFd peer) {
+  SetNonBlocking(peer.get());
+  if (spec_.nodelay) {
+    const int on = 1;
+    setsockopt(peer.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  }
+  peer_ = std::move(peer);
+  Connect(peer_.get(), peer_.get());
+}
+
+void SocketChardev::OnHangup() {
+  if (!connected()) return;
+  Disconnect();
+  peer_.reset();
+  if (!listener_) return;
+  if (Status status = WatchListener(); !status) {
+    DAVIT_LOG_ERROR("chardev '{}': no further clients: {}", id(), status.error().message);
+  }
+}
+
+ssize_t SocketChardev::WriteSome(int fd, std::span<const std::byte> data) {
+  return send(fd, data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+}  // namespace davit::backend

@@ -1,0 +1,48 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A stream socket as a back end. A server has one client at a time, others wait in the backlog; while there
+// is none, output is dropped. A client connects once. Owner: control thread.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "vmm/backend/char/fd_chardev.h"
+#include "vmm/backend/char/spec.h"
+#include "vmm/base/unique_fd.h"
+
+namespace davit::backend {
+
+class SocketChardev final : public FdChardev {
+ public:
+  // A server with wait=on tells `notify`, then waits for its first client.
+  static Result<std::unique_ptr<Chardev>> Open(
+      std::string id, io::EventLoop& loop, const SocketSpec& spec,
+      const std::function<void(const std::string&)>& notify);
+  ~SocketChardev() override;
+  std::string filename() const override;
+
+ private:
+  SocketChardev(std::string id, io::EventLoop& loop, const SocketSpec& spec)
+      : FdChardev(std::move(id), loop), spec_(spec) {}
+  Status StartServer(const std::function<void(const std::string&)>& notify);
+  Status WatchListener();
+  // False: nobody was there.
+  bool Accept();
+  void Use(UniqueFd peer);
+  void OnHangup() override;
+  void OnWriteError() override { OnHangup(); }
+  ssize_t WriteSome(int fd, std::span<const std::byte> data) override;
+
+  const SocketSpec spec_;
+  UniqueFd listener_;
+  UniqueFd peer_;
+  std::unique_ptr<io::Registration> accept_watch_;
+  struct stat socket_file_ {};  // UNIX server: what is ours to unlink; st_ino 0: nothing
+};
+
+}  // namespace davit::backend
