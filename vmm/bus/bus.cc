@@ -49,8 +49,8 @@ void Bus::FreeUnused() {
 Status Bus::Claim(uint64_t base, uint64_t size, std::string owner, BusDevice* device) {
   const uint64_t last = base + (size - 1);
   if (size == 0 || last < base) {
-    return Fail(fmt::format("{} range of {} at {:#x} has an impossible size {:#x}", name_, owner, base,
-                            size));
+    return Fail(fmt::format("{} range of {} at {:#x} has an impossible size {:#x}", name_, owner,
+                            base, size));
   }
   std::lock_guard lock(mutex_);
   const Table& old = *table_.load();
@@ -78,7 +78,8 @@ Status Bus::Release(uint64_t base) {
   table->erase(table->begin() + (at - old.begin()));
   Replace(table);
   if (HazardHeldHere()) return {};
-  // Accesses are short and never block, so this ends soon. Tables retired later do not hold the claim.
+  // Accesses are short and never block, so this ends soon. Tables retired later do not hold the
+  // claim.
   const uint64_t change = changes_;
   while (!retired_.empty() && retired_.front().change <= change) {
     lock.unlock();

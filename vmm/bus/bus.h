@@ -35,10 +35,12 @@ class Bus {
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
 
-  // The device must outlive the claim. Error: size 0, overlap with another claim, or base+size wraps.
+  // The device must outlive the claim. Error: size 0, overlap with another claim, or base+size
+  // wraps.
   Status Claim(uint64_t base, uint64_t size, std::string owner, BusDevice* device);
-  // When it returns no access is inside the device through this claim any more and the device may die;
-  // but when called from within an access (a device that moves its own window), it does not wait.
+  // When it returns no access is inside the device through this claim any more and the device may
+  // die; but when called from within an access (a device that moves its own window), it does not
+  // wait.
   Status Release(uint64_t base);
   // An access that touches more than one claim, or the edge of one, is split into bytes.
   // False when nothing at all is claimed there (the data is then all ones on a read).

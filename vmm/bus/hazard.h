@@ -1,10 +1,10 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hazard pointers: how a vCPU thread reads a table that the control thread replaces, with no lock and no
-// shared cache line written. A reader publishes the pointer that it uses in a slot of its own thread;
-// a writer swaps the pointer, then looks through the slots for the old one.
-// Slots live as long as the process (a thread that ends gives its slot back); any thread.
+// Hazard pointers: how a vCPU thread reads a table that the control thread replaces, with no lock
+// and no shared cache line written. A reader publishes the pointer that it uses in a slot of its
+// own thread; a writer swaps the pointer, then looks through the slots for the old one. Slots live
+// as long as the process (a thread that ends gives its slot back); any thread.
 #pragma once
 
 #include <array>

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ACPI generic event device and the registers of a hardware-reduced platform (ACPI 6.4, 4.8.3.7,
-// 5.6.9), laid out as QEMU's microvm has them: an event select register that says and clears what has
-// happened, and sleep control, sleep status and reset as three byte registers. Two register
+// 5.6.9), laid out as QEMU's microvm has them: an event select register that says and clears what
+// has happened, and sleep control, sleep status and reset as three byte registers. Two register
 // windows, hence two BusDevices. Registers: any thread; so are the methods.
 #pragma once
 
@@ -26,7 +26,8 @@ class AcpiGed {
   static constexpr uint8_t kResetValue = 0x42;
   static constexpr uint8_t kSleepTypeS5 = 5;
 
-  // Called on the vCPU thread that wrote the register, with no lock held: they must not wait for it.
+  // Called on the vCPU thread that wrote the register, with no lock held: they must not wait for
+  // it.
   struct Callbacks {
     std::function<void()> power_off;  // the guest has entered S5
     std::function<void()> reset;

@@ -44,10 +44,13 @@ constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kUpdateTime = 244'000;  // ns before an update in which register A says so
 constexpr int64_t kDaySeconds = 86400;
 
-constexpr int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+constexpr int64_t FloorDiv(int64_t a, int64_t b) {
+  return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
 constexpr int64_t FloorMod(int64_t a, int64_t b) { return a - FloorDiv(a, b) * b; }
 
-// Proleptic Gregorian calendar; years start in March for the arithmetic, so that the leap day is last.
+// Proleptic Gregorian calendar; years start in March for the arithmetic, so that the leap day is
+// last.
 struct Date {
   int64_t year;
   unsigned month, day;  // from 1
@@ -69,7 +72,8 @@ constexpr Date DateFromDays(int64_t days) {
   const int64_t day_of_era = days - era * 146097;
   const int64_t year_of_era =
       (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int64_t day_of_year =
+      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const int64_t month = (5 * day_of_year + 2) / 153;
   const auto civil_month = static_cast<unsigned>(month < 10 ? month + 3 : month - 9);
   return {year_of_era + era * 400 + (civil_month <= 2), civil_month,
@@ -95,7 +99,8 @@ void CmosRtc::SetMemorySize(uint64_t below_4g, uint64_t above_4g) {
   const auto clamp16 = [](uint64_t value) { return std::min<uint64_t>(value, 0xffff); };
   const uint64_t base_kib = std::min<uint64_t>(below_4g / kKiB, 640);
   const uint64_t above_1m_kib = below_4g > kMiB ? clamp16((below_4g - kMiB) / kKiB) : 0;
-  const uint64_t above_16m = below_4g > 16 * kMiB ? clamp16((below_4g - 16 * kMiB) / (64 * kKiB)) : 0;
+  const uint64_t above_16m =
+      below_4g > 16 * kMiB ? clamp16((below_4g - 16 * kMiB) / (64 * kKiB)) : 0;
   const uint64_t high = std::min<uint64_t>(above_4g / (64 * kKiB), 0xffffff);
   const auto put = [this](uint8_t index, uint64_t value) {
     s_.ram[index] = static_cast<uint8_t>(value);
@@ -207,13 +212,14 @@ int64_t CmosRtc::PeriodNs() const {
   return kSecond * (int64_t{1} << (rate - 1)) / 32768;
 }
 
-// The first second after this one that the alarm registers match; at most a day ahead, else (they hold
-// values that no clock shows) the day after.
+// The first second after this one that the alarm registers match; at most a day ahead, else (they
+// hold values that no clock shows) the day after.
 int64_t CmosRtc::NextAlarm(int64_t after_seconds) const {
   const auto matches = [](uint8_t alarm, unsigned decoded, int64_t value) {
     return (alarm & kAlarmAny) == kAlarmAny || decoded == static_cast<uint64_t>(value);
   };
-  const uint8_t sec = s_.ram[kSecondsAlarm], min = s_.ram[kMinutesAlarm], hour = s_.ram[kHoursAlarm];
+  const uint8_t sec = s_.ram[kSecondsAlarm], min = s_.ram[kMinutesAlarm],
+                hour = s_.ram[kHoursAlarm];
   const unsigned want_sec = Decode(sec), want_min = Decode(min), want_hour = DecodeHour(hour);
   int64_t t = after_seconds + 1;
   const int64_t limit = t + kDaySeconds;

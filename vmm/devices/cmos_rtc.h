@@ -1,10 +1,11 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The real-time clock and CMOS RAM of a PC (Motorola MC146818A) at ports 0x70 and 0x71: time in BCD or
-// binary, 12 or 24 hours, alarm, periodic and update-ended interrupts, 128 bytes of which the first 14 are
-// registers. Flags of register C are computed when it is read; a timer runs only while an interrupt is
-// enabled. Registers: any thread. Construction, destruction: control thread (the loop's).
+// The real-time clock and CMOS RAM of a PC (Motorola MC146818A) at ports 0x70 and 0x71: time in BCD
+// or binary, 12 or 24 hours, alarm, periodic and update-ended interrupts, 128 bytes of which the
+// first 14 are registers. Flags of register C are computed when it is read; a timer runs only while
+// an interrupt is enabled. Registers: any thread. Construction, destruction: control thread (the
+// loop's).
 #pragma once
 
 #include <array>
@@ -23,7 +24,7 @@ struct RtcState {
   uint8_t index = 0;
   std::array<uint8_t, 128> ram{};
   // Guest calendar in seconds since 1970-01-01 00:00:00 = floor((source + phase) / 1 s) + offset.
-  int64_t phase_ns = 0;            // 0 .. 999999999
+  int64_t phase_ns = 0;  // 0 .. 999999999
   int64_t offset_seconds = 0;
   int64_t halted_seconds = 0;      // the calendar while it stands still (register B: SET)
   int64_t flags_until_second = 0;  // calendar: updates and alarms up to here are in register C

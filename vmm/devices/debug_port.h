@@ -1,8 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one-byte debug port of emulators (0x402 of SeaBIOS, 0xe9 of Bochs): a write is a byte of output, a read
-// tells that the port exists. Bytes that the back end does not take are lost. Any thread.
+// The one-byte debug port of emulators (0x402 of SeaBIOS, 0xe9 of Bochs): a write is a byte of
+// output, a read tells that the port exists. Bytes that the back end does not take are lost. Any
+// thread.
 #pragma once
 
 #include "vmm/backend/char/chardev.h"

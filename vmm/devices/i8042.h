@@ -1,9 +1,10 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The keyboard controller of a PC (Intel 8042) with nothing plugged in: what reset by 0xfe, the A20 gate and
-// a driver's probe need. Commands are answered at once; bytes for the keyboard are answered with the controller's
-// time-out, so that a probe does not wait. Ports 0x60 and 0x64, hence two BusDevices. Any thread.
+// The keyboard controller of a PC (Intel 8042) with nothing plugged in: what reset by 0xfe, the A20
+// gate and a driver's probe need. Commands are answered at once; bytes for the keyboard are
+// answered with the controller's time-out, so that a probe does not wait. Ports 0x60 and 0x64,
+// hence two BusDevices. Any thread.
 #pragma once
 
 #include <cstdint>

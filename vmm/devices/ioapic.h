@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An I/O APIC in user space (Intel 82093AA, with the EOI register of version 0x20) for
-// kernel-irqchip=split: the local APICs are KVM's, this turns pins into MSIs. Edge and level pins, remote IRR,
-// EOI broadcast. Polarity is ignored: lines are active when Set(true). Any thread.
+// kernel-irqchip=split: the local APICs are KVM's, this turns pins into MSIs. Edge and level pins,
+// remote IRR, EOI broadcast. Polarity is ignored: lines are active when Set(true). Any thread.
 #pragma once
 
 #include <array>
@@ -20,9 +20,9 @@ namespace davit::devices {
 struct IoapicState {
   static constexpr unsigned kPins = 24;
   uint8_t id = 0;
-  uint8_t index = 0;                         // IOREGSEL
-  std::array<uint64_t, kPins> entries{};     // redirection table, with remote IRR
-  uint32_t lines = 0;                        // level of each pin
+  uint8_t index = 0;                      // IOREGSEL
+  std::array<uint64_t, kPins> entries{};  // redirection table, with remote IRR
+  uint32_t lines = 0;                     // level of each pin
 };
 
 class Ioapic final : public bus::BusDevice {
@@ -38,7 +38,8 @@ class Ioapic final : public bus::BusDevice {
     bool masked = true;
     friend bool operator==(const Message&, const Message&) = default;
   };
-  // The machine's side. Both are called with the IOAPIC's lock held, on any thread: they must not call back.
+  // The machine's side. Both are called with the IOAPIC's lock held, on any thread: they must not
+  // call back.
   class Sink {
    public:
     virtual ~Sink() = default;

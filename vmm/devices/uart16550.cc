@@ -10,7 +10,16 @@ namespace davit::devices {
 namespace {
 
 // Offsets; the first two are the divisor latch while LCR.DLAB is set.
-enum Offset : uint64_t { kRbrThr = 0, kIer = 1, kIirFcr = 2, kLcr = 3, kMcr = 4, kLsr = 5, kMsr = 6, kScr = 7 };
+enum Offset : uint64_t {
+  kRbrThr = 0,
+  kIer = 1,
+  kIirFcr = 2,
+  kLcr = 3,
+  kMcr = 4,
+  kLsr = 5,
+  kMsr = 6,
+  kScr = 7
+};
 
 constexpr uint8_t kIerReceive = 0x01, kIerThrEmpty = 0x02, kIerLineStatus = 0x04, kIerModem = 0x08;
 
@@ -303,7 +312,8 @@ io::Clock::duration Uart16550::CharacterTime() const {
   return std::chrono::nanoseconds(bits * divisor * 1'000'000'000 / kBaudBase);
 }
 
-// Four character times without traffic and less data than the trigger level: an interrupt all the same.
+// Four character times without traffic and less data than the trigger level: an interrupt all the
+// same.
 void Uart16550::StartTimeout() {
   if (!fifo_on() || s_.rx_count == 0 || !(s_.ier & kIerReceive)) return;
   timeout_at_ = loop_.Now() + 4 * CharacterTime();

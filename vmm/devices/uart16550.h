@@ -1,10 +1,11 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A 16550A serial port (National PC16550D data sheet) at I/O ports base..base+7. The baud rate paces
-// nothing but the receive time-out; a byte leaves as soon as the back end takes it, and while it takes
-// none the transmitter stays busy, so a host end that does not read holds the guest's driver up and
-// no vCPU. Registers: any thread. Construction, Connect(), destruction: control thread (the loop's).
+// A 16550A serial port (National PC16550D data sheet) at I/O ports base..base+7. The baud rate
+// paces nothing but the receive time-out; a byte leaves as soon as the back end takes it, and while
+// it takes none the transmitter stays busy, so a host end that does not read holds the guest's
+// driver up and no vCPU. Registers: any thread. Construction, Connect(), destruction: control
+// thread (the loop's).
 #pragma once
 
 #include <array>
@@ -32,11 +33,11 @@ struct UartState {
   uint8_t ier = 0;
   uint8_t fcr = 0;  // FIFO enable and trigger bits only
   uint8_t lcr = 0;
-  uint8_t mcr = 0x08;         // OUT2, as firmware leaves it
-  uint8_t msr_lines = 0xb0;   // DCD, DSR, CTS of the outer world
-  uint8_t msr_deltas = 0;     // low half of MSR
+  uint8_t mcr = 0x08;        // OUT2, as firmware leaves it
+  uint8_t msr_lines = 0xb0;  // DCD, DSR, CTS of the outer world
+  uint8_t msr_deltas = 0;    // low half of MSR
   uint8_t scr = 0;
-  uint16_t divisor = 12;      // 9600 baud
+  uint16_t divisor = 12;  // 9600 baud
   bool overrun = false;
   bool thr_empty_pending = false;  // interrupt "transmitter holding register empty"
   bool timeout_pending = false;    // interrupt "character time-out"

@@ -238,7 +238,8 @@ std::unique_ptr<Registration> AsioEventLoop::At(Clock::time_point deadline,
                                                 std::function<void()> fn) {
   auto timer = std::make_shared<asio::steady_timer>(impl_->context(), deadline);
   auto live = std::make_shared<bool>(true);
-  // A timer that has expired but whose handler has not run cannot be cancelled any more: hence `live`.
+  // A timer that has expired but whose handler has not run cannot be cancelled any more: hence
+  // `live`.
   timer->async_wait([live, timer, fn = std::move(fn)](const error_code& error) {
     if (*live && !error) fn();
   });

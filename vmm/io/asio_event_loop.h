@@ -3,8 +3,9 @@
 //
 // EventLoop on Boost.Asio. Either owns its io_context or wraps the one of the daemon, whose run()
 // then drives it. Descriptors are watched by one epoll set of the loop, which Asio sees as one
-// descriptor: Asio alone would switch each watched fd to O_NONBLOCK, and the terminal behind stdin is
-// shared with other processes. Descriptors that epoll refuses (regular files, /dev/null) are always ready.
+// descriptor: Asio alone would switch each watched fd to O_NONBLOCK, and the terminal behind stdin
+// is shared with other processes. Descriptors that epoll refuses (regular files, /dev/null) are
+// always ready.
 #pragma once
 
 #include <functional>
@@ -35,8 +36,8 @@ class AsioEventLoop final : public EventLoop {
   // What is posted already runs before.
   void Stop() override;
 
-  // Runs one step (a posted function, a timer, or the descriptors that are ready); waits at most `limit`
-  // for it. False: nothing came. For tests and for waiting in a loop of one's own.
+  // Runs one step (a posted function, a timer, or the descriptors that are ready); waits at most
+  // `limit` for it. False: nothing came. For tests and for waiting in a loop of one's own.
   bool RunOne(Clock::duration limit);
 
  private:

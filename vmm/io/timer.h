@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A one-shot timer that any thread may arm: a device register written by a vCPU starts it, the
-// callback runs on the loop's thread. Created and destroyed on the loop's thread (or while the loop does not
-// run); after destruction the callback does not run. The last Arm() or Cancel() wins.
+// callback runs on the loop's thread. Created and destroyed on the loop's thread (or while the loop
+// does not run); after destruction the callback does not run. The last Arm() or Cancel() wins.
 #pragma once
 
 #include <functional>

@@ -179,8 +179,8 @@ TEST_F(BackendsTest, UnixServerServesOneClientAfterTheOther) {
   ASSERT_EQ(write(second.get(), "2", 1), 1);
   first.reset();
   EXPECT_TRUE(RunUntil([&] { return client_.received == "12"; }));
-  EXPECT_EQ(client_.events, (std::vector{ChardevEvent::kOpened, ChardevEvent::kClosed,
-                                         ChardevEvent::kOpened}));
+  EXPECT_EQ(client_.events,
+            (std::vector{ChardevEvent::kOpened, ChardevEvent::kClosed, ChardevEvent::kOpened}));
 }
 
 TEST_F(BackendsTest, UnixSocketIsPrivateAndUnlinkedAtTheEnd) {
@@ -209,8 +209,8 @@ TEST_F(BackendsTest, UnixFaultsAreWordedAsQemuDoes) {
   EXPECT_EQ(Error(SocketSpec{.address = UnixAddress{"/nonexist/x"}}),
             "Failed to connect to '/nonexist/x': No such file or directory");
   const std::string longer = "/tmp/" + std::string(120, 'a');
-  EXPECT_EQ(Error(UnixServer(longer)), "UNIX socket path '" + longer +
-                                           "' is too long\nPath must be less than 108 bytes");
+  EXPECT_EQ(Error(UnixServer(longer)),
+            "UNIX socket path '" + longer + "' is too long\nPath must be less than 108 bytes");
   EXPECT_EQ(Error(SocketSpec{.address = FdAddress{9999}, .server = true}),
             "File descriptor '9999' is not a socket");
 }
@@ -260,8 +260,8 @@ TEST_F(BackendsTest, WaitingServerReturnsWithItsClient) {
 }
 
 TEST_F(BackendsTest, TcpServerNamesItsPortAndItsPeer) {
-  Chardev* server = Create(
-      SocketSpec{.address = InetAddress{"127.0.0.1", "0"}, .server = true, .wait = false});
+  Chardev* server =
+      Create(SocketSpec{.address = InetAddress{"127.0.0.1", "0"}, .server = true, .wait = false});
   std::string name = server->filename();
   ASSERT_EQ(name.substr(0, 27), "disconnected:tcp:127.0.0.1:");
   const std::string port = name.substr(27, name.find(',') - 27);
@@ -271,17 +271,21 @@ TEST_F(BackendsTest, TcpServerNamesItsPortAndItsPeer) {
   ASSERT_TRUE(peer) << peer.error();
   EXPECT_TRUE(RunUntil([&] { return Opened(); }));
   name = server->filename();
-  EXPECT_EQ(name.substr(0, name.rfind(':')),
-            "tcp:127.0.0.1:" + port + ",server=on <-> 127.0.0.1");
+  EXPECT_EQ(name.substr(0, name.rfind(':')), "tcp:127.0.0.1:" + port + ",server=on <-> 127.0.0.1");
   (*peer)->Write(Bytes("x"));
   EXPECT_TRUE(RunUntil([&] { return client_.received == "x"; }));
 }
 
 TEST_F(BackendsTest, TcpOffLoopbackNeedsPermission) {
   SocketSpec spec{.address = InetAddress{"0.0.0.0", "0"}, .server = true, .wait = false};
-  EXPECT_EQ(Error(spec), "Refusing to listen on '0.0.0.0:0': not a loopback address");
+  const std::string rest =
+      "' can be reached from other hosts, and whoever reaches it speaks to the guest; use "
+      "127.0.0.1, or say allow-remote=on";
+  EXPECT_EQ(Error(spec), "TCP address '0.0.0.0:0" + rest);
   spec.address = InetAddress{"", "0"};
-  EXPECT_EQ(Error(spec), "Refusing to listen on ':0': not a loopback address");
+  EXPECT_EQ(Error(spec), "TCP address ':0" + rest);
+  spec.allow_remote = true;
+  EXPECT_EQ(Error(spec), "");
 }
 
 TEST_F(BackendsTest, TcpFaultsAreWordedAsQemuDoes) {

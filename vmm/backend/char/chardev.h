@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A character device back end: the host end of a serial port, a console, a QMP monitor's
-// stream. Owner: control thread, except Write() and ResumeInput(), which any thread (a vCPU) may call.
+// stream. Owner: control thread, except Write() and ResumeInput(), which any thread (a vCPU) may
+// call.
 #pragma once
 
 #include <cstddef>
@@ -35,11 +36,12 @@ class Chardev {
   // As query-chardev prints it: "unix:/path,server=on", "pty:/dev/pts/3", "file", "null".
   virtual std::string filename() const = 0;
   virtual bool frontend_open() const = 0;
-  // One client at a time; nullptr detaches. Error: "Device 'x' is in use". A client that attaches to an open
-  // back end gets kOpened within the call.
+  // One client at a time; nullptr detaches. Error: "Device 'x' is in use". A client that attaches
+  // to an open back end gets kOpened within the call.
   virtual Status Attach(ChardevClient* client) = 0;
   // Never blocks. Returns how many bytes were taken; a back end with no peer takes and drops all, a
-  // full one takes fewer and calls the writable callback once (control thread) when there is room again.
+  // full one takes fewer and calls the writable callback once (control thread) when there is room
+  // again.
   virtual size_t Write(std::span<const std::byte> data) = 0;
   virtual void OnWritable(std::function<void()> fn) = 0;
   // The front end has room again.

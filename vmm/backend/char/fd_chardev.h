@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What back ends on descriptors share: non-blocking output from any thread with flow control, input
-// at the pace of the front end. There is no buffer: what the descriptor does not take stays with the front end,
-// so a peer that does not read costs no memory and stalls nobody but the guest's own transmitter.
-// Owner: control thread (the loop's), except Write() and ResumeInput().
+// at the pace of the front end. There is no buffer: what the descriptor does not take stays with
+// the front end, so a peer that does not read costs no memory and stalls nobody but the guest's own
+// transmitter. Owner: control thread (the loop's), except Write() and ResumeInput().
 #pragma once
 
 #include <atomic>
@@ -31,7 +31,8 @@ class FdChardev : public Chardev {
   void ResumeInput() override;
 
  protected:
-  // Starts to use descriptors, which stay the subclass's and do not block; -1: none of that direction.
+  // Starts to use descriptors, which stay the subclass's and do not block; -1: none of that
+  // direction.
   void Connect(int in_fd, int out_fd);
   // Stops using them: writes are dropped. Sends kClosed if Connect() had sent kOpened.
   void Disconnect();

@@ -43,7 +43,8 @@ Result<std::unique_ptr<Chardev>> FileChardev::Open(std::string id, io::EventLoop
       new FileChardev(std::move(id), loop, "file", std::move(in), std::move(out)));
 }
 
-// Read and write on both: so no end of file is seen when the other side goes, and none is needed now.
+// Read and write on both: so no end of file is seen when the other side goes, and none is needed
+// now.
 Result<std::unique_ptr<Chardev>> FileChardev::Open(std::string id, io::EventLoop& loop,
                                                    const PipeSpec& spec) {
   UniqueFd in = OpenQuietly(spec.device + ".in", O_RDWR);

@@ -1,8 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A pseudo-terminal: the user attaches a terminal program to filename()'s path whenever they like. While
-// nobody has it open, output is dropped. An opening is noticed by inotify. Owner: control thread.
+// A pseudo-terminal: the user attaches a terminal program to filename()'s path whenever they like.
+// While nobody has it open, output is dropped. An opening is noticed by inotify. Owner: control
+// thread.
 #pragma once
 
 #include <memory>

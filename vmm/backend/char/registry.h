@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The character devices of the process by id. Owner: control thread. Devices hold Chardev pointers: they go
-// (or detach) before the registry does. The process must ignore SIGPIPE.
+// The character devices of the process by id. Owner: control thread. Devices hold Chardev pointers:
+// they go (or detach) before the registry does. The process must ignore SIGPIPE.
 #pragma once
 
 #include <functional>
@@ -47,7 +47,7 @@ class ChardevRegistry {
   // Error: "Chardev 'x' not found", "Chardev 'x' is busy".
   Status Remove(std::string_view id);
 
-  std::vector<ChardevInfo> List() const;                       // in order of creation
+  std::vector<ChardevInfo> List() const;                    // in order of creation
   static std::span<const std::string_view> BackendNames();  // query-chardev-backends
 
  private:

@@ -99,29 +99,47 @@ Result<UniqueFd> ListenUnix(const UnixAddress& unix) {
   return fd;
 }
 
+// The error is in errno.
+Result<UniqueFd> ListenOn(const addrinfo& address) {
+  UniqueFd fd(socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return FailErrno("Failed to create socket");
+  const int on = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (address.ai_family == AF_INET6) {
+    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  }
+  if (bind(fd.get(), address.ai_addr, address.ai_addrlen) != 0 || listen(fd.get(), 1) != 0) {
+    const int error = errno;
+    fd.reset();
+    errno = error;
+    return FailErrno("Failed to listen on socket");
+  }
+  return fd;
+}
+
 Result<UniqueFd> ListenInet(const InetAddress& inet, bool allow_remote) {
   DAVIT_ASSIGN(AddrInfo list, Resolve(inet, true));
-  int error = 0;
   for (const addrinfo* at = list.get(); at; at = at->ai_next) {
     if (!allow_remote && !IsLoopback(at->ai_addr, at->ai_addrlen)) {
-      return Fail(fmt::format(
-          "Refusing to listen on '{}:{}': not a loopback address", inet.host, inet.port));
+      return Fail(
+          fmt::format("TCP address '{}:{}' can be reached from other hosts, and whoever "
+                      "reaches it speaks to the guest; use 127.0.0.1, or say "
+                      "allow-remote=on",
+                      inet.host, inet.port));
     }
-    UniqueFd fd(socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!fd) {
-      error = errno;
-      continue;
-    }
-    const int on = 1;
-    setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (at->ai_family == AF_INET6) {
-      setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    }
-    if (bind(fd.get(), at->ai_addr, at->ai_addrlen) == 0 && listen(fd.get(), 1) == 0) return fd;
-    error = errno;
   }
-  return FailErrno(error == EADDRINUSE ? "Failed to find an available port" : "Failed to bind socket",
-                   error);
+  // One listener: of a name with two addresses (localhost) the IPv4 one, which every client tries.
+  int error = EADDRNOTAVAIL;
+  for (int family : {AF_INET, AF_INET6}) {
+    for (const addrinfo* at = list.get(); at; at = at->ai_next) {
+      if (at->ai_family != family) continue;
+      Result<UniqueFd> fd = ListenOn(*at);
+      if (fd) return fd;
+      error = errno;
+    }
+  }
+  return FailErrno(
+      error == EADDRINUSE ? "Failed to find an available port" : "Failed to bind socket", error);
 }
 
 Result<UniqueFd> ConnectUnix(const UnixAddress& unix) {

@@ -15,8 +15,8 @@
 
 namespace davit::backend {
 
-// A listening socket. UNIX: a stale socket file is replaced, the new one has mode 0600. TCP: an address off
-// loopback is an Error unless spec.allow_remote.
+// A listening socket. UNIX: a stale socket file is replaced, the new one has mode 0600. TCP: an
+// address off loopback is an Error unless spec.allow_remote.
 Result<UniqueFd> Listen(const SocketSpec& spec);
 Result<UniqueFd> ConnectTo(const SocketSpec& spec);
 

@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A stream socket as a back end. A server has one client at a time, others wait in the backlog; while there
-// is none, output is dropped. A client connects once. Owner: control thread.
+// A stream socket as a back end. A server has one client at a time, others wait in the backlog;
+// while there is none, output is dropped. A client connects once. Owner: control thread.
 #pragma once
 
 #include <sys/stat.h>

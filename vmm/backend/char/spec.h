@@ -49,8 +49,8 @@ struct FdAddress {
 struct SocketSpec {
   std::variant<UnixAddress, InetAddress, FdAddress> address;
   bool server = false;
-  bool wait = true;         // server: Create() returns when a client is there
-  bool nodelay = false;     // TCP_NODELAY
+  bool wait = true;           // server: Create() returns when a client is there
+  bool nodelay = false;       // TCP_NODELAY
   bool allow_remote = false;  // listen off loopback; anyone who connects then speaks to the guest
 };
 

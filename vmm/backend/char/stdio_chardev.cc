@@ -14,7 +14,8 @@
 namespace davit::backend {
 namespace {
 
-// What the terminal was and is to be. Written by Open() before `active`, read by exit and signal handlers.
+// What the terminal was and is to be. Written by Open() before `active`, read by exit and signal
+// handlers.
 struct Terminal {
   volatile sig_atomic_t active = 0;
   bool is_tty = false;
@@ -45,7 +46,8 @@ void OnContinue(int) {
 }
 
 termios MakeRaw(termios t, bool signal) {
-  t.c_iflag &= ~static_cast<tcflag_t>(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+  t.c_iflag &=
+      ~static_cast<tcflag_t>(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
   t.c_oflag |= OPOST;
   t.c_lflag &= ~static_cast<tcflag_t>(ECHO | ECHONL | ICANON | IEXTEN);
   if (!signal) t.c_lflag &= ~static_cast<tcflag_t>(ISIG);

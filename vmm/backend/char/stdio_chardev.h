@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Standard input and output as a back end. A terminal goes to raw input, comes back when the object or the
-// process ends, and is set again when the process is continued after Ctrl-Z of its shell.
+// Standard input and output as a back end. A terminal goes to raw input, comes back when the object
+// or the process ends, and is set again when the process is continued after Ctrl-Z of its shell.
 // One in the process: the terminal has one state. Owner: control thread.
 #pragma once
 

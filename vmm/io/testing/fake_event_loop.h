@@ -65,7 +65,8 @@ class FakeEventLoop final : public EventLoop {
     for (;;) {
       std::shared_ptr<Entry> due;
       for (auto& entry : Live()) {
-        if (entry->fd == -1 && entry->deadline <= end && (!due || entry->deadline < due->deadline)) {
+        if (entry->fd == -1 && entry->deadline <= end &&
+            (!due || entry->deadline < due->deadline)) {
           due = entry;
         }
       }

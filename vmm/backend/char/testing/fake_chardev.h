@@ -1,7 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Chardev of device tests: keeps what is written, takes at most `room` bytes until the test makes more. One thread.
+// Chardev of device tests: keeps what is written, takes at most `room` bytes until the test makes
+// more. One thread.
 #pragma once
 
 #include <algorithm>
