@@ -13,17 +13,17 @@ namespace {
 
 // Sorted. All keywords of C++20 that can be a QAPI name, and names that the generated code needs.
 constexpr auto kReserved = std::to_array<std::string_view>(
-    {"alignas",   "alignof",  "and",       "asm",      "auto",      "bitand",   "bitor",
-     "bool",      "break",    "case",      "catch",    "char",      "class",    "compl",
+    {"alignas",   "alignof",  "and",       "asm",       "auto",      "bitand",   "bitor",
+     "bool",      "break",    "case",      "catch",     "char",      "class",    "compl",
      "concept",   "const",    "consteval", "constexpr", "constinit", "continue", "decltype",
-     "default",   "delete",   "do",        "double",   "else",      "enum",     "explicit",
-     "export",    "extern",   "false",     "float",    "for",       "friend",   "goto",
-     "if",        "inline",   "int",       "linux",    "long",      "mutable",  "namespace",
-     "new",       "noexcept", "not",       "nullptr",  "operator",  "or",       "private",
-     "protected", "public",   "register",  "requires", "return",    "short",    "signed",
-     "sizeof",    "static",   "struct",    "switch",   "template",  "this",     "throw",
-     "true",      "try",      "typedef",   "typeid",   "typename",  "u",        "union",
-     "unix",      "unsigned", "using",     "virtual",  "void",      "volatile", "while",
+     "default",   "delete",   "do",        "double",    "else",      "enum",     "explicit",
+     "export",    "extern",   "false",     "float",     "for",       "friend",   "goto",
+     "if",        "inline",   "int",       "linux",     "long",      "mutable",  "namespace",
+     "new",       "noexcept", "not",       "nullptr",   "operator",  "or",       "private",
+     "protected", "public",   "register",  "requires",  "return",    "short",    "signed",
+     "sizeof",    "static",   "struct",    "switch",    "template",  "this",     "throw",
+     "true",      "try",      "typedef",   "typeid",    "typename",  "u",        "union",
+     "unix",      "unsigned", "using",     "virtual",   "void",      "volatile", "while",
      "xor"});
 static_assert(std::is_sorted(kReserved.begin(), kReserved.end()));
 
@@ -35,21 +35,34 @@ char ToLower(char c) { return static_cast<char>(std::tolower(static_cast<unsigne
 
 const char* BuiltinName(Builtin builtin) {
   switch (builtin) {
-    case Builtin::kStr: return "std::string";
-    case Builtin::kNumber: return "double";
+    case Builtin::kStr:
+      return "std::string";
+    case Builtin::kNumber:
+      return "double";
     case Builtin::kInt:
-    case Builtin::kInt64: return "int64_t";
-    case Builtin::kInt8: return "int8_t";
-    case Builtin::kInt16: return "int16_t";
-    case Builtin::kInt32: return "int32_t";
-    case Builtin::kUint8: return "uint8_t";
-    case Builtin::kUint16: return "uint16_t";
-    case Builtin::kUint32: return "uint32_t";
+    case Builtin::kInt64:
+      return "int64_t";
+    case Builtin::kInt8:
+      return "int8_t";
+    case Builtin::kInt16:
+      return "int16_t";
+    case Builtin::kInt32:
+      return "int32_t";
+    case Builtin::kUint8:
+      return "uint8_t";
+    case Builtin::kUint16:
+      return "uint16_t";
+    case Builtin::kUint32:
+      return "uint32_t";
     case Builtin::kUint64:
-    case Builtin::kSize: return "uint64_t";
-    case Builtin::kBool: return "bool";
-    case Builtin::kNull: return "std::nullptr_t";
-    case Builtin::kAny: return "json::Value";
+    case Builtin::kSize:
+      return "uint64_t";
+    case Builtin::kBool:
+      return "bool";
+    case Builtin::kNull:
+      return "std::nullptr_t";
+    case Builtin::kAny:
+      return "json::Value";
   }
   return "";
 }
@@ -67,8 +80,8 @@ std::string CamelCase(std::string_view name) {
     while (end < name.size() && !IsSeparator(name[end])) ++end;
     const std::string_view word = name.substr(begin, end - begin);
     // A word in capitals is lowered ("GUEST"), one of mixed case keeps its shape ("RunState").
-    const bool capitals = word.size() > 1 && std::none_of(word.begin(), word.end(), IsLower) &&
-                          IsUpper(word[0]);
+    const bool capitals =
+        word.size() > 1 && std::none_of(word.begin(), word.end(), IsLower) && IsUpper(word[0]);
     out += ToUpper(word[0]);
     for (const char c : word.substr(1)) out += capitals ? ToLower(c) : c;
     begin = end;
@@ -142,9 +155,7 @@ std::string CppNames::Arguments(const Command& command) const {
   return command.gen ? ArgumentsName(command.arguments) : "json::Object";
 }
 
-std::string CppNames::Arguments(const Event& event) const {
-  return ArgumentsName(event.arguments);
-}
+std::string CppNames::Arguments(const Event& event) const { return ArgumentsName(event.arguments); }
 
 std::string CppNames::Returns(const Command& command) const {
   if (!command.gen) return "json::Value";

@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the C++ client library offers as typed calls. Commands without a generated marshaller take and give
-// plain JSON here too.
+// What the C++ client library offers as typed calls. Commands without a generated marshaller take
+// and give plain JSON here too.
 #include "schema/compiler/emit_client.h"
 
 #include <fmt/format.h>
@@ -31,8 +31,8 @@ void EmitCall(const Command& command, const CppNames& names, std::string& header
       fmt::format("{} {}({})", returns == "void" ? "Status" : fmt::format("Result<{}>", returns),
                   CamelCase(command.name), parameters);
   header += signature + ";\n";
-  source += fmt::format("{} {{\n{}  return CallAndDecode<{}>(caller, \"{}\", {});\n}}\n\n", signature,
-                        setup, returns, command.name, pass);
+  source += fmt::format("{} {{\n{}  return CallAndDecode<{}>(caller, \"{}\", {});\n}}\n\n",
+                        signature, setup, returns, command.name, pass);
 }
 
 }  // namespace
@@ -48,10 +48,11 @@ void EmitClient(const Schema& schema, const EmitOptions& options, OutputFiles& o
   if (options.cpp_namespace != "davit::qapi") {
     header += "using ::davit::qapi::CallAndDecode;\nusing ::davit::qapi::Caller;\n\n";
   }
-  std::string source = FileHead(false) +
-                       fmt::format("#include \"{}\"\n\n#include <utility>\n\n#include \"{}\"\n\n",
-                                   options.IncludePath("client.h"), options.IncludePath("codecs.h")) +
-                       OpenNamespace(space);
+  std::string source =
+      FileHead(false) +
+      fmt::format("#include \"{}\"\n\n#include <utility>\n\n#include \"{}\"\n\n",
+                  options.IncludePath("client.h"), options.IncludePath("codecs.h")) +
+      OpenNamespace(space);
   for (const auto& module : schema.modules) {
     for (const Command* command : module->commands) EmitCall(*command, names, header, source);
   }

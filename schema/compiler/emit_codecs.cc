@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// One function pair a type. Members are read in the order of the schema, so that of several faults the
-// same one is reported as by QEMU; members that nothing asked for are the last to be found.
+// One function pair a type. Members are read in the order of the schema, so that of several faults
+// the same one is reported as by QEMU; members that nothing asked for are the last to be found.
 #include "schema/compiler/emit_codecs.h"
 
 #include <fmt/format.h>
@@ -14,7 +14,8 @@
 namespace davit::schema {
 namespace {
 
-constexpr std::string_view kArguments = "Decoder& d, const json::Value& value, std::string_view name, ";
+constexpr std::string_view kArguments =
+    "Decoder& d, const json::Value& value, std::string_view name, ";
 
 bool IsSize(const Member& member) {
   return member.type->kind == TypeKind::kBuiltin && member.type->builtin == Builtin::kSize;
@@ -51,12 +52,14 @@ class CodecEmitter {
     const std::string name = names_.TypeName(type);
     header_ += fmt::format("bool DecodeValue({}{}& out);\n", kArguments, name);
     header_ += fmt::format("json::Value Encode({} value);\n\n", name);
-    source_ += fmt::format("bool DecodeValue({0}{1}& out) {{\n"
-                           "  size_t index = 0;\n"
-                           "  if (!d.ReadEnum(value, name, k{1}Names, index)) return false;\n"
-                           "  out = static_cast<{1}>(index);\n"
-                           "  return true;\n"
-                           "}}\n\n", kArguments, name);
+    source_ += fmt::format(
+        "bool DecodeValue({0}{1}& out) {{\n"
+        "  size_t index = 0;\n"
+        "  if (!d.ReadEnum(value, name, k{1}Names, index)) return false;\n"
+        "  out = static_cast<{1}>(index);\n"
+        "  return true;\n"
+        "}}\n\n",
+        kArguments, name);
     source_ += fmt::format("json::Value Encode({} value) {{ return ToString(value); }}\n\n", name);
   }
 
@@ -67,16 +70,20 @@ class CodecEmitter {
     header_ += fmt::format("void EncodeMembers(const {}& value, json::Object& object);\n", name);
     header_ += fmt::format("json::Value Encode(const {}& value);\n\n", name);
     DecodeMembers(type, name);
-    source_ += fmt::format("bool DecodeValue({}{}& out) {{\n"
-                           "  ObjectScope object(d, value, name);\n"
-                           "  return object && DecodeMembers(d, object, out) && object.Finish();\n"
-                           "}}\n\n", kArguments, name);
+    source_ += fmt::format(
+        "bool DecodeValue({}{}& out) {{\n"
+        "  ObjectScope object(d, value, name);\n"
+        "  return object && DecodeMembers(d, object, out) && object.Finish();\n"
+        "}}\n\n",
+        kArguments, name);
     EncodeMembers(type, name);
-    source_ += fmt::format("json::Value Encode(const {}& value) {{\n"
-                           "  json::Object object;\n"
-                           "  EncodeMembers(value, object);\n"
-                           "  return object;\n"
-                           "}}\n\n", name);
+    source_ += fmt::format(
+        "json::Value Encode(const {}& value) {{\n"
+        "  json::Object object;\n"
+        "  EncodeMembers(value, object);\n"
+        "  return object;\n"
+        "}}\n\n",
+        name);
   }
 
   void Alternate(const Type& type) {
@@ -86,14 +93,18 @@ class CodecEmitter {
     source_ += fmt::format("bool DecodeValue({}{}& out) {{\n", kArguments, name);
     for (const Branch& branch : type.branches) {
       const std::string cpp = names_.BranchType(branch);
-      source_ += fmt::format("  if (value.{}()) {{\n"
-                             "    return DecodeValue(d, value, name, out.u.emplace<{}>());\n"
-                             "  }}\n", JsonTest(*branch.type), cpp);
+      source_ += fmt::format(
+          "  if (value.{}()) {{\n"
+          "    return DecodeValue(d, value, name, out.u.emplace<{}>());\n"
+          "  }}\n",
+          JsonTest(*branch.type), cpp);
     }
     source_ += fmt::format("  return d.FailAlternate(name, \"{}\");\n}}\n\n", type.name);
-    source_ += fmt::format("json::Value Encode(const {}& value) {{\n"
-                           "  return std::visit([](const auto& u) {{ return Encode(u); }}, value.u);\n"
-                           "}}\n\n", name);
+    source_ += fmt::format(
+        "json::Value Encode(const {}& value) {{\n"
+        "  return std::visit([](const auto& u) {{ return Encode(u); }}, value.u);\n"
+        "}}\n\n",
+        name);
   }
 
  private:
@@ -112,12 +123,13 @@ class CodecEmitter {
     for (const Branch& branch : type.branches) {
       const std::string cpp = names_.BranchType(branch);
       if (cpp == "std::monostate") continue;
-      source_ += fmt::format("    case {}::{}:\n"
-                             "      return DecodeMembers(d, object, {}out.u.emplace<{}>());\n",
-                             names_.TypeName(*tag.type), ConstantName(branch.name),
-                             branch.indirect ? "*" : "", cpp);
+      source_ += fmt::format(
+          "    case {}::{}:\n"
+          "      return DecodeMembers(d, object, {}out.u.emplace<{}>());\n",
+          names_.TypeName(*tag.type), ConstantName(branch.name), branch.indirect ? "*" : "", cpp);
     }
-    source_ += "    default:\n      out.u.emplace<std::monostate>();\n      return true;\n  }\n}\n\n";
+    source_ +=
+        "    default:\n      out.u.emplace<std::monostate>();\n      return true;\n  }\n}\n\n";
   }
 
   void EncodeMembers(const Type& type, const std::string& name) {
@@ -136,25 +148,35 @@ class CodecEmitter {
     for (const Branch& branch : type.branches) {
       const std::string cpp = names_.BranchType(branch);
       if (!done.insert(cpp).second) continue;
-      source_ += fmt::format("  if (const auto* u = std::get_if<{}>(&value.u)) {{\n"
-                             "    EncodeMembers({}, object);\n"
-                             "  }}\n", cpp, branch.indirect ? "**u" : "*u");
+      source_ += fmt::format(
+          "  if (const auto* u = std::get_if<{}>(&value.u)) {{\n"
+          "    EncodeMembers({}, object);\n"
+          "  }}\n",
+          cpp, branch.indirect ? "**u" : "*u");
     }
     source_ += "}\n\n";
   }
 
   static const char* JsonTest(const Type& type) {
     switch (type.kind) {
-      case TypeKind::kArray: return "is_array";
-      case TypeKind::kEnum: return "is_string";
-      case TypeKind::kBuiltin: break;
-      default: return "is_object";
+      case TypeKind::kArray:
+        return "is_array";
+      case TypeKind::kEnum:
+        return "is_string";
+      case TypeKind::kBuiltin:
+        break;
+      default:
+        return "is_object";
     }
     switch (type.builtin) {
-      case Builtin::kStr: return "is_string";
-      case Builtin::kBool: return "is_bool";
-      case Builtin::kNull: return "is_null";
-      default: return "is_number";
+      case Builtin::kStr:
+        return "is_string";
+      case Builtin::kBool:
+        return "is_bool";
+      case Builtin::kNull:
+        return "is_null";
+      default:
+        return "is_number";
     }
   }
 
@@ -167,14 +189,13 @@ class CodecEmitter {
 
 void EmitCodecs(const Schema& schema, const EmitOptions& options, OutputFiles& out) {
   const CppNames names(schema);
-  std::string header = FileHead(true) +
-                       fmt::format("#include \"{}\"\n", options.IncludePath("types.h")) +
-                       "#include \"schema/runtime/codec.h\"\n\n" +
-                       OpenNamespace(options.cpp_namespace);
+  std::string header =
+      FileHead(true) + fmt::format("#include \"{}\"\n", options.IncludePath("types.h")) +
+      "#include \"schema/runtime/codec.h\"\n\n" + OpenNamespace(options.cpp_namespace);
   if (options.cpp_namespace != "davit::qapi") {
-    for (const char* name : {"Decode", "DecodeMode", "DecodeNothing", "DecodeObject", "DecodeOptional",
-                             "DecodeOptionalSize", "Decoder", "DecodeRequired", "DecodeValue", "Encode",
-                             "EncodeOptional", "ObjectScope", "SizeRef"}) {
+    for (const char* name : {"Decode", "DecodeMode", "DecodeNothing", "DecodeObject",
+                             "DecodeOptional", "DecodeOptionalSize", "Decoder", "DecodeRequired",
+                             "DecodeValue", "Encode", "EncodeOptional", "ObjectScope", "SizeRef"}) {
       header += fmt::format("using ::davit::qapi::{};\n", name);
     }
     header += "\n";
@@ -186,9 +207,14 @@ void EmitCodecs(const Schema& schema, const EmitOptions& options, OutputFiles& o
   for (const Type* type : schema.types) {
     if (!names.IsEmitted(*type)) continue;
     switch (type->kind) {
-      case TypeKind::kEnum: emitter.Enum(*type); break;
-      case TypeKind::kAlternate: emitter.Alternate(*type); break;
-      default: emitter.Object(*type);
+      case TypeKind::kEnum:
+        emitter.Enum(*type);
+        break;
+      case TypeKind::kAlternate:
+        emitter.Alternate(*type);
+        break;
+      default:
+        emitter.Object(*type);
     }
   }
   out["codecs.h"] = header + CloseNamespace(options.cpp_namespace);

@@ -33,8 +33,8 @@ std::string Method(const Command& command, const CppNames& names) {
 
 void EmitClass(const Module& module, const CppNames& names, std::string& header) {
   const std::string name = CppNames::CommandClass(module);
-  header += fmt::format("// {}\nclass {} {{\n public:\n  virtual ~{}() = default;\n", module.name, name,
-                        name);
+  header += fmt::format("// {}\nclass {} {{\n public:\n  virtual ~{}() = default;\n", module.name,
+                        name, name);
   for (const Command* command : module.commands) {
     header += fmt::format("  {}\n", Method(*command, names));
   }
@@ -44,20 +44,24 @@ void EmitClass(const Module& module, const CppNames& names, std::string& header)
 void EmitInvoke(const Command& command, const CppNames& names, std::string& source) {
   const std::string member = CppNames::HandlersMember(*command.module);
   const std::string arguments = names.Arguments(command);
-  source += fmt::format("void Invoke{}(const Handlers& handlers, CommandContext& context,\n"
-                        "    json::Object arguments, Completion<json::Value> done) {{\n"
-                        "  if (handlers.{} == nullptr) return done(NoHandler(\"{}\"));\n",
-                        CamelCase(command.name), member, command.name);
+  source += fmt::format(
+      "void Invoke{}(const Handlers& handlers, CommandContext& context,\n"
+      "    json::Object arguments, Completion<json::Value> done) {{\n"
+      "  if (handlers.{} == nullptr) return done(NoHandler(\"{}\"));\n",
+      CamelCase(command.name), member, command.name);
   std::string pass = "context";
   if (!command.gen) {
     pass += ", std::move(arguments)";
   } else if (arguments.empty()) {
-    source += "  if (Status status = DecodeNothing(arguments); !status) {\n"
-              "    return done(Fail(std::move(status).error()));\n  }\n";
+    source +=
+        "  if (Status status = DecodeNothing(arguments); !status) {\n"
+        "    return done(Fail(std::move(status).error()));\n  }\n";
   } else {
-    source += fmt::format("  {} args{{}};\n"
-                          "  if (Status status = DecodeObject(arguments, args); !status) {{\n"
-                          "    return done(Fail(std::move(status).error()));\n  }}\n", arguments);
+    source += fmt::format(
+        "  {} args{{}};\n"
+        "  if (Status status = DecodeObject(arguments, args); !status) {{\n"
+        "    return done(Fail(std::move(status).error()));\n  }}\n",
+        arguments);
     pass += ", args";
   }
   const std::string call = fmt::format("handlers.{}->{}", member, CamelCase(command.name));
@@ -86,10 +90,10 @@ void EmitTable(const Schema& schema, const std::vector<const Command*>& sorted,
                std::string& source) {
   source += fmt::format("constexpr std::array<CommandEntry, {}> kCommands = {{{{\n", sorted.size());
   for (const Command* command : sorted) {
-    source += fmt::format("    {{\"{}\", {}, {}, {}, {}, {:#x}, Invoke{}}},\n", command->name,
-                          command->allow_oob, command->allow_preconfig, command->success_response,
-                          command->coroutine, RunStateMask(schema, *command),
-                          CamelCase(command->name));
+    source +=
+        fmt::format("    {{\"{}\", {}, {}, {}, {}, {:#x}, Invoke{}}},\n", command->name,
+                    command->allow_oob, command->allow_preconfig, command->success_response,
+                    command->coroutine, RunStateMask(schema, *command), CamelCase(command->name));
   }
   source += "}};\n\n";
 }
@@ -106,8 +110,7 @@ const CommandEntry* FindCommand(std::string_view name) {
 )";
 
 std::string Header(const Schema& schema, const EmitOptions& options, const CppNames& names) {
-  std::string header = FileHead(true) +
-                       "#include <span>\n#include <string_view>\n\n" +
+  std::string header = FileHead(true) + "#include <span>\n#include <string_view>\n\n" +
                        fmt::format("#include \"{}\"\n", options.IncludePath("codecs.h")) +
                        "#include \"schema/runtime/command_entry.h\"\n"
                        "#include \"vmm/base/error.h\"\n\n" +
@@ -119,8 +122,9 @@ std::string Header(const Schema& schema, const EmitOptions& options, const CppNa
     }
     header += "\n";
   }
-  std::string handlers = "// Who carries the commands out; a null one: its commands are not found.\n"
-                         "struct Handlers {\n";
+  std::string handlers =
+      "// Who carries the commands out; a null one: its commands are not found.\n"
+      "struct Handlers {\n";
   for (const auto& module : schema.modules) {
     if (module->commands.empty()) continue;
     EmitClass(*module, names, header);

@@ -1,8 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Each testdata/golden/cpp/RULE.json through the emitters of C++; all their files, one after the other, must be
-// RULE.golden. To accept a change: run the test binary in the workspace with DAVIT_UPDATE_GOLDEN=1 set.
+// Each testdata/golden/cpp/RULE.json through the emitters of C++; all their files, one after the
+// other, must be RULE.golden. To accept a change: run the test binary in the workspace with
+// DAVIT_UPDATE_GOLDEN=1 set.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Plain data: everything is a value, members of a base stand first in the struct itself. Schema::types
-// has an order in which every type is complete where it is held by value.
+// Plain data: everything is a value, members of a base stand first in the struct itself.
+// Schema::types has an order in which every type is complete where it is held by value.
 #include "schema/compiler/emit_types.h"
 
 #include <fmt/format.h>
@@ -22,10 +22,14 @@ std::string Initializer(const Member& member) {
   if (type.kind != TypeKind::kBuiltin) return "";
   switch (type.builtin) {
     case Builtin::kStr:
-    case Builtin::kAny: return "";
-    case Builtin::kBool: return " = false";
-    case Builtin::kNull: return " = nullptr";
-    default: return " = 0";
+    case Builtin::kAny:
+      return "";
+    case Builtin::kBool:
+      return " = false";
+    case Builtin::kNull:
+      return " = nullptr";
+    default:
+      return " = 0";
   }
 }
 
@@ -43,15 +47,19 @@ void EmitEnum(const Type& type, const CppNames& names, std::string& header, std:
   header += fmt::format("const char* ToString({} value);\n", name);
   header += fmt::format("std::optional<{0}> {0}FromString(std::string_view text);\n\n", name);
 
-  source += fmt::format("const char* ToString({0} value) {{\n"
-                        "  return k{0}Names[static_cast<size_t>(value)].data();\n"
-                        "}}\n\n", name);
-  source += fmt::format("std::optional<{0}> {0}FromString(std::string_view text) {{\n"
-                        "  for (size_t i = 0; i < k{0}Names.size(); ++i) {{\n"
-                        "    if (k{0}Names[i] == text) return static_cast<{0}>(i);\n"
-                        "  }}\n"
-                        "  return std::nullopt;\n"
-                        "}}\n\n", name);
+  source += fmt::format(
+      "const char* ToString({0} value) {{\n"
+      "  return k{0}Names[static_cast<size_t>(value)].data();\n"
+      "}}\n\n",
+      name);
+  source += fmt::format(
+      "std::optional<{0}> {0}FromString(std::string_view text) {{\n"
+      "  for (size_t i = 0; i < k{0}Names.size(); ++i) {{\n"
+      "    if (k{0}Names[i] == text) return static_cast<{0}>(i);\n"
+      "  }}\n"
+      "  return std::nullopt;\n"
+      "}}\n\n",
+      name);
 }
 
 // Each C++ type once: several branches may hold the same.

@@ -19,7 +19,8 @@ class Caller {
   virtual Result<json::Value> Call(std::string_view command, json::Object arguments) = 0;
 };
 
-// The reply as a T. Members that this schema does not know are skipped: a newer server may send them.
+// The reply as a T. Members that this schema does not know are skipped: a newer server may send
+// them.
 template <typename T>
 Result<T> CallAndDecode(Caller& caller, std::string_view command, json::Object arguments) {
   Result<json::Value> reply = caller.Call(command, std::move(arguments));

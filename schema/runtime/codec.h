@@ -1,8 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// DecodeValue and Encode for what schemas are built of: built-in types, lists, optional members. Generated code adds
-// overloads for its own types; argument-dependent lookup joins the two. Users call Decode<T>() and Encode().
+// DecodeValue and Encode for what schemas are built of: built-in types, lists, optional members.
+// Generated code adds overloads for its own types; argument-dependent lookup joins the two. Users
+// call Decode<T>() and Encode().
 #pragma once
 
 #include <concepts>
@@ -49,8 +50,9 @@ inline bool DecodeValue(Decoder&, const json::Value& value, std::string_view, js
 }
 
 template <typename T>
-  requires(std::signed_integral<T> && sizeof(T) < 8)
-bool DecodeValue(Decoder& d, const json::Value& value, std::string_view name, T& out) {
+requires(std::signed_integral<T> && sizeof(T) < 8) bool DecodeValue(Decoder& d,
+                                                                    const json::Value& value,
+                                                                    std::string_view name, T& out) {
   constexpr const char* kName = sizeof(T) == 1 ? "int8_t" : sizeof(T) == 2 ? "int16_t" : "int32_t";
   int64_t wide = 0;
   if (!d.ReadIntIn(value, name, std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), kName,
@@ -62,10 +64,12 @@ bool DecodeValue(Decoder& d, const json::Value& value, std::string_view name, T&
 }
 
 template <typename T>
-  requires(std::unsigned_integral<T> && !std::same_as<T, bool> && sizeof(T) < 8)
-bool DecodeValue(Decoder& d, const json::Value& value, std::string_view name, T& out) {
-  constexpr const char* kName =
-      sizeof(T) == 1 ? "uint8_t" : sizeof(T) == 2 ? "uint16_t" : "uint32_t";
+requires(std::unsigned_integral<T> && !std::same_as<T, bool> &&
+         sizeof(T) < 8) bool DecodeValue(Decoder& d, const json::Value& value,
+                                         std::string_view name, T& out) {
+  constexpr const char* kName = sizeof(T) == 1   ? "uint8_t"
+                                : sizeof(T) == 2 ? "uint16_t"
+                                                 : "uint32_t";
   uint64_t wide = 0;
   if (!d.ReadUintTo(value, name, std::numeric_limits<T>::max(), kName, wide)) return false;
   out = static_cast<T>(wide);
@@ -164,8 +168,7 @@ json::Value Encode(T value) {
   return static_cast<int64_t>(value);
 }
 template <std::unsigned_integral T>
-  requires(!std::same_as<T, bool>)
-json::Value Encode(T value) {
+requires(!std::same_as<T, bool>) json::Value Encode(T value) {
   return static_cast<uint64_t>(value);
 }
 json::Value Encode(const char*) = delete;  // would be taken for a bool

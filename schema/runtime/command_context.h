@@ -1,9 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a command handler can ask about who called it. Implemented by qmp/session; tests have their own.
-// Owner: control thread. A handler that completes later must not keep the reference: the session may
-// be gone by then.
+// What a command handler can ask about who called it. Implemented by qmp/session; tests have their
+// own. Owner: control thread. A handler that completes later must not keep the reference: the
+// session may be gone by then.
 #pragma once
 
 #include <cstdint>

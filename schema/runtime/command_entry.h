@@ -47,9 +47,8 @@ Result<json::Value> EncodeResult(Result<T> result) {
 
 template <typename T>
 Completion<T> EncodeThen(Completion<json::Value> done) {
-  return [done = std::move(done)](Result<T> result) mutable {
-    done(EncodeResult(std::move(result)));
-  };
+  return
+      [done = std::move(done)](Result<T> result) mutable { done(EncodeResult(std::move(result))); };
 }
 
 // No component of this process provides the command.

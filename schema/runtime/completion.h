@@ -20,8 +20,8 @@ class Completion {
  public:
   Completion() = default;
   template <typename F>
-    requires(!std::is_same_v<std::decay_t<F>, Completion> && std::is_invocable_v<F&, Result<T>>)
-  Completion(F&& f)  // NOLINT: implicit, a lambda is passed for it
+  requires(!std::is_same_v<std::decay_t<F>, Completion> && std::is_invocable_v<F&, Result<T>>)
+      Completion(F&& f)  // NOLINT: implicit, a lambda is passed for it
       : target_(std::make_unique<Target<std::decay_t<F>>>(std::forward<F>(f))) {}
 
   explicit operator bool() const { return target_ != nullptr; }

@@ -59,7 +59,8 @@ bool ParseSize(const std::string& text, uint64_t& out) {
   int shift = 0;
   if (*end != '\0') {
     const size_t at = kSuffixes.find(static_cast<char>(std::tolower(*end)));
-    if (at == std::string_view::npos || end[1] != '\0' || (hex && at != 0 && fraction != 0)) return false;
+    if (at == std::string_view::npos || end[1] != '\0' || (hex && at != 0 && fraction != 0))
+      return false;
     shift = static_cast<int>(10 * at);
   }
   if (shift != 0 && (whole >> (64 - shift)) != 0) return false;
@@ -110,8 +111,7 @@ bool Decoder::FailAlternate(std::string_view name, const char* type_name) {
 
 bool Decoder::FailRange(std::string_view name, const char* expected) {
   std::string storage;
-  return FailText(
-      fmt::format("Parameter '{}' expects {}", NameOrNull(name, storage), expected));
+  return FailText(fmt::format("Parameter '{}' expects {}", NameOrNull(name, storage), expected));
 }
 
 bool Decoder::ReadBool(const json::Value& value, std::string_view name, bool& out) {
@@ -203,8 +203,7 @@ bool Decoder::ReadNumber(const json::Value& value, std::string_view name, double
 }
 
 bool Decoder::ReadString(const json::Value& value, std::string_view name, std::string& out) {
-  const std::string* text =
-      mode_ == DecodeMode::kOptions ? OptionText(value) : value.AsString();
+  const std::string* text = mode_ == DecodeMode::kOptions ? OptionText(value) : value.AsString();
   if (text == nullptr) return FailType(name, "string");
   out = *text;
   return true;
@@ -216,15 +215,14 @@ bool Decoder::ReadNull(const json::Value& value, std::string_view name) {
 
 bool Decoder::ReadEnum(const json::Value& value, std::string_view name,
                        std::span<const std::string_view> names, size_t& index) {
-  const std::string* text =
-      mode_ == DecodeMode::kOptions ? OptionText(value) : value.AsString();
+  const std::string* text = mode_ == DecodeMode::kOptions ? OptionText(value) : value.AsString();
   if (text == nullptr) return FailType(name, "string");
   for (index = 0; index < names.size(); ++index) {
     if (names[index] == *text) return true;
   }
   std::string storage;
-  return FailText(fmt::format("Parameter '{}' does not accept value '{}'",
-                              NameOrNull(name, storage), *text));
+  return FailText(
+      fmt::format("Parameter '{}' does not accept value '{}'", NameOrNull(name, storage), *text));
 }
 
 bool Decoder::ExpandRange(const json::Value& value, std::string_view list, json::Array& out) {

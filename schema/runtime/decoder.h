@@ -103,9 +103,9 @@ class ObjectScope {
   Decoder::Frame frame_;
   const json::Object* object_ = nullptr;
   size_t found_ = 0;
-  size_t next_ = 0;          // where to look first: clients mostly send members in schema order
-  uint64_t seen_ = 0;        // members 0..63
-  std::vector<bool> more_;   // from 64 on
+  size_t next_ = 0;         // where to look first: clients mostly send members in schema order
+  uint64_t seen_ = 0;       // members 0..63
+  std::vector<bool> more_;  // from 64 on
 };
 
 // While a list's elements are read.

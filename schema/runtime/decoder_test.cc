@@ -78,7 +78,8 @@ TEST(Decoder, WrongTypes) {
   EXPECT_EQ(ErrorWith("leaves", "{}"), type + "'leaves', expected: array");
   EXPECT_EQ(ErrorWith("leaves", "[1]"), type + "'leaves[0]', expected: object");
   EXPECT_EQ(ErrorWith("leaves", R"([{"s": 1}])"), type + "'leaves[0].s', expected: string");
-  EXPECT_EQ(ErrorWith("leaves", R"([{"s": "", "n": "1"}])"), type + "'leaves[0].n', expected: integer");
+  EXPECT_EQ(ErrorWith("leaves", R"([{"s": "", "n": "1"}])"),
+            type + "'leaves[0].n', expected: integer");
 }
 
 TEST(Decoder, UnsignedTypesHaveTheirOwnText) {
@@ -136,7 +137,8 @@ TEST(Decoder, MoreThan64MembersAreTracked) {
 // --- kOptions ------------------------------------------------------------------------------------
 
 Result<Node> FromOptions(std::string_view change) {
-  json::Value base = *json::Parse(R"({"b": "on", "u8": "1", "i16": "-2", "size": "3", "number": "4"})");
+  json::Value base =
+      *json::Parse(R"({"b": "on", "u8": "1", "i16": "-2", "size": "3", "number": "4"})");
   const json::Value changed = *json::Parse(change);
   for (const json::Member& member : changed.AsObject()->members()) {
     base.AsObject()->Set(member.first, member.second);
@@ -165,9 +167,13 @@ TEST(DecoderOptions, LastOfARepeatedKeyCounts) {
 }
 
 TEST(DecoderOptions, Sizes) {
-  for (const auto& [text, bytes] : std::vector<std::pair<std::string, uint64_t>>{
-           {"0x10", 16}, {"010", 10}, {"1G", 1u << 30}, {"7b", 7}, {"0.5M", 1u << 19},
-           {"15E", uint64_t{15} << 60}}) {
+  for (const auto& [text, bytes] :
+       std::vector<std::pair<std::string, uint64_t>>{{"0x10", 16},
+                                                     {"010", 10},
+                                                     {"1G", 1u << 30},
+                                                     {"7b", 7},
+                                                     {"0.5M", 1u << 19},
+                                                     {"15E", uint64_t{15} << 60}}) {
     EXPECT_EQ(FromOptions("{\"size\": \"" + text + "\"}")->size, bytes) << text;
   }
   for (const char* text : {"", "1x", "-1", "1MM", "16E", "99999999999999999999", " 1", "k"}) {

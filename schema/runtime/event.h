@@ -12,9 +12,9 @@
 namespace davit::qapi {
 
 struct Event {
-  std::string_view name;   // static storage
-  json::Value data;        // an object
-  bool has_data = false;   // false: the event has no "data" member
+  std::string_view name;  // static storage
+  json::Value data;       // an object
+  bool has_data = false;  // false: the event has no "data" member
 };
 
 }  // namespace davit::qapi

@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The file descriptors that a QMP session has named by getfd. They live as long as the session or until a command
-// consumes them. Owner: the session's thread (control thread).
+// The file descriptors that a QMP session has named by getfd. They live as long as the session or
+// until a command consumes them. Owner: the session's thread (control thread).
 #pragma once
 
 #include <map>

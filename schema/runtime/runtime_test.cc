@@ -34,9 +34,7 @@ TEST(EncodeResult, NothingIsAnEmptyObject) {
   EXPECT_EQ(json::Write(*EncodeResult(Status())), "{}");
 }
 
-TEST(EncodeResult, ErrorPasses) {
-  EXPECT_EQ(EncodeResult(Status(Fail("x"))).error().message, "x");
-}
+TEST(EncodeResult, ErrorPasses) { EXPECT_EQ(EncodeResult(Status(Fail("x"))).error().message, "x"); }
 
 TEST(Completion, EncodesForTheOuterOne) {
   std::string got;

@@ -45,8 +45,7 @@ TEST(JsonParse, SmallUnsignedValuesAreInts) {
 }
 
 TEST(JsonParse, DuplicateKeyIsRefused) {
-  EXPECT_EQ(ErrorOf(R"({"a": 1, "a": 2})"),
-            "JSON parse error at offset 12: duplicate key 'a'");
+  EXPECT_EQ(ErrorOf(R"({"a": 1, "a": 2})"), "JSON parse error at offset 12: duplicate key 'a'");
 }
 
 TEST(JsonParse, DuplicateKeyAmongManyIsRefused) {
@@ -79,21 +78,25 @@ TEST(JsonParse, TrailingTextIsRefused) {
 }
 
 TEST(JsonParse, BrokenTextsAreRefused) {
-  for (const char* text : {"", "{", "[1,]", "{\"a\" 1}", "{'a': 1}", "nul", "\"\xff\"", "\"\\ud800\"",
-                           "\"\xc0\x80\"", "01", "+1", "\"\n\""}) {
+  for (const char* text : {"", "{", "[1,]", "{\"a\" 1}", "{'a': 1}", "nul", "\"\xff\"",
+                           "\"\\ud800\"", "\"\xc0\x80\"", "01", "+1", "\"\n\""}) {
     EXPECT_NE(ErrorOf(text), "") << text;
   }
 }
 
 TEST(JsonWrite, StringEscapesAreQemus) {
   const Result<Value> value = Parse(
-      "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\\u0001\\u001f\x7f\\\"\\\\\\/\\b\\f\\n\\r\\t <>&'\\u0000\"");
+      "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\\u0001\\u001f\x7f\\\"\\\\\\/\\b\\f\\n\\r\\t "
+      "<>&'\\u0000\"");
   ASSERT_TRUE(value);
-  EXPECT_EQ(Write(*value), R"("\u00E9\u20AC\uD83D\uDE00\u0001\u001F\u007F\"\\/\b\f\n\r\t <>&'\u0000")");
+  EXPECT_EQ(Write(*value),
+            R"("\u00E9\u20AC\uD83D\uDE00\u0001\u001F\u007F\"\\/\b\f\n\r\t <>&'\u0000")");
 }
 
 TEST(JsonWrite, BytesThatAreNoUtf8BecomeReplacementCharacters) {
-  EXPECT_EQ(Write(Value("a\xff" "b\xc3")), R"("a\uFFFDb\uFFFD")");
+  EXPECT_EQ(Write(Value("a\xff"
+                        "b\xc3")),
+            R"("a\uFFFDb\uFFFD")");
   EXPECT_EQ(Write(Value("\xe2\x82x\xed\xa0\x80")), R"("\uFFFDx\uFFFD")");
 }
 

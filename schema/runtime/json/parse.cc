@@ -143,7 +143,8 @@ Result<Value> Parse(std::string_view text, const ParseLimits& limits) {
     return Fail(fmt::format("JSON parse error: text of {} bytes is longer than {}", text.size(),
                             limits.max_bytes));
   }
-  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag |
+  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag |
+                              rapidjson::kParseNumbersAsStringsFlag |
                               rapidjson::kParseValidateEncodingFlag;
   TreeBuilder builder(limits.max_depth);
   rapidjson::MemoryStream raw(text.data(), text.size());

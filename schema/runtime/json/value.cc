@@ -50,8 +50,8 @@ bool operator==(const Object& a, const Object& b) {
   if (a.members_.size() != b.members_.size()) return false;
   for (size_t i = 0; i < a.members_.size(); ++i) {
     const Member& member = a.members_[i];
-    const Value* other = b.members_[i].first == member.first ? &b.members_[i].second
-                                                             : b.Find(member.first);
+    const Value* other =
+        b.members_[i].first == member.first ? &b.members_[i].second : b.Find(member.first);
     if (other == nullptr || !(*other == member.second)) return false;
   }
   return true;

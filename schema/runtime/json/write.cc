@@ -56,14 +56,29 @@ uint32_t NextCodePoint(std::string_view s, size_t& i) {
 
 void AppendControl(std::string& out, unsigned char c) {
   switch (c) {
-    case '"': out += "\\\""; break;
-    case '\\': out += "\\\\"; break;
-    case '\b': out += "\\b"; break;
-    case '\f': out += "\\f"; break;
-    case '\n': out += "\\n"; break;
-    case '\r': out += "\\r"; break;
-    case '\t': out += "\\t"; break;
-    default: AppendHex4(out, c);
+    case '"':
+      out += "\\\"";
+      break;
+    case '\\':
+      out += "\\\\";
+      break;
+    case '\b':
+      out += "\\b";
+      break;
+    case '\f':
+      out += "\\f";
+      break;
+    case '\n':
+      out += "\\n";
+      break;
+    case '\r':
+      out += "\\r";
+      break;
+    case '\t':
+      out += "\\t";
+      break;
+    default:
+      AppendHex4(out, c);
   }
 }
 
@@ -108,14 +123,30 @@ class Writer {
 
   void Append(const Value& value) {
     switch (value.type()) {
-      case Type::kNull: out_ += "null"; break;
-      case Type::kBool: out_ += *value.AsBool() ? "true" : "false"; break;
-      case Type::kInt: AppendInteger(out_, *value.AsInt()); break;
-      case Type::kUint: AppendInteger(out_, *value.AsUint()); break;
-      case Type::kDouble: AppendDouble(out_, *value.AsDouble()); break;
-      case Type::kString: AppendString(out_, *value.AsString()); break;
-      case Type::kArray: AppendArray(*value.AsArray()); break;
-      case Type::kObject: AppendObject(*value.AsObject()); break;
+      case Type::kNull:
+        out_ += "null";
+        break;
+      case Type::kBool:
+        out_ += *value.AsBool() ? "true" : "false";
+        break;
+      case Type::kInt:
+        AppendInteger(out_, *value.AsInt());
+        break;
+      case Type::kUint:
+        AppendInteger(out_, *value.AsUint());
+        break;
+      case Type::kDouble:
+        AppendDouble(out_, *value.AsDouble());
+        break;
+      case Type::kString:
+        AppendString(out_, *value.AsString());
+        break;
+      case Type::kArray:
+        AppendArray(*value.AsArray());
+        break;
+      case Type::kObject:
+        AppendObject(*value.AsObject());
+        break;
     }
   }
 

@@ -67,9 +67,9 @@ TEST(Unions, Faults) {
   EXPECT_EQ(RoundTrip<Address>(R"({"type": "file"})"), "error: Parameter 'path' is missing");
   EXPECT_EQ(RoundTrip<Address>(R"({"type": "file", "path": "p", "host": "h"})"),
             "error: Parameter 'host' is unexpected");
-  EXPECT_EQ(RoundTrip<Everything>(
-                R"({"id": "", "address": {"type": "tcp", "host": "", "port": 65536}})"),
-            "error: Parameter 'port' expects uint16_t");
+  EXPECT_EQ(
+      RoundTrip<Everything>(R"({"id": "", "address": {"type": "tcp", "host": "", "port": 65536}})"),
+      "error: Parameter 'port' expects uint16_t");
   EXPECT_EQ(RoundTrip<Everything>(R"({"id": "", "address": {"type": "tcp", "host": 1}})"),
             "error: Invalid parameter type for 'address.host', expected: string");
 }
@@ -100,8 +100,8 @@ TEST(Recursion, TypeMayHoldItself) {
 }
 
 TEST(Options, FlatTextsBecomeAStruct) {
-  const json::Value options =
-      *json::Parse(R"({"id": "x", "flag": "on", "size": "2K", "u8": "7", "kinds": ["tcp", "null"]})");
+  const json::Value options = *json::Parse(
+      R"({"id": "x", "flag": "on", "size": "2K", "u8": "7", "kinds": ["tcp", "null"]})");
   const Result<Everything> value = Decode<Everything>(options, {}, DecodeMode::kOptions);
   ASSERT_TRUE(value) << value.error().message;
   EXPECT_EQ(json::Write(Encode(*value)),

@@ -33,7 +33,8 @@ class FakeHandlers : public TestSchemaCommands {
     return Base{.id = std::to_string(args.a + args.b.value_or(0))};
   }
   Status Connect(CommandContext&, const Address& args) override {
-    return Fail(ErrorCode::kDeviceNotFound, std::string("cannot connect to ") + ToString(args.type));
+    return Fail(ErrorCode::kDeviceNotFound,
+                std::string("cannot connect to ") + ToString(args.type));
   }
   Result<std::vector<Chain>> QueryChain(CommandContext&) override {
     return std::vector<Chain>{{.n = 1, .next = {}}, {.n = 2, .next = {Chain{.n = 3, .next = {}}}}};

@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The generated decoders on any JSON value, in each mode. What one accepts must encode to something that it
-// accepts as well and that encodes to the same text.
+// The generated decoders on any JSON value, in each mode. What one accepts must encode to something
+// that it accepts as well and that encodes to the same text.
 #include <cstdint>
 
 #include "schema/qapi/codecs.h"

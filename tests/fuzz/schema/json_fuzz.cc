@@ -1,8 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// json::Parse on any bytes. What it accepts must be written as text that it accepts again, and from the
-// second round on nothing may change (the first one turns -0 and 3.0 into integers, as QEMU does).
+// json::Parse on any bytes. What it accepts must be written as text that it accepts again, and from
+// the second round on nothing may change (the first one turns -0 and 3.0 into integers, as QEMU
+// does).
 #include <cstdint>
 
 #include "schema/runtime/json/json.h"
