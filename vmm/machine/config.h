@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Everything a machine is made from, as one plain value. The option parser fills it without
-// touching the system; Vm::Create (vm.h) checks it and words the errors. Key=value lists that belong
-// to the machine (-machine, -accel, -cpu) stay text here: the machine type knows its properties.
+// touching the system; Vm::Create (vm.h) checks it and words the errors. Key=value lists that
+// belong to the machine (-machine, -accel, -cpu) stay text here: the machine type knows its
+// properties.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +36,8 @@ struct SmpConfig {
 
 // -m
 struct MemoryConfig {
-  std::optional<uint64_t> size;    // bytes; nullopt: the machine's default (128 MiB), or the
-                                   // size of the memory-backend object
+  std::optional<uint64_t> size;  // bytes; nullopt: the machine's default (128 MiB), or the
+                                 // size of the memory-backend object
   uint64_t slots = 0;
   std::optional<uint64_t> maxmem;  // bytes
 };
@@ -72,11 +73,11 @@ struct MachineConfig {
   std::string append;
   std::string dtb;  // -dtb FILE; empty: none
 
-  std::string name;            // -name guest=
-  bool debug_threads = true;   // -name debug-threads=: vCPU threads are named "CPU n/KVM"
-  std::string uuid;            // lower case, empty: not given
-  bool start_paused = false;   // -S
-  bool preconfig = false;      // --preconfig
+  std::string name;           // -name guest=
+  bool debug_threads = true;  // -name debug-threads=: vCPU threads are named "CPU n/KVM"
+  std::string uuid;           // lower case, empty: not given
+  bool start_paused = false;  // -S
+  bool preconfig = false;     // --preconfig
   control::ActionPolicy actions;
 
   std::vector<control::ObjectSpec> objects;  // -object, made in this order

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The door of vmm/machine: makes the VM of this process from a MachineConfig. What comes back is
-// the facade that a control plane steers (control/vm_control.h). Everything here belongs to the control
-// thread, whose event loop is handed in; the loop must run for events and requests to proceed.
+// the facade that a control plane steers (control/vm_control.h). Everything here belongs to the
+// control thread, whose event loop is handed in; the loop must run for events and requests to
+// proceed.
 #pragma once
 
 #include <functional>
@@ -26,7 +27,7 @@ namespace davit::machine {
 
 // All outlive the VM.
 struct Deps {
-  io::EventLoop& loop;      // the control thread's
+  io::EventLoop& loop;  // the control thread's
   control::EventSink& events;
   backend::ChardevRegistry* chardevs = nullptr;  // needed when config.serials is not empty
   // Called once on the control thread, after the SHUTDOWN event, when the process should end.

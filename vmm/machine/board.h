@@ -1,0 +1,43 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a machine type adds to CPUs and RAM: its devices, their buses, and how the guest is started.
+// Made by the machine type's factory row (machine_types.h). Owner: control thread; the buses are
+// called on vCPU threads.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "vmm/base/error.h"
+#include "vmm/boot/entry.h"
+#include "vmm/bus/bus.h"
+#include "vmm/control/types.h"
+
+namespace davit::machine {
+
+class Board {
+ public:
+  virtual ~Board() = default;
+  virtual bus::Bus& ports() = 0;
+  virtual bus::Bus& mmio() = 0;
+
+  // All devices to their power-on state, and what the guest boots from into RAM. The vCPUs are
+  // parked. The result is how vCPU 0 starts; nullopt: at the architectural reset vector.
+  virtual Result<std::optional<boot::BootEntry>> Reset() = 0;
+  // The guest's clock stops or goes on: devices with host timers of the virtual clock follow.
+  virtual void OnRunning(bool running) { (void)running; }
+  // The power button.
+  virtual void Powerdown() = 0;
+  // Split irqchip: an interrupt with this vector was acknowledged. vCPU thread.
+  virtual void EndOfInterrupt(uint8_t vector) { (void)vector; }
+
+  virtual control::QtreeNode::Bus Qtree() const = 0;
+  // The device tree that the guest was given; empty: none.
+  virtual const std::vector<std::byte>& device_tree() const = 0;
+  // Whether system_wakeup can ever work.
+  virtual bool wakeup_suspend_support() const { return false; }
+};
+
+}  // namespace davit::machine

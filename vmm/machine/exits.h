@@ -1,0 +1,36 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where the exits of all vCPUs go: port and MMIO accesses to the board's buses, triple faults to a
+// reset, what KVM cannot do to the run state internal-error. Called on vCPU threads, several at
+// once.
+#pragma once
+
+#include <atomic>
+
+#include "vmm/cpu/vcpu_thread.h"
+#include "vmm/machine/board.h"
+#include "vmm/machine/requests.h"
+#include "vmm/memory/guest_memory.h"
+
+namespace davit::machine {
+
+class ExitDispatcher final : public cpu::ExitHandler {
+ public:
+  // All outlive this.
+  ExitDispatcher(Board& board, memory::GuestMemory memory, Requests& requests)
+      : board_(board), memory_(std::move(memory)), requests_(requests) {}
+
+  void HandleExit(cpu::VcpuThread& vcpu, kvm::Exit& exit) override;
+  void HandleRunError(cpu::VcpuThread& vcpu, const Error& error) override;
+
+ private:
+  void InternalError(cpu::VcpuThread& vcpu, const kvm::InternalErrorExit& error);
+  std::vector<uint8_t> BytesAtRip(kvm::Vcpu& vcpu, uint64_t rip);
+
+  Board& board_;
+  const memory::GuestMemory memory_;
+  Requests& requests_;
+};
+
+}  // namespace davit::machine

@@ -1,0 +1,196 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See machine_options.h.
+#include "vmm/machine/machine_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace davit::machine {
+namespace {
+
+Result<bool> ParseBool(const std::string& name, const std::string& value) {
+  if (value == "on" || value == "yes" || value == "true" || value == "y") return true;
+  if (value == "off" || value == "no" || value == "false" || value == "n") return false;
+  return Fail(fmt::format("Parameter '{}' expects 'on' or 'off'", name));
+}
+
+Result<OnOffAuto> ParseOnOffAuto(const std::string& name, const std::string& value) {
+  if (value == "auto") return OnOffAuto::kAuto;
+  if (value == "on") return OnOffAuto::kOn;
+  if (value == "off") return OnOffAuto::kOff;
+  return Fail(fmt::format("Parameter '{}' does not accept value '{}'", name, value));
+}
+
+Result<IrqchipMode> ParseIrqchip(const std::string& value) {
+  if (value == "on") return IrqchipMode::kOn;
+  if (value == "split") return IrqchipMode::kSplit;
+  if (value == "off") {
+    return Fail("kernel-irqchip=off is not supported: davit has no userspace local APIC");
+  }
+  return Fail(fmt::format("Parameter 'kernel-irqchip' does not accept value '{}'", value));
+}
+
+// Properties that the machine has in QEMU and that can only have the value which means "absent"
+// here.
+struct OnlyOff {
+  std::string_view name;
+  bool has_auto;  // an OnOffAuto, else a boolean
+  bool microvm_only;
+};
+constexpr OnlyOff kOnlyOff[] = {
+    {"usb", false, false}, {"graphics", false, false}, {"x-option-roms", false, true},
+    {"pcie", true, true},  {"ioapic2", true, true},    {"smm", true, true},
+};
+// ... and that have no such value at all.
+constexpr std::string_view kUnsupported[] = {
+    "firmware",
+    "memory-encryption",
+    "confidential-guest-support",
+    "phandle-start",
+    "dt-compatible",
+    "suppress-vmdesc",
+    "sgx-epc",
+    "x-oem-id",
+    "x-oem-table-id",
+    "bus-lock-ratelimit",
+};
+
+struct Parser {
+  MachineType type;
+  MachineConfig& config;
+  MachineOptions out;
+
+  const char* type_name() const { return type == MachineType::kMicrovm ? "microvm" : "none"; }
+
+  // False: not one of these.
+  Result<bool> Common(const std::string& name, const std::string& value) {
+    if (name == "kernel") {
+      config.kernel = value;
+    } else if (name == "initrd") {
+      config.initrd = value;
+    } else if (name == "append") {
+      config.append = value;
+    } else if (name == "dtb") {
+      config.dtb = value;
+    } else if (name == "dumpdtb") {
+      out.dumpdtb = value;
+    } else if (name == "memory-backend") {
+      out.memory_backend = value;
+    } else if (name == "mem-merge") {
+      DAVIT_ASSIGN(out.mem_merge, ParseBool(name, value));
+    } else if (name == "dump-guest-core") {
+      DAVIT_ASSIGN(out.dump_guest_core, ParseBool(name, value));
+    } else if (name == "kernel-irqchip") {
+      DAVIT_ASSIGN(out.irqchip, ParseIrqchip(value));
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  Result<bool> Microvm(const std::string& name, const std::string& value) {
+    const std::pair<std::string_view, OnOffAuto*> switches[] = {
+        {"acpi", &out.acpi}, {"pit", &out.pit}, {"pic", &out.pic}, {"rtc", &out.rtc}};
+    for (const auto& [known, member] : switches) {
+      if (name != known) continue;
+      DAVIT_ASSIGN(*member, ParseOnOffAuto(name, value));
+      return true;
+    }
+    if (name == "isa-serial") {
+      DAVIT_ASSIGN(out.isa_serial, ParseBool(name, value));
+      return true;
+    }
+    if (name == "auto-kernel-cmdline") {
+      // On: with ACPI off, virtio-mmio devices are put on the command line. There are none.
+      DAVIT_TRY(ParseBool(name, value));
+      return true;
+    }
+    return false;
+  }
+
+  Result<bool> Restricted(const std::string& name, const std::string& value) {
+    for (const OnlyOff& property : kOnlyOff) {
+      if (name != property.name) continue;
+      if (property.microvm_only && type != MachineType::kMicrovm) return false;
+      bool on = false;
+      if (property.has_auto) {
+        DAVIT_ASSIGN(const OnOffAuto parsed, ParseOnOffAuto(name, value));
+        on = parsed == OnOffAuto::kOn;
+      } else {
+        DAVIT_ASSIGN(on, ParseBool(name, value));
+      }
+      if (on) {
+        return Fail(fmt::format("Property '{}-machine.{}' cannot be 'on': not supported",
+                                type_name(), name));
+      }
+      return true;
+    }
+    if (std::find(std::begin(kUnsupported), std::end(kUnsupported), name) !=
+        std::end(kUnsupported)) {
+      return Fail(fmt::format("Property '{}-machine.{}' is not supported", type_name(), name));
+    }
+    return false;
+  }
+
+  Status Apply(const std::string& name, const std::string& value) {
+    DAVIT_ASSIGN(bool known, Common(name, value));
+    if (!known && type == MachineType::kMicrovm) {
+      DAVIT_ASSIGN(known, Microvm(name, value));
+    }
+    if (!known) {
+      DAVIT_ASSIGN(known, Restricted(name, value));
+    }
+    if (known) return {};
+    return Fail(fmt::format("Property '{}-machine.{}' not found", type_name(), name));
+  }
+};
+
+}  // namespace
+
+Result<MachineOptions> ParseMachineOptions(MachineType type, MachineConfig& config) {
+  Parser parser{type, config, {}};
+  for (const auto& [name, value] : config.machine_properties) {
+    DAVIT_TRY(parser.Apply(name, value));
+  }
+  return parser.out;
+}
+
+Status CheckAccels(const MachineConfig& config, MachineOptions& options) {
+  std::string unknown;
+  bool kvm = config.accels.empty();
+  for (const AccelConfig& accel : config.accels) {
+    if (accel.name != "kvm") {
+      if (unknown.empty()) unknown = accel.name;
+      continue;
+    }
+    kvm = true;
+    for (const auto& [name, value] : accel.properties) {
+      if (name != "kernel-irqchip") {
+        return Fail(fmt::format("Property 'kvm-accel.{}' not found", name));
+      }
+      DAVIT_ASSIGN(options.irqchip, ParseIrqchip(value));
+    }
+  }
+  // Of several, the first that works is taken, as in QEMU ("kvm:tcg").
+  if (!kvm) return Fail(fmt::format("invalid accelerator {}", unknown));
+  return {};
+}
+
+Status CheckBoot(const MachineConfig& config) {
+  for (const auto& [name, value] : config.boot) {
+    if (name == "strict") continue;  // nothing but the kernel is ever tried
+    if (name == "menu") {
+      DAVIT_ASSIGN(const bool on, ParseBool(name, value));
+      if (!on) continue;
+    }
+    return Fail(
+        fmt::format("-boot {}={} is not supported: the machine has no firmware", name, value));
+  }
+  return {};
+}
+
+}  // namespace davit::machine

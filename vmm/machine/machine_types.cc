@@ -1,0 +1,74 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See machine_types.h.
+#include "vmm/machine/machine_types.h"
+
+#include "vmm/base/units.h"
+#include "vmm/cpu/features.h"
+#include "vmm/cpu/model.h"
+#include "vmm/machine/vm.h"
+
+namespace davit::machine {
+namespace {
+
+std::vector<MachineTypeRow> MakeRows() {
+  MachineTypeRow microvm;
+  microvm.type = MachineType::kMicrovm;
+  microvm.info.name = "microvm";
+  microvm.info.is_default = true;
+  microvm.info.cpu_max = 255;
+  microvm.info.default_cpu_type = "host-x86_64-cpu";
+  microvm.info.default_ram_id = "microvm.ram";
+  microvm.info.acpi = true;
+  microvm.info.description = "microvm (i386)";
+  microvm.default_ram = 128 * kMiB;
+  microvm.has_cpus = true;
+
+  MachineTypeRow none;
+  none.type = MachineType::kNone;
+  none.info.name = "none";
+  none.info.cpu_max = 1;
+  none.info.default_ram_id = "ram";
+  none.info.description = "empty machine";
+  return {microvm, none};
+}
+
+}  // namespace
+
+const std::vector<MachineTypeRow>& MachineTypeRows() {
+  static const std::vector<MachineTypeRow> kRows = MakeRows();
+  return kRows;
+}
+
+Result<const MachineTypeRow*> FindMachineType(const std::string& name) {
+  for (const MachineTypeRow& row : MachineTypeRows()) {
+    if (name.empty()
+            ? row.info.is_default
+            : name == row.info.name || (!row.info.alias.empty() && name == row.info.alias)) {
+      return &row;
+    }
+  }
+  return Fail("unsupported machine type\nUse -machine help to list supported machines");
+}
+
+std::vector<control::MachineTypeInfo> KnownMachineTypes() {
+  std::vector<control::MachineTypeInfo> infos;
+  for (const MachineTypeRow& row : MachineTypeRows()) infos.push_back(row.info);
+  return infos;
+}
+
+std::vector<control::CpuDefinition> KnownCpuDefinitions() {
+  std::vector<control::CpuDefinition> definitions;
+  for (const cpu::ModelName& model : cpu::ModelNames()) {
+    control::CpuDefinition definition;
+    definition.name = model.name;
+    definition.type_name = definition.name + "-x86_64-cpu";
+    definitions.push_back(std::move(definition));
+  }
+  return definitions;
+}
+
+std::vector<std::string> KnownCpuFeatures() { return cpu::FeatureNames(); }
+
+}  // namespace davit::machine

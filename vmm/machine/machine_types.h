@@ -1,0 +1,27 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of machine types.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vmm/base/error.h"
+#include "vmm/control/types.h"
+#include "vmm/machine/machine_options.h"
+
+namespace davit::machine {
+
+struct MachineTypeRow {
+  MachineType type;
+  control::MachineTypeInfo info;
+  uint64_t default_ram = 0;  // bytes
+  bool has_cpus = false;
+};
+
+const std::vector<MachineTypeRow>& MachineTypeRows();
+// By name or alias; empty: the default. Error: QEMU's wording.
+Result<const MachineTypeRow*> FindMachineType(const std::string& name);
+
+}  // namespace davit::machine

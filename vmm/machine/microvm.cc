@@ -1,0 +1,213 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See microvm.h.
+#include "vmm/machine/microvm.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "vmm/boot/acpi/acpi.h"
+#include "vmm/boot/kernel_loader.h"
+#include "vmm/boot/microvm_layout.h"
+#include "vmm/devices/acpi_ged.h"
+#include "vmm/devices/debug_port.h"
+#include "vmm/devices/i8042.h"
+#include "vmm/devices/ioapic.h"
+#include "vmm/devices/uart16550.h"
+#include "vmm/irq/kvm_irq_line.h"
+#include "vmm/machine/microvm_qtree.h"
+#include "vmm/machine/split_irqchip.h"
+#include "vmm/machine/vm_clock.h"
+
+namespace davit::machine {
+namespace {
+
+using control::ShutdownCause;
+
+class Microvm final : public Board {
+ public:
+  Microvm(const MicrovmDeps& deps, const cpu::Topology& topology)
+      : deps_(deps), topology_(topology) {}
+
+  Status Init(const MachineConfig& config, const MachineOptions& options);
+
+  bus::Bus& ports() override { return ports_; }
+  bus::Bus& mmio() override { return mmio_; }
+  Result<std::optional<boot::BootEntry>> Reset() override;
+  void OnRunning(bool running) override { clock_.Run(running); }
+  void Powerdown() override {
+    if (ged_) ged_->PressPowerButton();
+  }
+  void EndOfInterrupt(uint8_t vector) override {
+    if (ioapic_) ioapic_->EndOfInterrupt(vector);
+  }
+  control::QtreeNode::Bus Qtree() const override { return BuildQtree(shape_); }
+  const std::vector<std::byte>& device_tree() const override { return device_tree_; }
+
+ private:
+  Status CheckOptions(const MachineConfig& config, const MachineOptions& options);
+  Status OpenImages(const MachineConfig& config);
+  Status AddIrqchip();
+  Status AddSerial(const MachineConfig& config);
+  Status AddI8042();
+  Status AddGed();
+  irq::IrqLine& Line(uint32_t gsi);
+  boot::AcpiConfig Acpi() const;
+
+  MicrovmDeps deps_;
+  const cpu::Topology topology_;
+  MicrovmShape shape_;
+  VmClock clock_;
+  bus::Bus ports_{"I/O port"};
+  bus::Bus mmio_{"MMIO"};
+
+  std::optional<boot::Image> kernel_, initrd_;
+  std::string append_;
+  std::vector<std::byte> device_tree_;
+
+  std::unique_ptr<SplitIrqchipSink> ioapic_sink_;
+  std::unique_ptr<devices::Ioapic> ioapic_;
+  std::vector<std::unique_ptr<irq::KvmIrqLine>> lines_;
+  std::unique_ptr<devices::Uart16550> serial_;
+  std::unique_ptr<devices::I8042> i8042_;
+  std::unique_ptr<devices::AcpiGed> ged_;
+  devices::DebugPort debug_port_{nullptr};
+};
+
+Status Microvm::Init(const MachineConfig& config, const MachineOptions& options) {
+  DAVIT_TRY(CheckOptions(config, options));
+  DAVIT_TRY(OpenImages(config));
+  DAVIT_TRY(AddIrqchip());
+  if (shape_.serial) DAVIT_TRY(AddSerial(config));
+  DAVIT_TRY(AddI8042());
+  if (shape_.acpi) DAVIT_TRY(AddGed());
+  return ports_.Claim(boot::kDebugPort, 1, "debug port", &debug_port_);
+}
+
+Status Microvm::CheckOptions(const MachineConfig& config, const MachineOptions& options) {
+  shape_.split_irqchip = options.irqchip == IrqchipMode::kSplit;
+  shape_.acpi = options.acpi != OnOffAuto::kOff;
+  shape_.serial = options.isa_serial;
+  // As in QEMU: with KVM the guest has kvmclock and needs no RTC unless asked for.
+  shape_.rtc = options.rtc == OnOffAuto::kOn;
+  if (shape_.split_irqchip) {
+    // The 8259s and the 8254 exist in the kernel only, and there only as a whole.
+    for (const auto& [name, value] : {std::pair("pic", options.pic), {"pit", options.pit}}) {
+      if (value == OnOffAuto::kOn) {
+        return Fail(fmt::format("{}=on needs kernel-irqchip=on", name));
+      }
+    }
+  } else {
+    shape_.pic = options.pic != OnOffAuto::kOff;
+    shape_.pit = options.pit != OnOffAuto::kOff;
+  }
+  if (shape_.rtc) return Fail("rtc=on is not supported yet");
+  if (config.serials.size() > 1) {
+    return Fail(fmt::format("machine 'microvm' has 1 serial port, {} are configured",
+                            config.serials.size()));
+  }
+  append_ = config.append;
+  return {};
+}
+
+Result<boot::Image> OpenImage(boot::ImageRole role, const ImageSource& source) {
+  if (const auto* bytes = std::get_if<std::span<const std::byte>>(&source)) {
+    return boot::Image::FromBytes(role, *bytes);
+  }
+  return boot::Image::Open(role, std::get<std::string>(source));
+}
+
+Status Microvm::OpenImages(const MachineConfig& config) {
+  DAVIT_ASSIGN(kernel_, OpenImage(boot::ImageRole::kKernel, config.kernel));
+  if (!std::holds_alternative<std::monostate>(config.initrd)) {
+    DAVIT_ASSIGN(initrd_, OpenImage(boot::ImageRole::kInitrd, config.initrd));
+  }
+  if (!config.dtb.empty()) return Fail("-dtb is not supported yet");
+  return {};
+}
+
+Status Microvm::AddIrqchip() {
+  if (!shape_.split_irqchip) return {};
+  ioapic_sink_ = std::make_unique<SplitIrqchipSink>(deps_.vm);
+  ioapic_ = std::make_unique<devices::Ioapic>(*ioapic_sink_);
+  return mmio_.Claim(boot::kIoapicBase, devices::Ioapic::kSize, "ioapic", ioapic_.get());
+}
+
+irq::IrqLine& Microvm::Line(uint32_t gsi) {
+  if (ioapic_) return ioapic_->pin(gsi);
+  return *lines_.emplace_back(std::make_unique<irq::KvmIrqLine>(deps_.vm, gsi));
+}
+
+Status Microvm::AddSerial(const MachineConfig& config) {
+  serial_ = std::make_unique<devices::Uart16550>(Line(boot::kSerialGsi), deps_.loop);
+  if (!config.serials.empty() && !config.serials[0].empty()) {
+    const std::string& id = config.serials[0];
+    backend::Chardev* chardev = deps_.chardevs != nullptr ? deps_.chardevs->Find(id) : nullptr;
+    if (chardev == nullptr) return Fail(fmt::format("chardev '{}' not found", id));
+    DAVIT_TRY(serial_->Connect(chardev));
+    shape_.serial_chardev = id;
+  }
+  return ports_.Claim(boot::kSerialPort, devices::Uart16550::kPorts, "serial", serial_.get());
+}
+
+Status Microvm::AddI8042() {
+  i8042_ = std::make_unique<devices::I8042>(
+      nullptr,
+      devices::I8042::Callbacks{[this] { deps_.requests.Reset(ShutdownCause::kGuestReset); }, {}});
+  DAVIT_TRY(ports_.Claim(boot::kI8042DataPort, 1, "i8042 data", &i8042_->data_port()));
+  return ports_.Claim(boot::kI8042CommandPort, 1, "i8042 command", &i8042_->command_port());
+}
+
+Status Microvm::AddGed() {
+  ged_ = std::make_unique<devices::AcpiGed>(
+      Line(boot::kGedGsi), devices::AcpiGed::Callbacks{
+                               [this] { deps_.requests.Shutdown(ShutdownCause::kGuestShutdown); },
+                               [this] { deps_.requests.Reset(ShutdownCause::kGuestReset); }});
+  DAVIT_TRY(
+      mmio_.Claim(boot::kGedEventBase, boot::kGedEventSize, "acpi-ged", &ged_->event_window()));
+  return mmio_.Claim(boot::kGedRegsBase, boot::kGedRegsSize, "acpi-ged-regs", &ged_->regs_window());
+}
+
+boot::AcpiConfig Microvm::Acpi() const {
+  boot::AcpiConfig acpi;
+  for (uint32_t i = 0; i < topology_.cpus; ++i) acpi.cpus.push_back({topology_.ApicIdOf(i), true});
+  acpi.serial = shape_.serial;
+  acpi.rtc = shape_.rtc;
+  acpi.pic = shape_.pic;
+  acpi.virtio = boot::MicrovmVirtioMmioMap(true, false);
+  return acpi;
+}
+
+Result<std::optional<boot::BootEntry>> Microvm::Reset() {
+  if (ioapic_) ioapic_->Reset();
+  if (serial_) serial_->Reset();
+  i8042_->Reset();
+  if (ged_) ged_->Reset();
+
+  boot::LoadRequest request;
+  request.kernel = &*kernel_;
+  request.initrd = initrd_ ? &*initrd_ : nullptr;
+  request.cmdline = append_;
+  if (shape_.acpi) {
+    DAVIT_ASSIGN(const boot::AcpiImage image, boot::BuildAcpi(Acpi()));
+    DAVIT_TRY(boot::WriteAcpi(deps_.memory, image));
+    request.rsdp = image.rsdp;
+  }
+  DAVIT_ASSIGN(boot::LoadedKernel loaded, boot::LoadKernel(deps_.memory, request));
+  device_tree_ = std::move(loaded.fdt_blob);
+  return loaded.entry;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Board>> MakeMicrovm(const MicrovmDeps& deps, const MachineConfig& config,
+                                           const MachineOptions& options,
+                                           const cpu::Topology& topology) {
+  auto board = std::make_unique<Microvm>(deps, topology);
+  DAVIT_TRY(board->Init(config, options));
+  return board;
+}
+
+}  // namespace davit::machine

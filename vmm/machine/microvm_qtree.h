@@ -1,0 +1,25 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which devices a microvm has, and the tree of them that "info qtree" shows. Pure.
+#pragma once
+
+#include <string>
+
+#include "vmm/control/types.h"
+
+namespace davit::machine {
+
+struct MicrovmShape {
+  bool split_irqchip = false;
+  bool acpi = true;
+  bool pic = false;
+  bool pit = false;
+  bool rtc = false;
+  bool serial = true;
+  std::string serial_chardev;  // empty: no back end
+};
+
+control::QtreeNode::Bus BuildQtree(const MicrovmShape& shape);
+
+}  // namespace davit::machine

@@ -1,0 +1,199 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See object_properties.h.
+#include "vmm/machine/object_properties.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <optional>
+#include <string_view>
+
+namespace davit::machine {
+namespace {
+
+using control::ObjectSpec;
+using control::PropertyValue;
+using memory::RamBlockOptions;
+using Kind = RamBlockOptions::Kind;
+
+tl::unexpected<Error> WrongType(const std::string& name, const char* expected) {
+  return Fail(fmt::format("Invalid parameter type for '{}', expected: {}", name, expected));
+}
+
+tl::unexpected<Error> WrongValue(const ObjectSpec& spec, const std::string& name, uint64_t value) {
+  return Fail(
+      fmt::format("property '{}' of {} doesn't take value '{}'", name, spec.qom_type, value));
+}
+
+Result<bool> AsBool(const std::string& name, const PropertyValue& value) {
+  if (const bool* flag = std::get_if<bool>(&value.value)) return *flag;
+  return WrongType(name, "boolean");
+}
+
+Result<uint64_t> AsNumber(const std::string& name, const PropertyValue& value) {
+  if (const uint64_t* number = std::get_if<uint64_t>(&value.value)) return *number;
+  const int64_t* number = std::get_if<int64_t>(&value.value);
+  if (number != nullptr && *number >= 0) return static_cast<uint64_t>(*number);
+  return WrongType(name, "integer");
+}
+
+Result<int64_t> AsSigned(const std::string& name, const PropertyValue& value) {
+  if (const int64_t* number = std::get_if<int64_t>(&value.value)) return *number;
+  const uint64_t* number = std::get_if<uint64_t>(&value.value);
+  if (number != nullptr && *number <= INT64_MAX) return static_cast<int64_t>(*number);
+  return WrongType(name, "integer");
+}
+
+Result<std::string> AsString(const std::string& name, const PropertyValue& value) {
+  if (const std::string* text = std::get_if<std::string>(&value.value)) return *text;
+  return WrongType(name, "string");
+}
+
+Result<std::vector<uint16_t>> AsNodes(const std::string& name, const PropertyValue& value) {
+  const auto* list = std::get_if<control::PropertyList>(&value.value);
+  if (list == nullptr) return WrongType(name, "array");
+  std::vector<uint16_t> nodes;
+  for (const PropertyValue& item : *list) {
+    DAVIT_ASSIGN(const uint64_t node, AsNumber(name, item));
+    if (node > UINT16_MAX) return Fail(fmt::format("Invalid host-nodes value: {}", node));
+    nodes.push_back(static_cast<uint16_t>(node));
+  }
+  return nodes;
+}
+
+Result<memory::NumaPolicy> AsPolicy(const std::string& name, const PropertyValue& value) {
+  using enum memory::NumaPolicy;
+  DAVIT_ASSIGN(const std::string text, AsString(name, value));
+  if (text == "default") return kDefault;
+  if (text == "preferred") return kPreferred;
+  if (text == "bind") return kBind;
+  if (text == "interleave") return kInterleave;
+  return Fail(fmt::format("Parameter 'policy' does not accept value '{}'", text));
+}
+
+constexpr unsigned Bit(Kind kind) { return 1U << static_cast<unsigned>(kind); }
+constexpr unsigned kAll = Bit(Kind::kAnonymous) | Bit(Kind::kMemfd) | Bit(Kind::kFile);
+
+struct BoolProperty {
+  std::string_view name;
+  bool RamBlockOptions::*member;
+  unsigned kinds;
+};
+constexpr BoolProperty kBools[] = {
+    {"share", &RamBlockOptions::share, kAll},
+    {"prealloc", &RamBlockOptions::prealloc, kAll},
+    {"merge", &RamBlockOptions::merge, kAll},
+    {"dump", &RamBlockOptions::dump, kAll},
+    {"reserve", &RamBlockOptions::reserve, kAll},
+    {"hugetlb", &RamBlockOptions::hugetlb, Bit(Kind::kMemfd)},
+    {"seal", &RamBlockOptions::seal, Bit(Kind::kMemfd)},
+    {"readonly", &RamBlockOptions::readonly, Bit(Kind::kFile)},
+    {"discard-data", &RamBlockOptions::discard_data, Bit(Kind::kFile)},
+};
+struct SizeProperty {
+  std::string_view name;
+  uint64_t RamBlockOptions::*member;
+  unsigned kinds;
+};
+constexpr SizeProperty kSizes[] = {
+    {"size", &RamBlockOptions::size, kAll},
+    {"hugetlbsize", &RamBlockOptions::hugetlbsize, Bit(Kind::kMemfd)},
+    {"offset", &RamBlockOptions::offset, Bit(Kind::kFile)},
+    {"align", &RamBlockOptions::align, Bit(Kind::kFile)},
+};
+
+// Those that are not of a table. False: there is no such property.
+Result<bool> SetOther(RamBlockOptions& out, const ObjectSpec& spec, const std::string& name,
+                      const PropertyValue& value) {
+  if (name == "prealloc-threads") {
+    DAVIT_ASSIGN(const uint64_t threads, AsNumber(name, value));
+    if (threads == 0 || threads > UINT32_MAX) return WrongValue(spec, name, threads);
+    out.prealloc_threads = static_cast<uint32_t>(threads);
+    return true;
+  }
+  if (name == "policy") {
+    DAVIT_ASSIGN(out.policy, AsPolicy(name, value));
+    return true;
+  }
+  if (name == "host-nodes") {
+    DAVIT_ASSIGN(out.host_nodes, AsNodes(name, value));
+    return true;
+  }
+  if (out.kind == Kind::kFile && name == "mem-path") {
+    DAVIT_ASSIGN(out.path, AsString(name, value));
+    return true;
+  }
+  if (out.kind == Kind::kFile && name == "pmem") {
+    DAVIT_ASSIGN(const bool pmem, AsBool(name, value));
+    if (pmem) return Fail("property 'pmem' of memory-backend-file is not supported");
+    return true;
+  }
+  return false;
+}
+
+Result<bool> SetProperty(RamBlockOptions& out, const ObjectSpec& spec, const std::string& name,
+                         const PropertyValue& value) {
+  for (const BoolProperty& property : kBools) {
+    if (name != property.name || (property.kinds & Bit(out.kind)) == 0) continue;
+    DAVIT_ASSIGN(out.*property.member, AsBool(name, value));
+    return true;
+  }
+  for (const SizeProperty& property : kSizes) {
+    if (name != property.name || (property.kinds & Bit(out.kind)) == 0) continue;
+    DAVIT_ASSIGN(out.*property.member, AsNumber(name, value));
+    const bool zero_ok = name != "size" && name != "hugetlbsize";
+    if (out.*property.member == 0 && !zero_ok) return WrongValue(spec, name, 0);
+    return true;
+  }
+  return SetOther(out, spec, name, value);
+}
+
+}  // namespace
+
+Result<RamBlockOptions> ParseMemoryBackend(const ObjectSpec& spec, const RamBlockOptions& base) {
+  RamBlockOptions out = base;
+  out.id = spec.id;
+  if (spec.qom_type == "memory-backend-memfd") {
+    out.kind = Kind::kMemfd;
+    out.share = true;
+  } else if (spec.qom_type == "memory-backend-file") {
+    out.kind = Kind::kFile;
+  } else if (spec.qom_type != "memory-backend-ram") {
+    return Fail(fmt::format("Parameter 'qom-type' does not accept value '{}'", spec.qom_type));
+  }
+  for (const auto& [name, value] : spec.properties) {
+    DAVIT_ASSIGN(const bool known, SetProperty(out, spec, name, value));
+    if (!known) return Fail(fmt::format("Parameter '{}' is unexpected", name));
+  }
+  if (out.size == 0) return Fail("Parameter 'size' is missing");
+  if (out.kind == Kind::kFile && out.path.empty()) return Fail("Parameter 'mem-path' is missing");
+  return out;
+}
+
+Result<control::IoThreadInfo> ParseIoThread(const ObjectSpec& spec) {
+  control::IoThreadInfo info;
+  info.id = spec.id;
+  const std::pair<std::string_view, int64_t*> members[] = {
+      {"poll-max-ns", &info.poll_max_ns},
+      {"poll-grow", &info.poll_grow},
+      {"poll-shrink", &info.poll_shrink},
+      {"aio-max-batch", &info.aio_max_batch},
+  };
+  for (const auto& [name, value] : spec.properties) {
+    bool known = false;
+    for (const auto& [member, target] : members) {
+      if (name != member) continue;
+      DAVIT_ASSIGN(*target, AsSigned(name, value));
+      if (*target < 0) {
+        return Fail(fmt::format("{} value must be in range [0, {}]", name, INT64_MAX));
+      }
+      known = true;
+    }
+    if (!known) return Fail(fmt::format("Parameter '{}' is unexpected", name));
+  }
+  return info;
+}
+
+}  // namespace davit::machine

@@ -1,0 +1,138 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See object_tree.h.
+#include "vmm/machine/object_tree.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "vmm/machine/object_properties.h"
+
+namespace davit::machine {
+namespace {
+
+bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+const char* PolicyName(memory::NumaPolicy policy) {
+  static constexpr const char* kNames[] = {"default", "preferred", "bind", "interleave"};
+  return kNames[static_cast<unsigned>(policy)];
+}
+
+}  // namespace
+
+bool IsIdentifier(const std::string& id) {
+  return !id.empty() && IsLetter(id[0]) && std::all_of(id.begin(), id.end(), [](char c) {
+    return IsLetter(c) || IsDigit(c) || c == '-' || c == '.' || c == '_';
+  });
+}
+
+ObjectTree::Object* ObjectTree::Find(const std::string& id) const {
+  for (const auto& object : objects_) {
+    if (object->id == id) return object.get();
+  }
+  return nullptr;
+}
+
+Status ObjectTree::Add(const control::ObjectSpec& spec) {
+  if (!IsIdentifier(spec.id)) return Fail("Parameter 'id' expects an identifier");
+  if (Has(spec.id)) {
+    return Fail(fmt::format("attempt to add duplicate property '{}' to object (type 'container')",
+                            spec.id));
+  }
+  auto object = std::make_unique<Object>();
+  object->id = spec.id;
+  object->type = spec.qom_type;
+  if (spec.qom_type == "iothread") {
+    DAVIT_ASSIGN(object->thread_info, ParseIoThread(spec));
+    object->thread = std::make_unique<io::IoThread>("IO " + spec.id);
+    object->thread_info.thread_id = object->thread->thread_id();
+  } else if (spec.qom_type.starts_with("memory-backend-")) {
+    memory::RamBlockOptions base;
+    base.merge = defaults_.merge;
+    base.dump = defaults_.dump;
+    DAVIT_ASSIGN(const memory::RamBlockOptions options, ParseMemoryBackend(spec, base));
+    DAVIT_ASSIGN(object->memory, memory::RamBlock::Create(options));
+  } else {
+    return Fail(fmt::format("Parameter 'qom-type' does not accept value '{}'", spec.qom_type));
+  }
+  objects_.push_back(std::move(object));
+  return {};
+}
+
+Status ObjectTree::Remove(const std::string& id) {
+  const Object* object = Find(id);
+  if (object == nullptr) return Fail(fmt::format("object '{}' not found", id));
+  if (object->in_use) {
+    return Fail(fmt::format("object '{}' is in use, can not be deleted", id));
+  }
+  std::erase_if(objects_, [object](const auto& o) { return o.get() == object; });
+  return {};
+}
+
+Result<std::shared_ptr<memory::RamBlock>> ObjectTree::UseMemory(const std::string& id) {
+  Object* object = Find(id);
+  if (object == nullptr || object->memory == nullptr) {
+    return Fail(fmt::format("Memory backend '{}' not found", id));
+  }
+  if (object->in_use) {
+    return Fail(fmt::format("memory backend '{}' can't be used multiple times.", id));
+  }
+  object->in_use = true;
+  return object->memory;
+}
+
+Result<std::shared_ptr<memory::RamBlock>> ObjectTree::AddMachineRam(const std::string& id,
+                                                                    uint64_t size) {
+  if (Has(id)) {
+    return Fail(
+        fmt::format("object name '{}' is reserved for the default RAM backend, it can't be "
+                    "used for any other purposes. Change the object's 'id' to something else",
+                    id));
+  }
+  memory::RamBlockOptions options;
+  options.id = id;
+  options.size = size;
+  options.merge = defaults_.merge;
+  options.dump = defaults_.dump;
+  auto object = std::make_unique<Object>();
+  object->id = id;
+  object->type = "memory-backend-ram";
+  object->in_use = true;
+  DAVIT_ASSIGN(object->memory, memory::RamBlock::Create(options));
+  auto memory = object->memory;
+  objects_.push_back(std::move(object));
+  return memory;
+}
+
+std::vector<control::MemdevInfo> ObjectTree::Memdevs() const {
+  std::vector<control::MemdevInfo> infos;
+  for (const auto& object : objects_) {
+    if (object->memory == nullptr) continue;
+    const memory::RamBlockOptions& options = object->memory->options();
+    control::MemdevInfo info;
+    info.id = object->id;
+    info.size = options.size;
+    info.merge = options.merge;
+    info.dump = options.dump;
+    info.prealloc = options.prealloc;
+    info.share = options.share;
+    info.reserve = options.reserve;
+    info.host_nodes = options.host_nodes;
+    info.policy = PolicyName(options.policy);
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+std::vector<control::IoThreadInfo> ObjectTree::IoThreads() const {
+  std::vector<control::IoThreadInfo> infos;
+  for (const auto& object : objects_) {
+    if (object->thread != nullptr) infos.push_back(object->thread_info);
+  }
+  return infos;
+}
+
+}  // namespace davit::machine

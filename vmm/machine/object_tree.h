@@ -1,0 +1,60 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The user-creatable objects (-object, object-add): memory backends and I/O threads, by id, and
+// who uses them. An object in use cannot go. Owner: control thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vmm/base/error.h"
+#include "vmm/control/types.h"
+#include "vmm/io/io_thread.h"
+#include "vmm/memory/ram_block.h"
+
+namespace davit::machine {
+
+class ObjectTree {
+ public:
+  // What applies to backends that do not say otherwise (-machine mem-merge=, dump-guest-core=).
+  struct Defaults {
+    bool merge = true;
+    bool dump = true;
+  };
+  explicit ObjectTree(Defaults defaults) : defaults_(defaults) {}
+
+  // Error: duplicate id, unknown type or property, a value that the type refuses, no resources.
+  Status Add(const control::ObjectSpec& spec);
+  // Error: there is none of this id, or it is in use.
+  Status Remove(const std::string& id);
+  bool Has(const std::string& id) const { return Find(id) != nullptr; }
+
+  // The mapping of a memory backend, from now on in use. Error: none of this id, or taken already.
+  Result<std::shared_ptr<memory::RamBlock>> UseMemory(const std::string& id);
+  // Adds RAM that the machine made for itself ("microvm.ram"), in use.
+  Result<std::shared_ptr<memory::RamBlock>> AddMachineRam(const std::string& id, uint64_t size);
+
+  std::vector<control::MemdevInfo> Memdevs() const;
+  std::vector<control::IoThreadInfo> IoThreads() const;
+
+ private:
+  struct Object {
+    std::string id;
+    std::string type;
+    std::shared_ptr<memory::RamBlock> memory;  // memory-backend-*
+    std::unique_ptr<io::IoThread> thread;      // iothread
+    control::IoThreadInfo thread_info;
+    bool in_use = false;
+  };
+  Object* Find(const std::string& id) const;
+
+  const Defaults defaults_;
+  std::vector<std::unique_ptr<Object>> objects_;
+};
+
+// Letters, digits, '-', '.', '_', starting with a letter.
+bool IsIdentifier(const std::string& id);
+
+}  // namespace davit::machine

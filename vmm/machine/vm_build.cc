@@ -1,0 +1,269 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See vm_impl.h: from the configuration to a machine that can run.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "vmm/base/log.h"
+#include "vmm/base/units.h"
+#include "vmm/boot/microvm_layout.h"
+#include "vmm/machine/host_brand.h"
+#include "vmm/machine/microvm.h"
+#include "vmm/machine/vm_impl.h"
+
+namespace davit::machine {
+namespace {
+
+constexpr uint64_t kRamGranule = 8 * kKiB;  // -m is rounded up to it, as in QEMU
+constexpr uint64_t kMaxRam = uint64_t{1} << 46;
+
+Status LockMemory() {
+  if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+    return FailErrno("locking memory failed: mlockall");
+  }
+  return {};
+}
+
+std::string DefaultCpu(const MachineConfig& config) {
+  return config.cpu.empty() ? "host" : config.cpu;
+}
+
+}  // namespace
+
+Status VmImpl::Init() {
+  DAVIT_TRY(CheckConfig());
+  DAVIT_TRY(OpenKvm());
+  DAVIT_TRY(AddObjects());
+  if (config_.overcommit.mem_lock) DAVIT_TRY(LockMemory());
+  if (config_.preconfig) {
+    preconfig_ = true;
+    return {};
+  }
+  return Build();
+}
+
+Status VmImpl::ExitPreconfig() {
+  if (!preconfig_) return Fail("The command is permitted only before machine initialization");
+  DAVIT_TRY(Build());
+  preconfig_ = false;
+  return {};
+}
+
+Status VmImpl::CheckConfig() {
+  DAVIT_ASSIGN(row_, FindMachineType(config_.type));
+  DAVIT_ASSIGN(options_, ParseMachineOptions(row_->type, config_));
+  DAVIT_TRY(CheckAccels(config_, options_));
+  DAVIT_TRY(CheckBoot(config_));
+  const SmpConfig& smp = config_.smp;
+  cpu::SmpRequest request{smp.cpus,  smp.sockets, smp.dies,   smp.clusters,
+                          smp.cores, smp.threads, smp.maxcpus};
+  cpu::SmpLimits limits{row_->info.name, static_cast<uint32_t>(row_->info.cpu_max), row_->has_cpus};
+  DAVIT_ASSIGN(topology_, cpu::Topology::Create(request, limits));
+  if (row_->has_cpus) {
+    DAVIT_TRY(cpu::CheckModelText(DefaultCpu(config_)));
+  } else if (!config_.cpu.empty()) {
+    return Fail(fmt::format("-cpu is not supported by machine '{}'", row_->info.name));
+  }
+  const bool has_kernel = !std::holds_alternative<std::monostate>(config_.kernel);
+  if (row_->type == MachineType::kNone && has_kernel) {
+    return Fail(
+        "The -kernel parameter is not supported (use the generic 'loader' device instead).");
+  }
+  if (!has_kernel) {
+    if (!config_.append.empty()) return Fail("-append only allowed with -kernel option");
+    if (!std::holds_alternative<std::monostate>(config_.initrd)) {
+      return Fail("-initrd only allowed with -kernel option");
+    }
+    if (!config_.dtb.empty()) return Fail("-dtb only allowed with -kernel option");
+    if (row_->type == MachineType::kMicrovm) {
+      return Fail("machine 'microvm' needs -kernel: it has no firmware");
+    }
+  }
+  const MemoryConfig& memory = config_.memory;
+  if (memory.slots != 0 && !memory.maxmem) return Fail("slots specified but no max-size");
+  const uint64_t size = memory.size.value_or(row_->default_ram);
+  if (memory.maxmem && *memory.maxmem < size) {
+    return Fail(
+        fmt::format("invalid value of maxmem: maximum memory size (0x{:x}) must be at least the "
+                    "initial memory size (0x{:x})",
+                    *memory.maxmem, size));
+  }
+  return {};
+}
+
+Status VmImpl::OpenKvm() {
+  if (deps_.kvm != nullptr) {
+    system_ = deps_.kvm;
+    return {};
+  }
+  auto system = kvm::System::Open();
+  if (!system) {
+    // A machine without CPUs asks nothing of KVM: capability probes work on every host.
+    if (!row_->has_cpus) return {};
+    return Fail(system.error().message);
+  }
+  own_system_ = std::move(*system);
+  system_ = own_system_.get();
+  return {};
+}
+
+Status VmImpl::AddObjects() {
+  objects_ = std::make_unique<ObjectTree>(
+      ObjectTree::Defaults{options_.mem_merge, options_.dump_guest_core});
+  for (const control::ObjectSpec& spec : config_.objects) {
+    if (objects_->Has(spec.id)) return Fail(fmt::format("Duplicate ID '{}' for object", spec.id));
+    DAVIT_TRY(objects_->Add(spec));
+  }
+  return {};
+}
+
+Status VmImpl::Build() {
+  DAVIT_TRY(BuildMemory());
+  if (row_->has_cpus) {
+    DAVIT_TRY(BuildKvm());
+    DAVIT_TRY(BuildBoard());
+    DAVIT_TRY(BuildCpus());
+    DAVIT_TRY(ResetMachine());
+  }
+  if (!options_.dumpdtb.empty()) {
+    if (board_ == nullptr || board_->device_tree().empty()) {
+      return Fail("This machine doesn't have a FDT");
+    }
+    DAVIT_TRY(WriteDeviceTree(options_.dumpdtb));
+    DAVIT_LOG_WARN("dtb dumped to {}. Exiting.", options_.dumpdtb);
+    ended_ = true;
+    deps_.loop.Post([exit = deps_.exit] {
+      if (exit) exit(0);
+    });
+    return {};
+  }
+  if (!config_.start_paused) {
+    deps_.loop.Post([this, alive = std::weak_ptr(alive_)] {
+      if (alive.lock()) StartFromLoop();
+    });
+  }
+  return {};
+}
+
+Status VmImpl::BuildMemory() {
+  std::shared_ptr<memory::RamBlock> block;
+  uint64_t size = 0;
+  if (!options_.memory_backend.empty()) {
+    DAVIT_ASSIGN(block, objects_->UseMemory(options_.memory_backend));
+    size = block->options().size;
+    if (config_.memory.size && AlignUp(*config_.memory.size, kRamGranule) != size) {
+      return Fail("Machine memory size does not match the size of the memory backend");
+    }
+    if (size % kPageSize != 0) {
+      return Fail(fmt::format("size of memory backend '{}' is not a multiple of the page size",
+                              options_.memory_backend));
+    }
+  } else {
+    const uint64_t wanted = config_.memory.size.value_or(row_->default_ram);
+    if (wanted == 0) return {};
+    if (wanted > kMaxRam) {
+      return Fail(fmt::format("cannot set up guest memory '{}': Cannot allocate memory",
+                              row_->info.default_ram_id));
+    }
+    size = AlignUp(wanted, kRamGranule);
+    DAVIT_ASSIGN(block, objects_->AddMachineRam(row_->info.default_ram_id, size));
+  }
+  const boot::RamSplit split = boot::SplitRam(size);
+  std::vector<memory::Region> regions;
+  if (split.below_4g != 0) regions.push_back({{0}, split.below_4g, block, 0});
+  if (split.above_4g != 0) {
+    regions.push_back({{boot::kMicrovmRamAbove4GBase}, split.above_4g, block, split.below_4g});
+  }
+  DAVIT_ASSIGN(memory_, memory::GuestMemory::Create(std::move(regions)));
+  return {};
+}
+
+Status VmImpl::BuildKvm() {
+  DAVIT_ASSIGN(vm_, system_->CreateVm());
+  DAVIT_TRY(vm_->SetIdentityMapAddress(boot::kKvmIdentityMapBase));
+  DAVIT_TRY(vm_->SetTssAddress(boot::kKvmTssBase));
+  if (vm_->Capability(kvm::Cap::kX2apicApi) != 0) DAVIT_TRY(vm_->EnableX2apicIds());
+  if (config_.overcommit.cpu_pm) DAVIT_TRY(vm_->DisableExits());
+  bool pit = false;
+  if (options_.irqchip == IrqchipMode::kOn) {
+    DAVIT_TRY(vm_->CreateIrqchip());
+    pit = options_.pit != OnOffAuto::kOff;
+    if (pit) DAVIT_TRY(vm_->CreatePit(true));
+    DAVIT_ASSIGN(irqchip_reset_, vm_->SaveIrqchip(pit));
+  } else {
+    if (vm_->Capability(kvm::Cap::kSplitIrqchip) == 0) {
+      return Fail("kernel-irqchip=split is not supported by this host's KVM");
+    }
+    DAVIT_TRY(vm_->EnableSplitIrqchip(boot::kIoapicPins));
+  }
+  uint32_t slot = 0;
+  for (const memory::Region& region : memory_.regions()) {
+    DAVIT_TRY(vm_->SetMemorySlot(slot++, region.base.value, region.size,
+                                 region.block->host_address() + region.block_offset,
+                                 region.block->readonly()));
+  }
+  return {};
+}
+
+Status VmImpl::BuildBoard() {
+  MicrovmDeps deps{*vm_, memory_, deps_.loop, deps_.chardevs, *requests_};
+  DAVIT_ASSIGN(board_, MakeMicrovm(deps, config_, options_, topology_));
+  exits_ = std::make_unique<ExitDispatcher>(*board_, memory_, *requests_);
+  return {};
+}
+
+Status VmImpl::BuildCpus() {
+  cpu::HostCpu host;
+  DAVIT_ASSIGN(host.supported, system_->SupportedCpuid());
+  host.brand = HostCpuBrand();
+  host.tsc_deadline = system_->Capability(kvm::Cap::kTscDeadlineTimer) != 0;
+  host.mwait = config_.overcommit.cpu_pm;
+  DAVIT_ASSIGN(const cpu::CpuModel model, cpu::BuildModel(DefaultCpu(config_), host));
+  for (const std::string& warning : model.warnings) DAVIT_LOG_WARN("{}", warning);
+  DAVIT_ASSIGN(cpus_, machine::Cpus::Create(*vm_, model, topology_, *exits_,
+                                            {.thread_names = config_.debug_threads}));
+  return {};
+}
+
+// The vCPUs are parked.
+Status VmImpl::ResetMachine() {
+  irqchip_held_.reset();
+  std::optional<boot::BootEntry> entry;
+  if (irqchip_reset_) DAVIT_TRY(vm_->RestoreIrqchip(*irqchip_reset_));
+  if (board_ != nullptr) {
+    DAVIT_ASSIGN(entry, board_->Reset());
+  }
+  if (cpus_ != nullptr) DAVIT_TRY(cpus_->Reset(entry));
+  return {};
+}
+
+Status VmImpl::WriteDeviceTree(const std::string& path) const {
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  const auto failed = [&path](int err) {
+    return Fail(fmt::format("Error saving FDT to file {}: {}", path, std::strerror(err)));
+  };
+  if (!fd) return failed(errno);
+  const std::vector<std::byte>& tree = board_->device_tree();
+  size_t done = 0;
+  while (done < tree.size()) {
+    const ssize_t n = write(fd.get(), tree.data() + done, tree.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return failed(n < 0 ? errno : EIO);
+    done += static_cast<size_t>(n);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<control::VmControl>> Vm::Create(MachineConfig config, Deps deps) {
+  auto vm = std::make_unique<VmImpl>(std::move(config), std::move(deps));
+  DAVIT_TRY(vm->Init());
+  return vm;
+}
+
+}  // namespace davit::machine

@@ -1,0 +1,231 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See vm_impl.h: run states, requests, events and queries.
+#include "vmm/machine/vm_impl.h"
+
+#include <chrono>
+#include <utility>
+
+#include "vmm/base/log.h"
+
+namespace davit::machine {
+
+using control::RunState;
+using control::ShutdownCause;
+
+VmImpl::VmImpl(MachineConfig config, Deps deps)
+    : config_(std::move(config)), deps_(std::move(deps)) {
+  requests_ = std::make_unique<Requests>(deps_.loop, [this] { ServeRequests(); });
+}
+
+VmImpl::~VmImpl() {
+  // Joins the vCPU threads before the devices that they call go; nothing is posted after that.
+  cpus_.reset();
+  requests_.reset();
+}
+
+void VmImpl::Emit(const control::Event& event) {
+  deps_.events.Emit(event, std::chrono::system_clock::now());
+}
+
+// --- the life of the guest --------------------------------------------------------
+
+void VmImpl::StartFromLoop() {
+  if (!ended_ && state_.state() == RunState::kPrelaunch) StartVm();
+}
+
+void VmImpl::StartVm() {
+  state_.Set(RunState::kRunning);
+  if (irqchip_held_) {
+    if (auto set = vm_->RestoreIrqchip(*irqchip_held_); !set) {
+      DAVIT_LOG_WARN("{}", set.error().message);
+    }
+    irqchip_held_.reset();
+  }
+  if (board_ != nullptr) board_->OnRunning(true);
+  if (cpus_ != nullptr) cpus_->ReleaseClocks();
+  Emit(control::ResumeEvent{});
+  if (cpus_ != nullptr) cpus_->Resume();
+}
+
+void VmImpl::StopVm(RunState state) {
+  if (!state_.running()) return;
+  state_.Set(state);
+  if (cpus_ != nullptr) {
+    cpus_->Pause();
+    cpus_->HoldClocks();
+  }
+  if (board_ != nullptr) board_->OnRunning(false);
+  if (irqchip_reset_ && !irqchip_reset_->pit.empty()) {
+    // The PIT alone: an interrupt that a device raises meanwhile must not be lost.
+    if (auto held = vm_->SaveIrqchip(true)) {
+      irqchip_held_ = kvm::IrqchipState{{}, std::move(held->pit)};
+    }
+  }
+  Emit(control::StopEvent{});
+}
+
+Status VmImpl::Stop() {
+  StopVm(RunState::kPaused);
+  return {};
+}
+
+Status VmImpl::Cont() {
+  if (state_.needs_reset()) return Fail("Resetting the Virtual Machine is required");
+  if (state_.state() == RunState::kSuspended || state_.running() || ended_) return {};
+  StartVm();
+  return {};
+}
+
+Status VmImpl::SystemReset() {
+  requests_->Reset(ShutdownCause::kHostQmpSystemReset);
+  return {};
+}
+
+Status VmImpl::SystemPowerdown() {
+  requests_->Powerdown();
+  return {};
+}
+
+Status VmImpl::SystemWakeup() {
+  if (!wakeup_suspend_support()) {
+    return Fail("wake-up from suspend is not supported by this guest");
+  }
+  if (state_.state() != RunState::kSuspended) {
+    return Fail("Unable to wake up: guest is not in suspended state");
+  }
+  return Fail("wake-up from suspend is not supported by this guest");
+}
+
+void VmImpl::Quit(ShutdownCause cause) { requests_->Quit(cause); }
+
+Status VmImpl::InjectNmi() {
+  if (cpus_ == nullptr || cpus_->size() == 0) {
+    return Fail("this feature or command is not currently supported");
+  }
+  return cpus_->InjectNmi();
+}
+
+void VmImpl::SetActions(const control::ActionChange& change) {
+  control::ActionPolicy& actions = config_.actions;
+  actions.reboot = change.reboot.value_or(actions.reboot);
+  actions.shutdown = change.shutdown.value_or(actions.shutdown);
+  actions.panic = change.panic.value_or(actions.panic);
+  actions.watchdog = change.watchdog.value_or(actions.watchdog);
+}
+
+void VmImpl::ServeRequests() {
+  Requests::Pending pending = requests_->Take();
+  if (ended_) return;
+  if (pending.panicked) GuestPanicked();
+  // -no-reboot: the cause of the reset is that of the shutdown.
+  if (pending.reset != ShutdownCause::kNone &&
+      pending.reset != ShutdownCause::kSubsystemReset &&
+      config_.actions.reboot == control::RebootAction::kShutdown) {
+    pending.shutdown = pending.shutdown.value_or(pending.reset);
+    pending.reset = ShutdownCause::kNone;
+  }
+  if (pending.shutdown) {
+    Emit(control::ShutdownEvent{*pending.shutdown});
+    if (pending.quit || config_.actions.shutdown == control::ShutdownAction::kPoweroff) {
+      EndProcess(0);
+      return;
+    }
+    StopVm(RunState::kShutdown);
+  }
+  if (pending.reset != ShutdownCause::kNone) DoReset(pending.reset);
+  if (pending.powerdown) {
+    Emit(control::PowerdownEvent{});
+    if (board_ != nullptr) board_->Powerdown();
+  }
+  if (pending.stop) StopVm(*pending.stop);
+}
+
+void VmImpl::DoReset(ShutdownCause cause) {
+  if (cpus_ != nullptr) cpus_->Pause();
+  auto reset = ResetMachine();
+  if (cause != ShutdownCause::kSubsystemReset) Emit(control::ResetEvent{cause});
+  if (!reset) {
+    DAVIT_LOG_ERROR("reset failed: {}", reset.error().message);
+    StopVm(RunState::kInternalError);
+    return;
+  }
+  if (state_.running()) {
+    if (cpus_ != nullptr) cpus_->Resume();
+  } else {
+    state_.Set(RunState::kPrelaunch);
+  }
+}
+
+void VmImpl::GuestPanicked() {
+  switch (config_.actions.panic) {
+    case control::PanicAction::kPause:
+      Emit(control::GuestPanickedEvent{true});
+      StopVm(RunState::kGuestPanicked);
+      return;
+    case control::PanicAction::kShutdown:
+    case control::PanicAction::kExitFailure:
+      Emit(control::GuestPanickedEvent{false});
+      StopVm(RunState::kGuestPanicked);
+      Emit(control::ShutdownEvent{ShutdownCause::kGuestPanic});
+      EndProcess(config_.actions.panic == control::PanicAction::kExitFailure ? 1 : 0);
+      return;
+    case control::PanicAction::kNone:
+      Emit(control::GuestPanickedEvent{false});
+      if (state_.running() && cpus_ != nullptr) cpus_->Resume();  // it parked itself
+      return;
+  }
+}
+
+void VmImpl::EndProcess(int exit_code) {
+  if (std::exchange(ended_, true)) return;
+  if (cpus_ != nullptr) cpus_->Pause();
+  if (deps_.exit) deps_.exit(exit_code);
+}
+
+// --- queries --------------------------------------------------------------------------
+
+std::string VmImpl::uuid() const {
+  return config_.uuid.empty() ? "00000000-0000-0000-0000-000000000000" : config_.uuid;
+}
+
+bool VmImpl::wakeup_suspend_support() const {
+  return board_ != nullptr && board_->wakeup_suspend_support();
+}
+
+std::vector<control::CpuInfo> VmImpl::Cpus() const {
+  return cpus_ != nullptr ? cpus_->Infos() : std::vector<control::CpuInfo>();
+}
+
+Result<std::vector<control::CpuRegisters>> VmImpl::Registers() const {
+  if (cpus_ == nullptr) return std::vector<control::CpuRegisters>();
+  return cpus_->Registers();
+}
+
+std::vector<control::CpuDefinition> VmImpl::CpuDefinitions() const { return KnownCpuDefinitions(); }
+
+std::vector<control::MachineTypeInfo> VmImpl::MachineTypes() const { return KnownMachineTypes(); }
+
+control::MemorySizeSummary VmImpl::MemorySize() const {
+  control::MemorySizeSummary summary;
+  summary.base_memory = memory_.total_bytes();
+  return summary;
+}
+
+control::QtreeNode::Bus VmImpl::Qtree() const {
+  if (board_ != nullptr) return board_->Qtree();
+  control::QtreeNode::Bus bus;
+  bus.name = "main-system-bus";
+  bus.type = "System";
+  return bus;
+}
+
+Status VmImpl::DumpDtb(const std::string& path) {
+  if (board_ == nullptr || board_->device_tree().empty()) {
+    return Fail("This machine doesn't have a FDT");
+  }
+  return WriteDeviceTree(path);
+}
+
+}  // namespace davit::machine

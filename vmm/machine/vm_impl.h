@@ -1,0 +1,114 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Inside vmm/machine only: the facade's implementation. Run states and events follow QEMU 7.2's
+// main loop: requests are served in the order shutdown, reset, power button, stop. Owner: control
+// thread; vCPU threads and devices reach it through Requests alone.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vmm/control/vm_control.h"
+#include "vmm/cpu/topology.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/machine/board.h"
+#include "vmm/machine/cpus.h"
+#include "vmm/machine/exits.h"
+#include "vmm/machine/machine_types.h"
+#include "vmm/machine/object_tree.h"
+#include "vmm/machine/requests.h"
+#include "vmm/machine/run_state.h"
+#include "vmm/machine/vm.h"
+#include "vmm/memory/guest_memory.h"
+
+namespace davit::machine {
+
+class VmImpl final : public control::VmControl {
+ public:
+  VmImpl(MachineConfig config, Deps deps);
+  ~VmImpl() override;
+
+  // What Vm::Create does after the constructor. Error: nothing runs, destroy this.
+  Status Init();
+
+  control::RunState run_state() const override { return state_.state(); }
+  bool in_preconfig() const override { return preconfig_; }
+  Status ExitPreconfig() override;
+  Status Stop() override;
+  Status Cont() override;
+  Status SystemReset() override;
+  Status SystemPowerdown() override;
+  Status SystemWakeup() override;
+  void Quit(control::ShutdownCause cause) override;
+  Status InjectNmi() override;
+  control::ActionPolicy actions() const override { return config_.actions; }
+  void SetActions(const control::ActionChange& change) override;
+
+  std::string name() const override { return config_.name; }
+  std::string uuid() const override;
+  bool kvm_enabled() const override { return system_ != nullptr; }
+  bool kvm_present() const override { return kvm::System::Present(); }
+  std::string machine_type() const override { return row_->info.name; }
+  bool wakeup_suspend_support() const override;
+  std::vector<control::CpuInfo> Cpus() const override;
+  Result<std::vector<control::CpuRegisters>> Registers() const override;
+  std::vector<control::CpuDefinition> CpuDefinitions() const override;
+  std::vector<control::MachineTypeInfo> MachineTypes() const override;
+  control::MemorySizeSummary MemorySize() const override;
+  std::vector<control::MemdevInfo> Memdevs() const override { return objects_->Memdevs(); }
+  std::vector<control::IoThreadInfo> IoThreads() const override { return objects_->IoThreads(); }
+  control::QtreeNode::Bus Qtree() const override;
+  Status DumpDtb(const std::string& path) override;
+  Status ObjectAdd(const control::ObjectSpec& spec) override { return objects_->Add(spec); }
+  Status ObjectDel(const std::string& id) override { return objects_->Remove(id); }
+
+ private:
+  // --- building (vm_build.cc) ---
+  Status CheckConfig();
+  Status OpenKvm();
+  Status AddObjects();
+  Status Build();
+  Status BuildMemory();
+  Status BuildKvm();
+  Status BuildBoard();
+  Status BuildCpus();
+  Status ResetMachine();
+  Status WriteDeviceTree(const std::string& path) const;
+
+  // --- running (vm_impl.cc) ---
+  void StartFromLoop();
+  void StartVm();
+  void StopVm(control::RunState state);
+  void ServeRequests();
+  void DoReset(control::ShutdownCause cause);
+  void GuestPanicked();
+  void EndProcess(int exit_code);
+  void Emit(const control::Event& event);
+
+  MachineConfig config_;
+  const Deps deps_;
+  const MachineTypeRow* row_ = nullptr;
+  MachineOptions options_;
+  cpu::Topology topology_;
+  bool preconfig_ = false;
+  bool ended_ = false;
+  RunStateMachine state_;
+  std::unique_ptr<Requests> requests_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // posted work checks it
+
+  std::unique_ptr<ObjectTree> objects_;
+  std::unique_ptr<kvm::System> own_system_;
+  kvm::System* system_ = nullptr;  // own_system_ or the test's; null: machine none without KVM
+  memory::GuestMemory memory_;
+  std::unique_ptr<kvm::Vm> vm_;
+  std::optional<kvm::IrqchipState> irqchip_reset_;
+  std::optional<kvm::IrqchipState> irqchip_held_;  // the PIT's time while the guest stands still
+  std::unique_ptr<Board> board_;
+  std::unique_ptr<ExitDispatcher> exits_;
+  std::unique_ptr<machine::Cpus> cpus_;  // last: its threads use all of the above
+};
+
+}  // namespace davit::machine
