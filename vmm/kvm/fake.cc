@@ -144,7 +144,10 @@ Result<std::unique_ptr<Vcpu>> FakeVm::CreateVcpu(uint32_t apic_id) {
   return vcpu;
 }
 
-int FakeVm::Capability(Cap) const { return 1; }
+int FakeVm::Capability(Cap cap) const {
+  auto it = caps.find(cap);
+  return it == caps.end() ? 1 : it->second;
+}
 
 FakeSystem::FakeSystem() : caps({{Cap::kNrVcpus, 2}, {Cap::kMaxVcpus, 1024}}) {
   constexpr uint32_t kFeatures1Edx = 0x078bfbff;
@@ -174,6 +177,7 @@ int FakeSystem::Capability(Cap cap) const {
 Result<std::unique_ptr<Vm>> FakeSystem::CreateVm() {
   auto made = std::make_unique<FakeVm>();
   made->fail_call = fail_vm_call;
+  made->caps = caps;
   vm = made.get();
   return made;
 }

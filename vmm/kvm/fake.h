@@ -91,7 +91,8 @@ class FakeVm final : public Vm {
   uint64_t clock = 1000;
   std::vector<uint64_t> clock_sets;
   int irqchip_restores = 0;
-  std::string fail_call;  // the call of this name fails
+  std::string fail_call;    // the call of this name fails
+  std::map<Cap, int> caps;  // as FakeSystem's
 
   Status SetMemorySlot(uint32_t slot, uint64_t gpa, uint64_t size, uint64_t host_address,
                        bool readonly) override;

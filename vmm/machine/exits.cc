@@ -71,9 +71,9 @@ void ExitDispatcher::InternalError(cpu::VcpuThread& vcpu, const kvm::InternalErr
   std::vector<uint8_t> bytes = error.bytes;
   if (bytes.empty()) bytes = BytesAtRip(vcpu.vcpu(), error.rip);
   std::string text;
-  for (uint8_t byte : bytes) text += fmt::format(" {:02x}", byte);
+  for (uint8_t byte : bytes) text += fmt::format("{}{:02x}", text.empty() ? "" : " ", byte);
   DAVIT_LOG_ERROR("CPU {}: {}: RIP={:016x} Code={}", vcpu.index(), error.description, error.rip,
-                  text.empty() ? " ?" : text);
+                  text.empty() ? "?" : text);
   requests_.Stop(RunState::kInternalError);
 }
 

@@ -9,9 +9,12 @@
 #include <utility>
 
 #include "vmm/boot/acpi/acpi.h"
+#include "vmm/boot/fdt/fdt.h"
 #include "vmm/boot/kernel_loader.h"
+#include "vmm/boot/memory_map.h"
 #include "vmm/boot/microvm_layout.h"
 #include "vmm/devices/acpi_ged.h"
+#include "vmm/devices/cmos_rtc.h"
 #include "vmm/devices/debug_port.h"
 #include "vmm/devices/i8042.h"
 #include "vmm/devices/ioapic.h"
@@ -53,8 +56,10 @@ class Microvm final : public Board {
   Status AddSerial(const MachineConfig& config);
   Status AddI8042();
   Status AddGed();
+  Status AddRtc(const RtcConfig& config);
   irq::IrqLine& Line(uint32_t gsi);
   boot::AcpiConfig Acpi() const;
+  Result<std::vector<std::byte>> DeviceTree(boot::GuestRange initrd) const;
 
   MicrovmDeps deps_;
   const cpu::Topology topology_;
@@ -63,7 +68,7 @@ class Microvm final : public Board {
   bus::Bus ports_{"I/O port"};
   bus::Bus mmio_{"MMIO"};
 
-  std::optional<boot::Image> kernel_, initrd_;
+  std::optional<boot::Image> kernel_, initrd_, dtb_;
   std::string append_;
   std::vector<std::byte> device_tree_;
 
@@ -73,6 +78,7 @@ class Microvm final : public Board {
   std::unique_ptr<devices::Uart16550> serial_;
   std::unique_ptr<devices::I8042> i8042_;
   std::unique_ptr<devices::AcpiGed> ged_;
+  std::unique_ptr<devices::CmosRtc> rtc_;
   devices::DebugPort debug_port_{nullptr};
 };
 
@@ -83,6 +89,7 @@ Status Microvm::Init(const MachineConfig& config, const MachineOptions& options)
   if (shape_.serial) DAVIT_TRY(AddSerial(config));
   DAVIT_TRY(AddI8042());
   if (shape_.acpi) DAVIT_TRY(AddGed());
+  if (shape_.rtc) DAVIT_TRY(AddRtc(config.rtc));
   return ports_.Claim(boot::kDebugPort, 1, "debug port", &debug_port_);
 }
 
@@ -103,7 +110,6 @@ Status Microvm::CheckOptions(const MachineConfig& config, const MachineOptions& 
     shape_.pic = options.pic != OnOffAuto::kOff;
     shape_.pit = options.pit != OnOffAuto::kOff;
   }
-  if (shape_.rtc) return Fail("rtc=on is not supported yet");
   if (config.serials.size() > 1) {
     return Fail(fmt::format("machine 'microvm' has 1 serial port, {} are configured",
                             config.serials.size()));
@@ -124,7 +130,9 @@ Status Microvm::OpenImages(const MachineConfig& config) {
   if (!std::holds_alternative<std::monostate>(config.initrd)) {
     DAVIT_ASSIGN(initrd_, OpenImage(boot::ImageRole::kInitrd, config.initrd));
   }
-  if (!config.dtb.empty()) return Fail("-dtb is not supported yet");
+  if (!config.dtb.empty()) {
+    DAVIT_ASSIGN(dtb_, boot::Image::Open(boot::ImageRole::kDtb, config.dtb));
+  }
   return {};
 }
 
@@ -170,6 +178,43 @@ Status Microvm::AddGed() {
   return mmio_.Claim(boot::kGedRegsBase, boot::kGedRegsSize, "acpi-ged-regs", &ged_->regs_window());
 }
 
+Status Microvm::AddRtc(const RtcConfig& config) {
+  using devices::CmosRtc;
+  CmosRtc::Source source;
+  switch (config.clock) {
+    case RtcConfig::ClockSource::kHost:
+      source = devices::HostClockNs;
+      break;
+    case RtcConfig::ClockSource::kRt:
+      source = devices::MonotonicClockNs;
+      break;
+    case RtcConfig::ClockSource::kVm:
+      source = [this] { return clock_.Now(); };
+      break;
+  }
+  int64_t start = config.date;
+  if (config.base == RtcConfig::Base::kUtc) start = devices::UtcNow();
+  if (config.base == RtcConfig::Base::kLocaltime) start = devices::LocalTimeNow();
+  rtc_ = std::make_unique<CmosRtc>(Line(boot::kRtcGsi), deps_.loop, std::move(source), start);
+  const boot::RamSplit ram = boot::SplitRam(deps_.memory.total_bytes());
+  rtc_->SetMemorySize(ram.below_4g, ram.above_4g);
+  return ports_.Claim(boot::kRtcPort, CmosRtc::kPorts, "rtc", rtc_.get());
+}
+
+Result<std::vector<std::byte>> Microvm::DeviceTree(boot::GuestRange initrd) const {
+  boot::FdtConfig fdt;
+  for (uint32_t i = 0; i < topology_.cpus; ++i) fdt.apic_ids.push_back(topology_.ApicIdOf(i));
+  fdt.ram = boot::RamRanges(deps_.memory);
+  fdt.bootargs = append_;
+  fdt.initrd = initrd;
+  fdt.serial = shape_.serial;
+  fdt.rtc = shape_.rtc;
+  fdt.ged = shape_.acpi;
+  fdt.virtio = boot::MicrovmVirtioMmioMap(shape_.acpi, false);
+  if (dtb_) return boot::CompleteFdt(fdt, *dtb_);
+  return boot::BuildFdt(fdt);
+}
+
 boot::AcpiConfig Microvm::Acpi() const {
   boot::AcpiConfig acpi;
   for (uint32_t i = 0; i < topology_.cpus; ++i) acpi.cpus.push_back({topology_.ApicIdOf(i), true});
@@ -185,11 +230,13 @@ Result<std::optional<boot::BootEntry>> Microvm::Reset() {
   if (serial_) serial_->Reset();
   i8042_->Reset();
   if (ged_) ged_->Reset();
+  if (rtc_) rtc_->Reset();
 
   boot::LoadRequest request;
   request.kernel = &*kernel_;
   request.initrd = initrd_ ? &*initrd_ : nullptr;
   request.cmdline = append_;
+  request.make_fdt = [this](boot::GuestRange initrd) { return DeviceTree(initrd); };
   if (shape_.acpi) {
     DAVIT_ASSIGN(const boot::AcpiImage image, boot::BuildAcpi(Acpi()));
     DAVIT_TRY(boot::WriteAcpi(deps_.memory, image));

@@ -120,8 +120,7 @@ void VmImpl::ServeRequests() {
   if (ended_) return;
   if (pending.panicked) GuestPanicked();
   // -no-reboot: the cause of the reset is that of the shutdown.
-  if (pending.reset != ShutdownCause::kNone &&
-      pending.reset != ShutdownCause::kSubsystemReset &&
+  if (pending.reset != ShutdownCause::kNone && pending.reset != ShutdownCause::kSubsystemReset &&
       config_.actions.reboot == control::RebootAction::kShutdown) {
     pending.shutdown = pending.shutdown.value_or(pending.reset);
     pending.reset = ShutdownCause::kNone;
