@@ -18,9 +18,10 @@ namespace davit::boot {
 namespace {
 
 constexpr uint64_t kMaxTreeSize = 16 * kMiB;
-constexpr size_t kRoom = 4096;         // for nodes and names; more is added for each piece
-constexpr size_t kRoomPerRange = 256;  // a memory node
-constexpr int kMaxCells = 2;           // an address or size has 64 bits at most
+constexpr size_t kRoom = 4096;          // for nodes and names; more is added for each piece
+constexpr size_t kRoomPerRange = 256;   // a memory node
+constexpr uint32_t kFirstVersion = 16;  // of the format
+constexpr int kMaxCells = 2;            // an address or size has 64 bits at most
 
 // The numbers of cells of the root's children.
 struct RootCells {
@@ -213,6 +214,10 @@ class Completer {
 Status CheckFdt(const std::vector<std::byte>& tree) {
   // libfdt reads the header before it looks at the size.
   if (tree.size() < sizeof(fdt_header)) return Fail(fdt_strerror(-FDT_ERR_TRUNCATED));
+  // libfdt 1.6.1 follows a null pointer in trees older than it can read.
+  if (fdt_magic(tree.data()) == FDT_MAGIC && fdt_version(tree.data()) < kFirstVersion) {
+    return Fail(fdt_strerror(-FDT_ERR_BADVERSION));
+  }
   const int result = fdt_check_full(tree.data(), tree.size());
   if (result != 0) return Fail(fdt_strerror(result));
   // Not even a root is sound to fdt_check_full.

@@ -239,6 +239,9 @@ TEST_F(FdtTest, BrokenTreesAreRefusedWithLibfdtsReason) {
   Bytes version = sound;
   version[23] = std::byte{1};
   EXPECT_EQ(error_of(version), Broken("FDT_ERR_BADVERSION"));
+  version[23] = std::byte{15};  // found by fuzzing: libfdt crashed
+  version[27] = std::byte{0};
+  EXPECT_EQ(error_of(version), Broken("FDT_ERR_BADVERSION"));
   Bytes structure = sound;
   structure[0x38 + 3] = std::byte{5};  // the first token
   EXPECT_EQ(error_of(structure), Broken("FDT_ERR_BADSTRUCTURE"));
