@@ -6,8 +6,13 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
 
 #include "vmm/backend/char/testing/recording_client.h"
+#include "vmm/base/unique_fd.h"
 #include "vmm/io/asio_event_loop.h"
 
 namespace davit::backend {
@@ -69,6 +74,57 @@ TEST_F(RegistryTest, StdioIsOneInTheProcessAndGivesTheFlagsBack) {
   ASSERT_TRUE(registry_.Remove("a"));
   EXPECT_EQ(fcntl(1, F_GETFL), before);
   EXPECT_TRUE(registry_.Create({"b", StdioSpec{}}));
+}
+
+// Puts a terminal in the place of standard input while it lives.
+class TerminalAsStdin {
+ public:
+  TerminalAsStdin() : saved_(dup(0)), master_(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    EXPECT_EQ(grantpt(master_.get()), 0);
+    EXPECT_EQ(unlockpt(master_.get()), 0);
+    UniqueFd slave(open(ptsname(master_.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    EXPECT_EQ(dup2(slave.get(), 0), 0);
+  }
+  ~TerminalAsStdin() { dup2(saved_.get(), 0); }
+  static tcflag_t LocalFlags() {
+    termios tty{};
+    EXPECT_EQ(tcgetattr(0, &tty), 0);
+    return tty.c_lflag;
+  }
+  static void SetLocalFlags(tcflag_t flags) {
+    termios tty{};
+    tcgetattr(0, &tty);
+    tty.c_lflag = flags;
+    tcsetattr(0, TCSANOW, &tty);
+  }
+
+ private:
+  UniqueFd saved_, master_;
+};
+
+TEST_F(RegistryTest, TerminalGoesRawAndComesBack) {
+  TerminalAsStdin terminal;
+  const tcflag_t before = terminal.LocalFlags();
+  ASSERT_NE(before & ICANON, 0u);
+  ASSERT_TRUE(registry_.Create({"a", StdioSpec{}}));
+  EXPECT_EQ(terminal.LocalFlags() & (ICANON | ECHO | ISIG), static_cast<tcflag_t>(ISIG));
+  ASSERT_TRUE(registry_.Remove("a"));
+  EXPECT_EQ(terminal.LocalFlags(), before);
+}
+
+TEST_F(RegistryTest, SignalOffGivesControlCharactersToTheGuest) {
+  TerminalAsStdin terminal;
+  ASSERT_TRUE(registry_.Create({"a", StdioSpec{.signal = false}}));
+  EXPECT_EQ(terminal.LocalFlags() & ISIG, 0u);
+}
+
+TEST_F(RegistryTest, ContinuedProcessSetsTheTerminalAgain) {
+  TerminalAsStdin terminal;
+  const tcflag_t before = terminal.LocalFlags();
+  ASSERT_TRUE(registry_.Create({"a", StdioSpec{}}));
+  terminal.SetLocalFlags(before);
+  raise(SIGCONT);
+  EXPECT_EQ(terminal.LocalFlags() & ICANON, 0u);
 }
 
 }  // namespace
