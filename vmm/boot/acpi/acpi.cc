@@ -12,6 +12,7 @@
 
 #include "vmm/boot/acpi/table_writer.h"
 #include "vmm/boot/acpi/tables.h"
+#include "vmm/boot/memory_map.h"
 
 namespace davit::boot {
 namespace {
@@ -162,6 +163,7 @@ Result<AcpiImage> BuildAcpi(const AcpiConfig& config) {
 }
 
 Status WriteAcpi(const memory::GuestMemory& memory, const AcpiImage& image) {
+  DAVIT_TRY(CheckLowMemory(memory));
   return memory.Write(memory::GuestAddress{image.base}, image.bytes);
 }
 

@@ -156,5 +156,14 @@ TEST(WriteAcpi, TablesLieOnTheLegacySearchPath) {
   EXPECT_EQ(testing::ReadInt(memory, 0xe0000, 8), 0x2052545020445352u) << "RSD PTR ";
 }
 
+TEST(WriteAcpi, TooSmallMachineIsNamed) {
+  const Result<AcpiImage> image = BuildAcpi(SmallConfig());
+  ASSERT_TRUE(image);
+  const Status written = WriteAcpi(testing::MakeMemory(512 << 10), *image);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().message,
+            "not enough RAM to boot: the machine has 512 KiB, at least 2048 KiB needed");
+}
+
 }  // namespace
 }  // namespace davit::boot

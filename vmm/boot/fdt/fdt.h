@@ -28,7 +28,7 @@ struct FdtConfig {
   bool ged = true;  // the event device's sleep and reset registers are there (ACPI on)
   bool ioapic2 = false;
   VirtioMmioMap virtio;
-  std::vector<size_t> virtio_slots;  // as in AcpiConfig
+  std::vector<size_t> virtio_slots;  // those with a device; the others are told as disabled
 };
 
 // The tree that describes the machine itself.

@@ -122,9 +122,22 @@ TEST_F(FdtTest, MicrovmDescribesItself) {
 TEST_F(FdtTest, WhatIsNotThereIsNotDescribed) {
   config_.serial = config_.ged = false;
   const std::string source = Source(BuildFdt(config_));
-  for (const char* part : {"isa", "rtc", "stdout", "initrd", "virtio_mmio", "syscon", "fec10000"}) {
+  for (const char* part : {"isa@0", "rtc", "stdout", "initrd", "syscon", "fec10000"}) {
     ExpectHasNot(source, part);
   }
+}
+
+TEST_F(FdtTest, EmptySlotsAreDisabled) {
+  config_.apic_ids.clear();
+  config_.virtio_slots = {7};
+  const std::string source = Source(BuildFdt(config_));
+  const size_t first = source.find("virtio_mmio@feb00000 {");
+  const size_t last = source.find("virtio_mmio@feb00e00 {");
+  ASSERT_NE(first, std::string::npos);
+  ASSERT_NE(last, std::string::npos);
+  ExpectHas(source.substr(first, last - first), {"status = \"disabled\";"});
+  ExpectHasNot(source.substr(first, last - first), "okay");
+  ExpectHas(source.substr(last), {"status = \"okay\";"});
 }
 
 TEST_F(FdtTest, SlotsOnTheSecondIoapicCountItsPins) {

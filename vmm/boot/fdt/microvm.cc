@@ -5,6 +5,8 @@
 // the one x86 binding that Linux has, "intel,ce4100-ioapic". Port devices lie on an ISA bus node.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "vmm/boot/fdt/fdt.h"
 #include "vmm/boot/fdt/writer.h"
 
@@ -114,16 +116,19 @@ void DescribeIsa(FdtWriter& tree, const FdtConfig& config) {
   tree.End();
 }
 
+// Every slot; those without a device are "disabled", so that no driver probes them.
 void DescribeVirtioMmio(FdtWriter& tree, const FdtConfig& config) {
-  for (size_t slot : config.virtio_slots) {
+  for (size_t slot = 0; slot < config.virtio.slots; ++slot) {
     const uint32_t gsi = config.virtio.SlotGsi(slot);
     const bool second = gsi >= kIoapicPins;
+    const bool used = std::count(config.virtio_slots.begin(), config.virtio_slots.end(), slot) != 0;
     tree.Begin(fmt::format("virtio_mmio@{:x}", config.virtio.SlotBase(slot)));
     tree.Text("compatible", "virtio,mmio");
     tree.Cells64("reg", {config.virtio.SlotBase(slot), kVirtioMmioStride});
     tree.Cells("interrupt-parent", {second ? kIoapic2 : kIoapic});
     tree.Cells("interrupts", {second ? gsi - kIoapicPins : gsi, kLevelHigh});
     tree.Empty("dma-coherent");
+    tree.Text("status", used ? "okay" : "disabled");
     tree.End();
   }
 }
