@@ -39,7 +39,10 @@ EventHub::EventHub(CallAfter call_after) : call_after_(std::move(call_after)) {}
 
 EventHub::~EventHub() = default;
 
-void EventHub::Subscribe(EventSubscriber* subscriber) { subscribers_.push_back(subscriber); }
+void EventHub::Subscribe(EventSubscriber* subscriber) {
+  DAVIT_ON_OWNER(thread_);
+  subscribers_.push_back(subscriber);
+}
 
 void EventHub::Unsubscribe(EventSubscriber* subscriber) {
   // While a broadcast is going round the row stays, empty.
@@ -49,6 +52,7 @@ void EventHub::Unsubscribe(EventSubscriber* subscriber) {
 }
 
 void EventHub::Emit(const qapi::Event& event, Time when) {
+  DAVIT_ON_OWNER(thread_);
   const Limit* limit = FindLimit(event.name);
   if (limit == nullptr) return Broadcast(event, when);
   Key key{limit->event, {}};

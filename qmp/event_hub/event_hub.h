@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "schema/runtime/event.h"
+#include "vmm/base/thread_checker.h"
 
 namespace davit::qmp {
 
@@ -63,6 +64,7 @@ class EventHub {
   void Arm(const Key& key, std::chrono::nanoseconds period);
   void Expire(const Key& key, std::chrono::nanoseconds period);
 
+  ThreadChecker thread_;
   CallAfter call_after_;
   std::vector<EventSubscriber*> subscribers_;  // null: gone while a broadcast went round
   bool broadcasting_ = false;

@@ -112,6 +112,12 @@ TEST(MessageParserTest, QuotesOnlyTheStartOfALongToken) {
   EXPECT_LT(messages[0].size(), 5000u);
 }
 
+TEST(MessageParserTest, CutsALongReasonWhereQemuDoes) {
+  const Texts messages = Parse(std::string(70'000, 'a') + " ");
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(messages[0].size(), 1 + sizeof "JSON parse error, " - 1 + 1023);
+}
+
 TEST(MessageParserTest, EveryChunkingYieldsTheSame) {
   const std::string text =
       "{'a': [1, -2.5e3, \"\\u00e9\", true, null]} nul \x01 {\"b\": \"\xc3\xa9\"}\xff[]";

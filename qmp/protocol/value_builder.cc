@@ -35,7 +35,7 @@ class Builder {
 
  private:
   bool Failed(std::string_view reason) {
-    error_ = ParseError(reason);
+    error_ = ParseError(reason.substr(0, kMaxReason));
     return false;
   }
   const Token* Peek() const { return at_ < tokens_.size() ? &tokens_[at_] : nullptr; }
@@ -54,6 +54,8 @@ class Builder {
   bool Escape(std::string_view raw, size_t& at, std::string& out);
   bool UnicodeEscape(std::string_view raw, size_t& at, std::string& out);
   bool IsNew(const json::Object& object, std::string_view key);
+
+  static constexpr size_t kMaxReason = 1023;  // where QEMU cuts it
 
   std::span<const Token> tokens_;
   std::string_view text_;
