@@ -7,9 +7,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 #include "schema/compiler/cpp_names.h"
+#include "schema/runtime/json/member_order.h"
 
 namespace davit::schema {
 namespace {
@@ -136,14 +139,7 @@ class CodecEmitter {
     const bool plain = type.members.empty() && type.kind != TypeKind::kUnion;
     source_ += fmt::format("void EncodeMembers(const {}&{}, json::Object&{}) {{\n", name,
                            plain ? "" : " value", plain ? "" : " object");
-    for (const Member& member : type.members) {
-      const std::string cpp = MemberName(member.name);
-      if (member.optional) {
-        source_ += fmt::format("  EncodeOptional(object, \"{}\", value.{});\n", member.name, cpp);
-      } else {
-        source_ += fmt::format("  object.Append(\"{}\", Encode(value.{}));\n", member.name, cpp);
-      }
-    }
+    // Before the base's: within a bucket the last added stands first.
     std::set<std::string> done{"std::monostate"};
     for (const Branch& branch : type.branches) {
       const std::string cpp = names_.BranchType(branch);
@@ -154,7 +150,26 @@ class CodecEmitter {
           "  }}\n",
           cpp, branch.indirect ? "**u" : "*u");
     }
+    for (const Member* member : InWireOrder(type.members)) {
+      const std::string cpp = MemberName(member->name);
+      if (member->optional) {
+        source_ += fmt::format("  EncodeOptional(object, \"{}\", value.{});\n", member->name, cpp);
+      } else {
+        source_ += fmt::format("  object.Append(\"{}\", Encode(value.{}));\n", member->name, cpp);
+      }
+    }
+    if (!type.branches.empty()) source_ += "  json::OrderMembers(object);\n";
     source_ += "}\n\n";
+  }
+
+  // The order in which QEMU prints the members (schema/runtime/json/member_order.h).
+  static std::vector<const Member*> InWireOrder(const std::vector<Member>& members) {
+    std::vector<const Member*> order;
+    for (auto it = members.rbegin(); it != members.rend(); ++it) order.push_back(&*it);
+    std::stable_sort(order.begin(), order.end(), [](const Member* a, const Member* b) {
+      return json::MemberBucket(a->name) < json::MemberBucket(b->name);
+    });
+    return order;
   }
 
   static const char* JsonTest(const Type& type) {
@@ -200,9 +215,9 @@ void EmitCodecs(const Schema& schema, const EmitOptions& options, OutputFiles& o
     }
     header += "\n";
   }
-  std::string source = FileHead(false) +
-                       fmt::format("#include \"{}\"\n\n", options.IncludePath("codecs.h")) +
-                       OpenNamespace(options.cpp_namespace);
+  std::string source =
+      FileHead(false) + fmt::format("#include \"{}\"\n\n", options.IncludePath("codecs.h")) +
+      "#include \"schema/runtime/json/member_order.h\"\n\n" + OpenNamespace(options.cpp_namespace);
   CodecEmitter emitter(names, header, source);
   for (const Type* type : schema.types) {
     if (!names.IsEmitted(*type)) continue;

@@ -3,6 +3,7 @@
 //
 // Texts and values; the expected output is what QEMU 7.2's monitor prints for the same value.
 #include "schema/runtime/json/json.h"
+#include "schema/runtime/json/member_order.h"
 
 #include <gtest/gtest.h>
 
@@ -129,6 +130,15 @@ TEST(JsonValue, EqualityIgnoresMemberOrder) {
 TEST(JsonValue, IndexOfAbsentMemberIsNull) {
   EXPECT_TRUE((*Parse("{}"))["x"]["y"].is_null());
   EXPECT_TRUE(Value(1)["x"].is_null());
+}
+
+TEST(JsonValue, MembersInTheOrderThatQemuPrints) {
+  Object object{{"id", 0},    {"policy", 0},   {"dump", 0},       {"merge", 0},  {"size", 0},
+                {"share", 0}, {"prealloc", 0}, {"host-nodes", 0}, {"reserve", 0}};
+  OrderMembers(object);
+  std::string names;
+  for (const Member& member : object.members()) names += member.first + " ";
+  EXPECT_EQ(names, "share reserve prealloc host-nodes size merge dump policy id ");
 }
 
 }  // namespace

@@ -26,10 +26,11 @@ TEST(Enums, TextsBothWays) {
 
 TEST(Structs, EveryMemberSurvives) {
   const char* text =
-      R"({"id": "x", "flag": true, "n": -1, "u8": 255, "i8": -128, "u64": 18446744073709551615, )"
-      R"("size": 4096, "number": 0.5, "any": {"a": [null]}, "kinds": ["tcp", "file"], )"
-      R"("refs": ["r", null, {"type": "file", "path": "/p"}], "mode": "all", )"
-      R"("address": {"type": "tcp", "id": "i", "host": "h", "port": 1}})";
+      // In wire order (schema/runtime/json/member_order.h).
+      R"({"kinds": ["tcp", "file"], "n": -1, "u8": 255, "any": {"a": [null]}, "mode": "all", )"
+      R"("number": 0.5, "size": 4096, "refs": ["r", null, {"path": "/p", "type": "file"}], )"
+      R"("i8": -128, "address": {"port": 1, "host": "h", "type": "tcp", "id": "i"}, )"
+      R"("u64": 18446744073709551615, "id": "x", "flag": true})";
   EXPECT_EQ(RoundTrip<Everything>(text), text);
 }
 
@@ -105,7 +106,7 @@ TEST(Options, FlatTextsBecomeAStruct) {
   const Result<Everything> value = Decode<Everything>(options, {}, DecodeMode::kOptions);
   ASSERT_TRUE(value) << value.error().message;
   EXPECT_EQ(json::Write(Encode(*value)),
-            R"({"id": "x", "flag": true, "u8": 7, "size": 2048, "kinds": ["tcp", "null"]})");
+            R"({"kinds": ["tcp", "null"], "u8": 7, "size": 2048, "id": "x", "flag": true})");
 }
 
 TEST(Events, NameAndData) {

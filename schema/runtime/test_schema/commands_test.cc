@@ -119,7 +119,7 @@ TEST_F(GeneratedCommands, ArgumentsReachTheHandler) {
 }
 
 TEST_F(GeneratedCommands, BoxedArguments) {
-  EXPECT_EQ(Run("echo", R"({"id": "e", "n": 3})"), R"({"id": "e", "n": 3})");
+  EXPECT_EQ(Run("echo", R"({"id": "e", "n": 3})"), R"({"n": 3, "id": "e"})");
   EXPECT_EQ(Run("connect", R"({"type": "null"})"), "error: cannot connect to null");
 }
 
