@@ -34,6 +34,16 @@ Status CheckCount(const kvm::Vm& vm, uint32_t cpus) {
   return {};
 }
 
+// The state after power-on. A TSC of 0 is KVM's word for "in step with the other vCPUs"; values that were
+// read one after another would set them apart.
+kvm::VcpuState ResetStateOf(kvm::Vcpu& vcpu) {
+  kvm::VcpuState state = vcpu.SaveState();
+  for (kvm::Msr& msr : state.msrs) {
+    if (msr.index == kMsrTsc) msr.value = 0;
+  }
+  return state;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Cpus>> Cpus::Create(kvm::Vm& vm, const cpu::CpuModel& model,
@@ -50,7 +60,7 @@ Result<std::unique_ptr<Cpus>> Cpus::Create(kvm::Vm& vm, const cpu::CpuModel& mod
     if (auto set = (*vcpu)->SetMsr({kMsrMtrrDefType, kMtrrWriteBack}); !set) {
       DAVIT_LOG_DEBUG("CPU {}: {}", i, set.error().message);
     }
-    cpus->reset_states_.push_back((*vcpu)->SaveState());
+    cpus->reset_states_.push_back(ResetStateOf(**vcpu));
     cpus->threads_.push_back(std::make_unique<cpu::VcpuThread>(
         i, std::move(*vcpu), handler,
         options.thread_names ? fmt::format("CPU {}/KVM", i) : std::string()));

@@ -101,10 +101,20 @@ Result<std::shared_ptr<memory::RamBlock>> ObjectTree::AddMachineRam(const std::s
   object->id = id;
   object->type = "memory-backend-ram";
   object->in_use = true;
+  object->machines_own = true;
   DAVIT_ASSIGN(object->memory, memory::RamBlock::Create(options));
   auto memory = object->memory;
   objects_.push_back(std::move(object));
   return memory;
+}
+
+void ObjectTree::ReleaseMemory(const std::string& id) {
+  Object* object = Find(id);
+  if (object == nullptr) return;
+  object->in_use = false;
+  if (object->machines_own) {
+    std::erase_if(objects_, [object](const auto& o) { return o.get() == object; });
+  }
 }
 
 std::vector<control::MemdevInfo> ObjectTree::Memdevs() const {

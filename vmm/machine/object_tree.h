@@ -35,6 +35,8 @@ class ObjectTree {
   Result<std::shared_ptr<memory::RamBlock>> UseMemory(const std::string& id);
   // Adds RAM that the machine made for itself ("microvm.ram"), in use.
   Result<std::shared_ptr<memory::RamBlock>> AddMachineRam(const std::string& id, uint64_t size);
+  // The machine no longer uses it; RAM of its own goes. Unknown ids are ignored.
+  void ReleaseMemory(const std::string& id);
 
   std::vector<control::MemdevInfo> Memdevs() const;
   std::vector<control::IoThreadInfo> IoThreads() const;
@@ -47,6 +49,7 @@ class ObjectTree {
     std::unique_ptr<io::IoThread> thread;      // iothread
     control::IoThreadInfo thread_info;
     bool in_use = false;
+    bool machines_own = false;  // made by AddMachineRam
   };
   Object* Find(const std::string& id) const;
 

@@ -17,17 +17,15 @@ Requests::Requests(io::EventLoop& loop, std::function<void()> serve)
     : loop_(loop), serve_(std::make_shared<std::function<void()>>(std::move(serve))) {}
 
 void Requests::Ask(const std::function<void(Pending&)>& change, bool park) {
-  {
-    std::lock_guard lock(mutex_);
-    change(pending_);
-    if (!std::exchange(posted_, true)) {
-      loop_.Post([weak = std::weak_ptr(serve_)] {
-        if (auto serve = weak.lock()) (*serve)();
-      });
-    }
-  }
+  // Before the control loop can know: it may resume this vCPU as soon as it has served.
   cpu::VcpuThread* vcpu = cpu::VcpuThread::Current();
   if (park && vcpu != nullptr) vcpu->ParkSelf();
+  std::lock_guard lock(mutex_);
+  change(pending_);
+  if (std::exchange(posted_, true)) return;
+  loop_.Post([weak = std::weak_ptr(serve_)] {
+    if (auto serve = weak.lock()) (*serve)();
+  });
 }
 
 // The first cause is the one that is told.

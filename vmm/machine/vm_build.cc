@@ -50,9 +50,22 @@ Status VmImpl::Init() {
 
 Status VmImpl::ExitPreconfig() {
   if (!preconfig_) return Fail("The command is permitted only before machine initialization");
-  DAVIT_TRY(Build());
+  if (auto built = Build(); !built) {
+    Unbuild();
+    return built;
+  }
   preconfig_ = false;
   return {};
+}
+
+void VmImpl::Unbuild() {
+  cpus_.reset();
+  exits_.reset();
+  board_.reset();
+  vm_.reset();
+  irqchip_reset_.reset();
+  memory_ = {};
+  objects_->ReleaseMemory(ram_id_);
 }
 
 Status VmImpl::CheckConfig() {
@@ -156,6 +169,7 @@ Status VmImpl::BuildMemory() {
   uint64_t size = 0;
   if (!options_.memory_backend.empty()) {
     DAVIT_ASSIGN(block, objects_->UseMemory(options_.memory_backend));
+    ram_id_ = options_.memory_backend;
     size = block->options().size;
     if (config_.memory.size && AlignUp(*config_.memory.size, kRamGranule) != size) {
       return Fail("Machine memory size does not match the size of the memory backend");
@@ -173,6 +187,7 @@ Status VmImpl::BuildMemory() {
     }
     size = AlignUp(wanted, kRamGranule);
     DAVIT_ASSIGN(block, objects_->AddMachineRam(row_->info.default_ram_id, size));
+    ram_id_ = row_->info.default_ram_id;
   }
   const boot::RamSplit split = boot::SplitRam(size);
   std::vector<memory::Region> regions;

@@ -72,6 +72,7 @@ Status VmImpl::Stop() {
 }
 
 Status VmImpl::Cont() {
+  if (preconfig_) return Fail("The machine is not initialized yet: exit preconfig first");
   if (state_.needs_reset()) return Fail("Resetting the Virtual Machine is required");
   if (state_.state() == RunState::kSuspended || state_.running() || ended_) return {};
   StartVm();

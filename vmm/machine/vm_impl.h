@@ -71,6 +71,7 @@ class VmImpl final : public control::VmControl {
   Status OpenKvm();
   Status AddObjects();
   Status Build();
+  void Unbuild();  // what a failed Build() has left
   Status BuildMemory();
   Status BuildKvm();
   Status BuildBoard();
@@ -103,6 +104,7 @@ class VmImpl final : public control::VmControl {
   std::unique_ptr<kvm::System> own_system_;
   kvm::System* system_ = nullptr;  // own_system_ or the test's; null: machine none without KVM
   memory::GuestMemory memory_;
+  std::string ram_id_;  // of the object that is the RAM; empty: none
   std::unique_ptr<kvm::Vm> vm_;
   std::optional<kvm::IrqchipState> irqchip_reset_;
   std::optional<kvm::IrqchipState> irqchip_held_;  // the PIT's time while the guest stands still

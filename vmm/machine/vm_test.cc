@@ -248,6 +248,22 @@ TEST_F(VmTest, PreconfigBuildsTheMachineLate) {
             "The command is permitted only before machine initialization");
 }
 
+TEST_F(VmTest, FailedExitFromPreconfigCanBeTriedAgain) {
+  config_.preconfig = true;
+  config_.machine_properties = {{"memory-backend", "m0"}};
+  Create();
+  EXPECT_EQ(vm_->ExitPreconfig().error().message, "Memory backend 'm0' not found");
+  EXPECT_TRUE(vm_->in_preconfig());
+  EXPECT_FALSE(vm_->Cont());
+  kvm_.fail_vm_call = "CreatePit";
+  ASSERT_TRUE(vm_->ObjectAdd({"memory-backend-ram", "m0", {{"size", {uint64_t{64} << 20}}}}));
+  EXPECT_FALSE(vm_->ExitPreconfig());
+  kvm_.fail_vm_call = "";
+  ASSERT_TRUE(vm_->ExitPreconfig());
+  loop_.RunPosted();
+  EXPECT_EQ(vm_->run_state(), RunState::kRunning);
+}
+
 TEST_F(VmTest, RamIsSplitAtThreeGigabytes) {
   config_.memory.size = uint64_t{5} << 30;
   config_.start_paused = true;
