@@ -56,15 +56,17 @@ class CppChecker {
   explicit CppChecker(const Schema& schema) : schema_(schema), names_(schema) {}
 
   Status Run() {
-    for (const char* name : kTaken) global_[name] = "something that generated code needs";
+    Names commands;
+    Names events;
+    for (const char* name : kTaken) {
+      commands[name] = events[name] = global_[name] = "something that generated code needs";
+    }
     for (const auto& module : schema_.modules) {
       global_[CppNames::CommandClass(*module)] =
           fmt::format("the class for commands of {}", module->path);
     }
     for (const Type* type : schema_.types) DAVIT_TRY(CheckType(*type));
-    // Functions of classes and of namespaces: apart from one another, but they see the types.
-    Names commands = global_;
-    Names events = global_;
+    // Functions have scopes of their own; types of the same names are qualified there.
     for (const auto& module : schema_.modules) {
       for (const Command* command : module->commands) {
         DAVIT_TRY(Add(commands, CamelCase(command->name), command->where,

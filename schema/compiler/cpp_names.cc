@@ -13,18 +13,18 @@ namespace {
 
 // Sorted. All keywords of C++20 that can be a QAPI name, and names that the generated code needs.
 constexpr auto kReserved = std::to_array<std::string_view>(
-    {"alignas",   "alignof",  "and",       "asm",       "auto",      "bitand",   "bitor",
-     "bool",      "break",    "case",      "catch",     "char",      "class",    "compl",
-     "concept",   "const",    "consteval", "constexpr", "constinit", "continue", "decltype",
-     "default",   "delete",   "do",        "double",    "else",      "enum",     "explicit",
-     "export",    "extern",   "false",     "float",     "for",       "friend",   "goto",
-     "if",        "inline",   "int",       "linux",     "long",      "mutable",  "namespace",
-     "new",       "noexcept", "not",       "nullptr",   "operator",  "or",       "private",
-     "protected", "public",   "register",  "requires",  "return",    "short",    "signed",
-     "sizeof",    "static",   "struct",    "switch",    "template",  "this",     "throw",
-     "true",      "try",      "typedef",   "typeid",    "typename",  "u",        "union",
-     "unix",      "unsigned", "using",     "virtual",   "void",      "volatile", "while",
-     "xor"});
+    {"alignas",   "alignof",   "and",       "asm",       "auto",      "bitand",   "bitor",
+     "bool",      "break",     "case",      "catch",     "char",      "class",    "compl",
+     "concept",   "const",     "consteval", "constexpr", "constinit", "continue", "decltype",
+     "default",   "delete",    "do",        "double",    "else",      "enum",     "errno",
+     "explicit",  "export",    "extern",    "false",     "float",     "for",      "friend",
+     "goto",      "if",        "inline",    "int",       "linux",     "long",     "mutable",
+     "namespace", "new",       "noexcept",  "not",       "nullptr",   "operator", "or",
+     "private",   "protected", "public",    "register",  "requires",  "return",   "short",
+     "signed",    "sizeof",    "static",    "struct",    "switch",    "template", "this",
+     "throw",     "true",      "try",       "typedef",   "typeid",    "typename", "u",
+     "union",     "unix",      "unsigned",  "using",     "virtual",   "void",     "volatile",
+     "while",     "xor"});
 static_assert(std::is_sorted(kReserved.begin(), kReserved.end()));
 
 bool IsSeparator(char c) { return c == '-' || c == '_' || c == '.'; }
@@ -99,14 +99,17 @@ std::string MemberName(std::string_view name) {
 
 std::string ConstantName(std::string_view name) { return "k" + CamelCase(name); }
 
-CppNames::CppNames(const Schema& schema) {
+CppNames::CppNames(const Schema& schema, std::string_view cpp_namespace) {
+  if (!cpp_namespace.empty()) qualifier_ = std::string(cpp_namespace) + "::";
   for (const auto& module : schema.modules) {
     for (const Command* command : module->commands) {
+      functions_.insert(CamelCase(command->name));
       if (command->arguments != nullptr && command->arguments->implicit) {
         implicit_[command->arguments] = CamelCase(command->name) + "Args";
       }
     }
     for (const Event* event : module->events) {
+      functions_.insert(CamelCase(event->name));
       if (event->arguments != nullptr && event->arguments->implicit) {
         implicit_[event->arguments] = CamelCase(event->name) + "EventArgs";
       }
@@ -129,7 +132,7 @@ std::string CppNames::TypeName(const Type& type) const {
   if (it != implicit_.end()) return it->second;
   std::string name = type.name;
   std::replace_if(name.begin(), name.end(), IsSeparator, '_');
-  return name;
+  return functions_.contains(name) ? qualifier_ + name : name;
 }
 
 std::string CppNames::MemberType(const Member& member) const {

@@ -5,7 +5,9 @@
 // so that what one declares is what another uses. Pure functions of the IR.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -23,7 +25,9 @@ std::string ConstantName(std::string_view name);
 // The C++ names of one schema's types and what is called after modules.
 class CppNames {
  public:
-  explicit CppNames(const Schema& schema);
+  // With the namespace of the outputs: names for where functions are declared that are called after
+  // commands and events. A type called like one of them ("BlockdevSnapshotSync") is then qualified.
+  explicit CppNames(const Schema& schema, std::string_view cpp_namespace = "");
 
   // As a member or return type: "int64_t", "std::vector<RunState>", "StatusInfo".
   std::string TypeName(const Type& type) const;
@@ -48,6 +52,8 @@ class CppNames {
   std::string ArgumentsName(const Type* arguments) const;
 
   std::map<const Type*, std::string> implicit_;  // arguments of commands and events
+  std::string qualifier_;                        // "davit::qapi::"
+  std::set<std::string, std::less<>> functions_;
 };
 
 // "namespace davit::qapi {" and its end; an include line.

@@ -38,7 +38,7 @@ void EmitCall(const Command& command, const CppNames& names, std::string& header
 }  // namespace
 
 void EmitClient(const Schema& schema, const EmitOptions& options, OutputFiles& out) {
-  const CppNames names(schema);
+  const CppNames names(schema, options.cpp_namespace);
   const std::string space = options.cpp_namespace + "::client";
   std::string header = FileHead(true) +
                        fmt::format("#include \"{}\"\n", options.IncludePath("types.h")) +

@@ -144,7 +144,7 @@ std::string Header(const Schema& schema, const EmitOptions& options, const CppNa
 }  // namespace
 
 void EmitCommands(const Schema& schema, const EmitOptions& options, OutputFiles& out) {
-  const CppNames names(schema);
+  const CppNames names(schema, options.cpp_namespace);
   std::vector<const Command*> sorted;
   for (const auto& module : schema.modules) {
     sorted.insert(sorted.end(), module->commands.begin(), module->commands.end());

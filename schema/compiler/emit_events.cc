@@ -11,7 +11,7 @@
 namespace davit::schema {
 
 void EmitEvents(const Schema& schema, const EmitOptions& options, OutputFiles& out) {
-  const CppNames names(schema);
+  const CppNames names(schema, options.cpp_namespace);
   const std::string space = options.cpp_namespace + "::events";
   std::string header = FileHead(true) +
                        fmt::format("#include \"{}\"\n", options.IncludePath("types.h")) +

@@ -112,9 +112,9 @@ void EmitTypes(const Schema& schema, const EmitOptions& options, OutputFiles& ou
                        OpenNamespace(options.cpp_namespace);
   // Lists may hold what is not complete yet.
   for (const Type* type : schema.types) {
-    if (type->kind != TypeKind::kEnum && names.IsEmitted(*type)) {
-      header += fmt::format("struct {};\n", names.TypeName(*type));
-    }
+    if (!names.IsEmitted(*type)) continue;
+    const char* key = type->kind == TypeKind::kEnum ? "enum class" : "struct";
+    header += fmt::format("{} {};\n", key, names.TypeName(*type));
   }
   header += "\n";
   for (const Type* type : schema.types) {

@@ -83,7 +83,7 @@ class GeneratedCommands : public testing::Test, public qapi::Caller {
 TEST(CommandTable, IsSortedAndFound) {
   EXPECT_TRUE(std::is_sorted(Commands().begin(), Commands().end(),
                              [](const auto& a, const auto& b) { return a.name < b.name; }));
-  EXPECT_EQ(Commands().size(), 11u);
+  EXPECT_EQ(Commands().size(), 12u);
   for (const CommandEntry& entry : Commands()) EXPECT_EQ(FindCommand(entry.name), &entry);
   EXPECT_EQ(FindCommand("nothin"), nullptr);
   EXPECT_EQ(FindCommand("zzz"), nullptr);
