@@ -25,6 +25,7 @@ struct Command {
   bool allow_preconfig = false;
   bool success_response = true;
   uint32_t run_states = 0;      // bit n: legal in the n-th run state; 0: in any
+  bool only_asks = false;       // "query-...": asks nothing of the VM that would have to be served
   const void* entry = nullptr;  // the generated row
 
   bool LegalIn(unsigned run_state) const {
@@ -40,8 +41,8 @@ class CommandTable {
       : handlers_(&handlers), invoke_(&InvokeEntry<Handlers>) {
     commands_.reserve(entries.size());
     for (const auto& e : entries) {
-      commands_.push_back(
-          {e.name, e.allow_oob, e.allow_preconfig, e.success_response, e.run_states, &e});
+      commands_.push_back({e.name, e.allow_oob, e.allow_preconfig, e.success_response, e.run_states,
+                           e.name.starts_with("query-"), &e});
     }
     Index();
   }

@@ -102,7 +102,7 @@ const Command* Session::Resolve(const Result<Request>& request, std::optional<js
                   std::move(id));
       return nullptr;
     }
-    Complete(Negotiate(request->arguments), std::move(id), true, false);
+    Complete(Negotiate(request->arguments), {.id = std::move(id), .in_band = false});
     return nullptr;
   }
   if (!negotiated_) {
@@ -127,27 +127,46 @@ void Session::Execute(Message message, bool in_band) {
   const Command* command = Resolve(request, id);
   if (command == nullptr) return;
   if (in_band) busy_ = true;
+  Pending pending{.id = std::move(id),
+                  .success_response = command->success_response,
+                  .in_band = in_band,
+                  .after_turn = in_band && !command->only_asks};
   const FdSpan outer = std::exchange(current_, message.chunks);
-  dispatcher_.Run(*command, *this, std::move(request->arguments),
-                  [self = weak_from_this(), id = std::move(id), in_band,
-                   respond = command->success_response](Result<json::Value> result) mutable {
-                    const std::shared_ptr<Session> session = self.lock();
-                    if (session == nullptr) return;
-                    session->Complete(std::move(result), std::move(id), respond, in_band);
-                  });
+  const bool was_invoking = std::exchange(invoking_, in_band);
+  dispatcher_.Run(
+      *command, *this, std::move(request->arguments),
+      [self = weak_from_this(), pending = std::move(pending)](Result<json::Value> result) mutable {
+        const std::shared_ptr<Session> session = self.lock();
+        if (session != nullptr) {
+          session->Complete(std::move(result), std::move(pending));
+        }
+      });
+  invoking_ = was_invoking;
   current_ = outer;
 }
 
-void Session::Complete(Result<json::Value> result, std::optional<json::Value> id,
-                       bool success_response, bool in_band) {
-  if (in_band) busy_ = false;
+void Session::Complete(Result<json::Value> result, Pending pending) {
   if (host_ == nullptr) return;
+  if (pending.after_turn && invoking_ && result) {
+    pending.after_turn = false;
+    held_.emplace(Held{std::move(result), std::move(pending)});
+    return host_->ReleaseReplySoon();
+  }
+  if (pending.in_band) busy_ = false;
   if (!result) {
-    AnswerError(result.error(), std::move(id));
-  } else if (success_response) {
-    AppendReturn(output_, std::move(*result), std::move(id), pretty_);
+    AnswerError(result.error(), std::move(pending.id));
+  } else if (pending.success_response) {
+    AppendReturn(output_, std::move(*result), std::move(pending.id), pretty_);
   }
   if (!inside_) host_->SessionReady();
+}
+
+void Session::ReleaseReply() {
+  if (std::optional<Held> held = std::exchange(held_, std::nullopt)) {
+    inside_ = true;
+    Complete(std::move(held->result), std::move(held->pending));
+    inside_ = false;
+  }
 }
 
 Result<json::Value> Session::Negotiate(const json::Object& arguments) {

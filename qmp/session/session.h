@@ -36,6 +36,8 @@ class SessionHost {
   virtual void SessionReady() = 0;
   // Write what can be written without waiting; many events are coming.
   virtual void WriteNow() = 0;
+  // Call ReleaseReply() once what is posted on the control loop now has run, then Receive().
+  virtual void ReleaseReplySoon() = 0;
   // The client does not read its events. The session is closed; the host drops the connection.
   virtual void SessionOverflowed() = 0;
 };
@@ -72,6 +74,9 @@ class Session final : public qapi::CommandContext,
   // No command is under way or queued.
   bool idle() const { return !busy_ && queue_.empty(); }
 
+  // Writes the reply that waits for a turn of the loop, if any. Queued commands run in Receive().
+  void ReleaseReply();
+
   // Pending output. The host erases what it has written, then calls OutputSent().
   std::string& output() { return output_; }
   void OutputSent();
@@ -98,8 +103,14 @@ class Session final : public qapi::CommandContext,
   // Null when the request was answered already.
   const Command* Resolve(const Result<struct Request>& request, std::optional<json::Value>& id);
   Result<json::Value> Negotiate(const json::Object& arguments);
-  void Complete(Result<json::Value> result, std::optional<json::Value> id, bool success_response,
-                bool in_band);
+  // Where a reply goes: what Execute() knew of its command.
+  struct Pending {
+    std::optional<json::Value> id;
+    bool success_response = true;
+    bool in_band = true;
+    bool after_turn = false;
+  };
+  void Complete(Result<json::Value> result, Pending pending);
   void AnswerError(const Error& error, std::optional<json::Value> id) {
     AppendError(output_, error, std::move(id), pretty_);
   }
@@ -121,10 +132,16 @@ class Session final : public qapi::CommandContext,
   bool negotiated_ = false;
   bool oob_enabled_ = false;
   bool busy_ = false;    // an in-band command has not completed
-  bool inside_ = false;  // in Receive(): the host looks for output afterwards
+  bool inside_ = false;  // in Receive() or ReleaseReply(): the host looks for output afterwards
 
   ReceivedFds fds_;
   FdSpan current_;  // of the message being executed
+  struct Held {
+    Result<json::Value> result;
+    Pending pending;
+  };
+  std::optional<Held> held_;  // the in-band reply that waits for a turn of the loop
+  bool invoking_ = false;     // in the handler of an in-band command
   qapi::NamedFds named_fds_;
 };
 

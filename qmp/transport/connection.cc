@@ -192,7 +192,15 @@ void Connection::WaitWritable() {
                       });
 }
 
+void Connection::ReleaseReplySoon() {
+  boost::asio::post(env_.io, [self = shared_from_this()] {
+    self->session_->ReleaseReply();
+    self->Turn();
+  });
+}
+
 void Connection::FlushBlocked() {
+  session_->ReleaseReply();
   writing_ = false;
   Flush();
 }

@@ -45,7 +45,8 @@ class Connection final : public SessionHost, public std::enable_shared_from_this
   // Drops the client at once.
   void Stop();
 
-  // For the end of the process: one attempt to write what is left, and the descriptor to poll for
+  // For the end of the process: one attempt to write what is left (a reply that waits for a turn
+  // included), and the descriptor to poll for
   // POLLOUT if some of it is left then (-1: none).
   void FlushBlocked();
   int fd_with_output();
@@ -53,6 +54,7 @@ class Connection final : public SessionHost, public std::enable_shared_from_this
   void WriteNow() override;
 
   void SessionReady() override { Schedule(); }
+  void ReleaseReplySoon() override;
   void SessionOverflowed() override;
 
   const std::string& label() const { return label_; }

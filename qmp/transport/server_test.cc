@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <boost/asio/post.hpp>
 #include <cstdlib>
 #include <fstream>
 
@@ -38,6 +39,7 @@ class ServerTest : public ::testing::Test {
     folder_ = mkdtemp(name);
     server_.emplace(io_, ServerConfig{7, 2, 0, "test"}, commands_, vm_);
     handlers_.events = &server_->events();
+    handlers_.post = [this](std::function<void()> fn) { boost::asio::post(io_, std::move(fn)); };
   }
   ~ServerTest() override {
     server_.reset();
@@ -446,6 +448,31 @@ TEST_F(ServerTest, OutOfBandOvertakesADeferredCommand) {
             "{\"return\": {}, \"id\": 2}\r\n");
   handlers_.held.front()(json::Value(json::Object()));
   EXPECT_EQ(Read(fd), "{\"return\": {}, \"id\": 1}\r\n");
+}
+
+TEST_F(ServerTest, WhatACommandAsksOfTheLoopPrecedesItsReply) {
+  ASSERT_TRUE(server_->AddMonitor(Unix()));
+  const UniqueFd fd = Negotiated();
+  const std::string out = Ask(fd, R"({"execute":"reset"}{"execute":"query-name","id":1})");
+  ASSERT_NE(out.find("\"RESET\"}"), std::string::npos);
+  EXPECT_EQ(out.substr(out.find("\r\n") + 2),
+            std::string(kEmpty) + "{\"return\": {}, \"id\": 1}\r\n");
+}
+
+TEST_F(ServerTest, ShutdownDeliversTheReplyOfTheCommandThatEndsTheProcess) {
+  ASSERT_TRUE(server_->AddMonitor(Unix()));
+  const UniqueFd fd = Negotiated();
+  handlers_.post = [this](std::function<void()> fn) {
+    boost::asio::post(io_, [this, fn = std::move(fn)] {
+      fn();
+      io_.stop();
+    });
+  };
+  ASSERT_GT(send(fd.get(), R"({"execute":"reset"})", 19, 0), 0);
+  Spin();
+  server_->Shutdown();
+  const std::string out = Read(fd);
+  EXPECT_EQ(out.substr(out.find("\r\n") + 2), std::string(kEmpty) + "<end>");
 }
 
 TEST_F(ServerTest, ShutdownDeliversTheLastEventBeforeTheEnd) {

@@ -78,6 +78,11 @@ void Stop(const FakeHandlers& h, Context&, json::Object, Done done) {
   done(json::Value(json::Object()));
 }
 
+void Reset(const FakeHandlers& h, Context&, json::Object, Done done) {
+  if (h.post) h.post([events = h.events] { events->Emit({"RESET", {}, false}); });
+  done(json::Value(json::Object()));
+}
+
 void Emit(const FakeHandlers& h, Context&, json::Object arguments, Done done) {
   const json::Value* count = arguments.Find("count");
   if (count == nullptr || count->AsInt() == nullptr) return done(Fail("Parameter 'count'"));
@@ -99,6 +104,7 @@ constexpr Entry kCommands[] = {
     {"paused-only", false, false, true, false, 1, &Echo},
     {"query-name", false, false, true, false, 0, &QueryName},
     {"release", true, false, true, false, 0, &Release},
+    {"reset", false, false, true, false, 0, &Reset},
     {"silent", false, false, false, false, 0, &Echo},
     {"stop", false, false, true, false, 0, &Stop},
     {"take-fd", false, false, true, false, 0, &TakeFd},

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ class FakeVm final : public VmView {
 // What the commands of the table act on.
 struct FakeHandlers {
   EventHub* events = nullptr;
+  std::function<void(std::function<void()>)> post;  // on the control loop
   // Completions of "hold", in order.
   mutable std::deque<qapi::Completion<json::Value>> held;
   mutable std::vector<std::string> calls;  // names, in order of execution
@@ -39,8 +41,8 @@ struct FakeHandlers {
 // "query-name": {}.  "echo": its arguments.  "fail": DeviceNotFound.  "hold": completes when the
 // test says so.  "release" (OOB): completes the first held one.  "oob" (OOB): {}.  "silent": no
 // success response.  "take-fd": the inode of the next descriptor.  "getfd", "closefd".
-// "stop": emits STOP, then returns.  "emit": emits "count" events.  "paused-only": legal in state
-// 0. "early": legal in preconfig.
+// "stop": emits STOP, then returns.  "reset": posts the emission of RESET, and returns.  "emit":
+// emits "count" events.  "paused-only": legal in state 0. "early": legal in preconfig.
 std::span<const qapi::BasicCommandEntry<FakeHandlers>> FakeCommands();
 
 }  // namespace davit::qmp::testing
