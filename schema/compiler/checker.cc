@@ -94,7 +94,7 @@ class Checker {
 
   void Define(Definition& definition) {
     const auto [it, inserted] = table_.try_emplace(definition.name, &definition);
-    if (inserted) return;
+    if (inserted || definition.implicit) return;  // implicit: its owner collides as well
     const Definition& other = *it->second;
     if (other.module == kNoModule) {
       Error(definition, fmt::format("{} is already defined", other.Describe()));
@@ -353,30 +353,49 @@ class Checker {
 
   void CheckDoc(const Definition& definition) {
     const DocComment& doc = *definition.doc;
-    std::set<std::string_view> features;
-    std::set<std::string_view> members;
-    CheckFeatureDocs(definition, definition.features, features);
+    const std::vector<const ModelMember*> members = DocumentedMembers(definition);
+    std::set<std::string_view> member_names;
+    std::vector<const ModelFeature*> features;
+    for (const ModelFeature& feature : definition.features) features.push_back(&feature);
+    for (const ModelMember* member : members) {
+      member_names.insert(member->name);
+      for (const ModelFeature& feature : member->features) features.push_back(&feature);
+    }
+    std::set<std::string_view> feature_names;
+    for (const ModelFeature* feature : features) feature_names.insert(feature->name);
+    CheckNoBogus(definition, doc.members, member_names, "member");
+    CheckNoBogus(definition, doc.features, feature_names, "feature");
+    for (const ModelFeature* feature : features) {
+      if (doc.FindFeature(feature->name) != nullptr) continue;
+      Error(definition, fmt::format("feature '{}' lacks documentation", feature->name));
+    }
+    if (IsDocException(definition)) return;
+    for (const ModelMember* member : members) {
+      if (doc.FindMember(member->name) != nullptr) continue;
+      Error(definition, fmt::format("{} lacks documentation",
+                                    DescribeMember(*member, MemberRole(definition), definition)));
+    }
+  }
+
+  // What the comment of a definition describes by "@name:".
+  static std::vector<const ModelMember*> DocumentedMembers(const Definition& definition) {
     const Definition* holder = &definition;
-    std::string_view role = "member";
-    if (definition.meta == Meta::kEnum) role = "value";
-    if (definition.meta == Meta::kAlternate) role = "branch";
     if (definition.meta == Meta::kUnion) holder = definition.base;
     if (definition.meta == Meta::kCommand || definition.meta == Meta::kEvent) {
       holder = definition.arguments;
     }
-    if (holder != nullptr && holder != &definition && !holder->implicit) holder = nullptr;
-    if (holder != nullptr) {
-      const auto& list = holder->meta == Meta::kAlternate ? holder->branches : holder->members;
-      for (const ModelMember& member : list) {
-        members.insert(member.name);
-        CheckFeatureDocs(definition, member.features, features);
-        if (doc.FindMember(member.name) != nullptr || IsDocException(definition)) continue;
-        Error(definition,
-              fmt::format("{} lacks documentation", DescribeMember(member, role, definition)));
-      }
+    std::vector<const ModelMember*> members;
+    if (holder == nullptr || (holder != &definition && !holder->implicit)) return members;
+    const bool alternate = holder->meta == Meta::kAlternate;
+    for (const ModelMember& member : alternate ? holder->branches : holder->members) {
+      members.push_back(&member);
     }
-    CheckNoBogus(definition, doc.members, members, "member");
-    CheckNoBogus(definition, doc.features, features, "feature");
+    return members;
+  }
+
+  static std::string_view MemberRole(const Definition& definition) {
+    if (definition.meta == Meta::kEnum) return "value";
+    return definition.meta == Meta::kAlternate ? "branch" : "member";
   }
 
   bool IsDocException(const Definition& definition) const {
@@ -384,17 +403,6 @@ class Checker {
       if (exception == definition.name) return true;
     }
     return false;
-  }
-
-  static void CheckFeatureDocs(const Definition& definition,
-                               const std::vector<ModelFeature>& features,
-                               std::set<std::string_view>& known) {
-    for (const ModelFeature& feature : features) {
-      known.insert(feature.name);
-      if (definition.doc->FindFeature(feature.name) == nullptr) {
-        Error(definition, fmt::format("feature '{}' lacks documentation", feature.name));
-      }
-    }
   }
 
   static void CheckNoBogus(const Definition& definition, const std::vector<DocPart>& parts,
