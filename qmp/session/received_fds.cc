@@ -21,7 +21,11 @@ Result<UniqueFd> ReceivedFds::Take(FdSpan message) {
   auto it = std::find_if(queue_.begin(), queue_.end(), [&](const Received& received) {
     return received.chunk >= message.first && received.chunk <= message.last;
   });
-  if (it == queue_.end()) it = queue_.begin();
+  if (it != queue_.end()) {
+    it = queue_.erase(queue_.begin(), it);
+  } else {
+    it = queue_.begin();
+  }
   if (it == queue_.end() || it->chunk > message.last) {
     return Fail("No file descriptor supplied via SCM_RIGHTS");
   }
