@@ -205,6 +205,13 @@ Status VmImpl::BuildKvm() {
   DAVIT_TRY(vm_->SetTssAddress(boot::kKvmTssBase));
   if (vm_->Capability(kvm::Cap::kX2apicApi) != 0) DAVIT_TRY(vm_->EnableX2apicIds());
   if (config_.overcommit.cpu_pm) DAVIT_TRY(vm_->DisableExits());
+  // Before the irqchip: its routing starts an SRCU grace period that a new slot would wait for.
+  uint32_t slot = 0;
+  for (const memory::Region& region : memory_.regions()) {
+    DAVIT_TRY(vm_->SetMemorySlot(slot++, region.base.value, region.size,
+                                 region.block->host_address() + region.block_offset,
+                                 region.block->readonly()));
+  }
   bool pit = false;
   if (options_.irqchip == IrqchipMode::kOn) {
     DAVIT_TRY(vm_->CreateIrqchip());
@@ -216,12 +223,6 @@ Status VmImpl::BuildKvm() {
       return Fail("kernel-irqchip=split is not supported by this host's KVM");
     }
     DAVIT_TRY(vm_->EnableSplitIrqchip(boot::kIoapicPins));
-  }
-  uint32_t slot = 0;
-  for (const memory::Region& region : memory_.regions()) {
-    DAVIT_TRY(vm_->SetMemorySlot(slot++, region.base.value, region.size,
-                                 region.block->host_address() + region.block_offset,
-                                 region.block->readonly()));
   }
   return {};
 }
