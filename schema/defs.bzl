@@ -49,7 +49,7 @@ def qapi_library(name, schema, srcs, prefix = "", namespace = "", defines = [], 
     native.filegroup(
         name = name + "_reference",
         srcs = [page],
-        visibility = visibility,
+        visibility = ["//visibility:public"],
     )
     cc_library(
         name = name,
