@@ -1,0 +1,215 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See app.h. Order of the set-up: monitors first, so that a manager can connect while the rest is
+// made; then character devices, the VM, the pid file; at last the parent of -daemonize may end.
+#include "daemon/app.h"
+
+#include <fmt/format.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "daemon/monitor_spec.h"
+#include "daemon/process/daemonize.h"
+#include "daemon/process/pidfile.h"
+#include "daemon/process/signals.h"
+#include "daemon/version.h"
+#include "qmp/handlers/event_bridge.h"
+#include "qmp/handlers/handlers.h"
+#include "qmp/transport/server.h"
+#include "tests/guest/probe/image.h"
+#include "vmm/backend/char/registry.h"
+#include "vmm/base/log.h"
+#include "vmm/io/asio_event_loop.h"
+#include "vmm/machine/vm.h"
+
+namespace davit::daemon {
+namespace {
+
+tl::unexpected<Error> At(const std::string& where, Error error) {
+  error.message = fmt::format("{}: {}", where, error.message);
+  return Fail(std::move(error));
+}
+
+// QMP's and the handlers' view of the parts. Before the VM exists no command can come: the loop
+// does not run yet.
+class App final : public control::EventSink, public control::ChardevControl, public qmp::VmView {
+ public:
+  explicit App(Options options)
+      : options_(std::move(options)),
+        loop_(io_),
+        chardevs_(loop_, {.notify =
+                              [](const std::string& text) {
+                                std::fprintf(stderr, "%s\n", text.c_str());
+                              }}),
+        commands_(qapi::Commands(), handlers_),
+        server_(io_, {kQmpMajor, kQmpMinor, kQmpMicro, kPackage}, commands_, *this) {}
+
+  ~App() override {
+    server_.Shutdown();
+    vm_.reset();
+  }
+
+  Status SetUp();
+  int Run() {
+    loop_.Run();
+    return exit_code_;
+  }
+
+  // control::EventSink
+  void Emit(const control::Event& event, std::chrono::system_clock::time_point when) override {
+    server_.events().Emit(qmp::ToQapiEvent(event), when);
+  }
+
+  // control::ChardevControl
+  std::vector<control::ChardevInfo> Chardevs() const override;
+  std::vector<std::string> Backends() const override;
+
+  // qmp::VmView
+  bool in_preconfig() const override { return vm_->in_preconfig(); }
+  unsigned run_state() const override { return static_cast<unsigned>(vm_->run_state()); }
+  std::string_view run_state_name() const override { return RunStateName(vm_->run_state()); }
+  bool running() const override { return vm_->run_state() == control::RunState::kRunning; }
+
+ private:
+  Status OpenMonitors();
+  Status OpenChardevs();
+  Status MakeVm();
+  Status WatchSignals();
+  bool IsMonitor(const std::string& chardev) const;
+
+  Options options_;
+  boost::asio::io_context io_{1};
+  io::AsioEventLoop loop_;
+  backend::ChardevRegistry chardevs_;
+  qapi::Handlers handlers_;  // filled when the VM is there
+  qmp::CommandTable commands_;
+  qmp::Server server_;
+  std::unique_ptr<control::VmControl> vm_;
+  std::unique_ptr<qmp::HandlerSet> handler_set_;
+  std::unique_ptr<TerminationSignals> signals_;
+  std::optional<PidFile> pidfile_;
+  int exit_code_ = 0;
+};
+
+bool App::IsMonitor(const std::string& chardev) const {
+  return std::any_of(options_.monitors.begin(), options_.monitors.end(),
+                     [&](const MonitorOption& monitor) { return monitor.chardev == chardev; });
+}
+
+Status App::OpenMonitors() {
+  for (const MonitorOption& monitor : options_.monitors) {
+    const auto chardev = std::find_if(
+        options_.chardevs.begin(), options_.chardevs.end(),
+        [&](const ChardevOption& option) { return option.spec.id == monitor.chardev; });
+    Status status = server_.AddMonitor(ToMonitorSpec(monitor, chardev->spec));
+    if (!status) return At(chardev->where, std::move(status).error());
+  }
+  return {};
+}
+
+Status App::OpenChardevs() {
+  for (const ChardevOption& option : options_.chardevs) {
+    if (IsMonitor(option.spec.id)) continue;
+    auto chardev = chardevs_.Create(option.spec);
+    if (!chardev) return At(option.where, std::move(chardev).error());
+  }
+  return {};
+}
+
+Status App::MakeVm() {
+  machine::MachineConfig config = std::move(options_.machine);
+  if (std::holds_alternative<std::monostate>(config.kernel) && config.type != "none") {
+    config.kernel = ProbeGuestImage();
+  }
+  machine::Deps deps{
+      .loop = loop_, .events = *this, .chardevs = &chardevs_, .exit = [this](int code) {
+        exit_code_ = code;
+        loop_.Stop();
+      }};
+  DAVIT_ASSIGN(vm_, machine::Vm::Create(std::move(config), std::move(deps)));
+  handler_set_ = std::make_unique<qmp::HandlerSet>(
+      qmp::HandlerDeps{*vm_,
+                       *this,
+                       server_.fd_sets(),
+                       {{kQmpMajor, kQmpMinor, kQmpMicro}, kPackage},
+                       CommandLineOptions()});
+  handlers_ = handler_set_->handlers();
+  return {};
+}
+
+Status App::WatchSignals() {
+  DAVIT_ASSIGN(signals_, TerminationSignals::Watch(loop_, [this](const std::string& what) {
+                 DAVIT_LOG_WARN("{}", what);
+                 vm_->Quit(control::ShutdownCause::kHostSignal);
+               }));
+  return {};
+}
+
+Status App::SetUp() {
+  std::optional<Daemonizer> daemonizer;
+  if (options_.daemonize) {
+    DAVIT_ASSIGN(daemonizer, Daemonizer::Fork());
+  }
+  if (!options_.pidfile.empty()) {
+    Result<PidFile> pidfile = PidFile::Create(options_.pidfile);
+    if (!pidfile) return At("-pidfile " + options_.pidfile, std::move(pidfile).error());
+    pidfile_ = std::move(*pidfile);
+  }
+  DAVIT_TRY(OpenMonitors());
+  DAVIT_TRY(OpenChardevs());
+  // From here on there are threads, and a signal ends the VM in good order.
+  TerminationSignals::Block();
+  DAVIT_TRY(MakeVm());
+  DAVIT_TRY(WatchSignals());
+  if (daemonizer) DAVIT_TRY(daemonizer->Detach());
+  return {};
+}
+
+std::vector<control::ChardevInfo> App::Chardevs() const {
+  std::vector<control::ChardevInfo> rows;
+  for (const backend::ChardevInfo& info : chardevs_.List()) {
+    rows.push_back({info.label, info.filename, info.frontend_open});
+  }
+  for (const qmp::MonitorInfo& info : server_.Monitors()) {
+    rows.push_back({info.label, info.filename, info.frontend_open});
+  }
+  return rows;
+}
+
+std::vector<std::string> App::Backends() const {
+  const auto names = backend::ChardevRegistry::BackendNames();
+  return {names.begin(), names.end()};
+}
+
+Status ConfigureLogging(const Options& options) {
+  LogConfig config;
+  config.file = options.log.file;
+  config.timestamps = options.log.timestamps;
+  if (options.log.guest_name) config.prefix = options.machine.name;
+  for (const std::string& item : options.log.items) {
+    if (item == "guest_errors") config.guest_errors = true;
+    if (item == "debug") config.level = "debug";
+    if (item == "info" && config.level != "debug") config.level = "info";
+  }
+  Status status = ConfigureLog(config);
+  if (!status) return At("-D " + options.log.file, std::move(status).error());
+  return {};
+}
+
+}  // namespace
+
+Result<int> RunApp(Options options) {
+  DAVIT_TRY(ConfigureLogging(options));
+  if (!options.process_name.empty()) prctl(PR_SET_NAME, options.process_name.c_str());
+  App app(std::move(options));
+  DAVIT_TRY(app.SetUp());
+  return app.Run();
+}
+
+}  // namespace davit::daemon

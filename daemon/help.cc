@@ -1,0 +1,118 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See help.h. Lists that tools read (machines, CPUs, accelerators) have QEMU's layout.
+#include "daemon/help.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "daemon/options/log_items.h"
+#include "daemon/options/table.h"
+#include "daemon/version.h"
+#include "schema/qapi/types.h"
+#include "vmm/backend/char/registry.h"
+#include "vmm/machine/vm.h"
+
+namespace davit::daemon {
+namespace {
+
+std::string VersionText() {
+  return fmt::format("{} (QMP and command line of QEMU emulator version {}.{}.{})\n", kPackage,
+                     kQmpMajor, kQmpMinor, kQmpMicro);
+}
+
+std::string Usage() {
+  std::string text = VersionText() + "usage: davitd [options]\n\n";
+  for (const OptionRow& row : OptionTable()) {
+    if (!row.listed) continue;
+    fmt::format_to(std::back_inserter(text), "-{}{}{}\n                {}\n", row.name,
+                   row.argument.empty() ? "" : " ", row.argument, row.help);
+  }
+  text +=
+      "\nWithout -kernel the built-in probe guest runs. One or two dashes begin an option.\n"
+      "Example: davitd -nographic -qmp unix:/tmp/qmp,server=on,wait=off\n";
+  return text;
+}
+
+std::string Machines() {
+  std::string text = "Supported machines are:\n";
+  for (const control::MachineTypeInfo& type : machine::KnownMachineTypes()) {
+    if (!type.alias.empty()) {
+      fmt::format_to(std::back_inserter(text), "{:<20} {} (alias of {})\n", type.alias,
+                     type.description, type.name);
+    }
+    fmt::format_to(std::back_inserter(text), "{:<20} {}{}\n", type.name, type.description,
+                   type.is_default ? " (default)" : "");
+  }
+  return text;
+}
+
+std::string Cpus() {
+  std::string text = "Available CPUs:\n";
+  for (const control::CpuDefinition& cpu : machine::KnownCpuDefinitions()) {
+    fmt::format_to(std::back_inserter(text), "x86 {}\n", cpu.name);
+  }
+  text += "\nRecognized CPUID flags:\n";
+  size_t column = 0;
+  for (const std::string& name : machine::KnownCpuFeatures()) {
+    if (column != 0 && column + name.size() + 1 > 76) {
+      text += '\n';
+      column = 0;
+    }
+    text += column == 0 ? "  " : " ";
+    text += name;
+    column += name.size() + 1;
+  }
+  return text + "\n";
+}
+
+std::string Objects() {
+  std::string text = "List of user creatable objects:\n";
+  for (std::string_view name : qapi::kObjectTypeNames) text += fmt::format("  {}\n", name);
+  return text;
+}
+
+std::string Chardevs() {
+  std::string text = "Available chardev backend types: \n";
+  for (std::string_view name : backend::ChardevRegistry::BackendNames()) {
+    text += fmt::format("  {}\n", name);
+  }
+  return text;
+}
+
+std::string LogItems() {
+  std::string text = "Log items (comma separated):\n";
+  for (const LogItem& item : kLogItems) text += fmt::format("{:<15} {}\n", item.name, item.help);
+  return text;
+}
+
+}  // namespace
+
+std::string HelpText(Show what, const Options&) {
+  switch (what) {
+    case Show::kHelp:
+      return Usage();
+    case Show::kVersion:
+      return VersionText();
+    case Show::kMachines:
+    case Show::kMachineProperties:
+      return Machines();
+    case Show::kCpus:
+      return Cpus();
+    case Show::kAccels:
+      return "Accelerators supported in davitd:\nkvm\n";
+    case Show::kDevices:
+      return "No device model can be added with -device yet.\n";
+    case Show::kObjects:
+      return Objects();
+    case Show::kChardevs:
+      return Chardevs();
+    case Show::kLogItems:
+      return LogItems();
+  }
+  return {};
+}
+
+}  // namespace davit::daemon

@@ -1,0 +1,44 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// davitd: one virtual machine, steered over QMP. Exit status: the VM's, or 1 with a line on stderr
+// when it could not be set up.
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "daemon/app.h"
+#include "daemon/help.h"
+#include "daemon/options/parse.h"
+
+namespace davit::daemon {
+namespace {
+
+int Complain(const std::string& message) {
+  std::fprintf(stderr, "davitd: %s\n", message.c_str());
+  return 1;
+}
+
+int Main(std::span<const char* const> arguments) {
+  Result<Options> options = ParseCommandLine(arguments);
+  if (!options) return Complain(options.error().message);
+  if (options->show) {
+    std::fputs(HelpText(*options->show, *options).c_str(), stdout);
+    return 0;
+  }
+  for (const std::string& warning : options->warnings) Complain(warning);
+  const Result<int> status = RunApp(std::move(*options));
+  return status ? *status : Complain(status.error().message);
+}
+
+}  // namespace
+}  // namespace davit::daemon
+
+int main(int argc, char** argv) {
+  try {
+    return davit::daemon::Main({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "davitd: internal error: %s\n", error.what());
+    return 1;
+  }
+}
