@@ -1,0 +1,144 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// davitd as a process: what it prints, how it ends, what it leaves behind. No guest code runs in
+// most of these; where a VM is made, /dev/kvm is needed.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "clients/lib/client.h"
+#include "tests/support/process.h"
+#include "tests/support/vm.h"
+
+namespace davit::testing {
+namespace {
+
+RunResult Davitd(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), DavitdPath());
+  return RunCommand(arguments);
+}
+
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+TEST(CommandLineTest, MistakesAreOneLineOnStderrAndStatusOne) {
+  const RunResult unknown = Davitd({"-foo"});
+  EXPECT_EQ(unknown.status, 1);
+  EXPECT_EQ(unknown.err, "davitd: -foo: unknown option\n");
+  EXPECT_EQ(unknown.out, "");
+  EXPECT_EQ(Davitd({"-smp", "2,foo=3"}).err,
+            "davitd: -smp 2,foo=3: Parameter 'smp.foo' is unexpected\n");
+}
+
+TEST(CommandLineTest, WhatIsAskedForGoesToStdout) {
+  for (const char* topic : {"-machine", "-cpu", "-object", "-chardev", "-device", "-accel", "-d"}) {
+    const RunResult result = Davitd({topic, "help"});
+    EXPECT_EQ(result.status, 0) << topic;
+    EXPECT_FALSE(result.out.empty()) << topic;
+    EXPECT_EQ(result.err, "") << topic;
+  }
+  EXPECT_NE(Davitd({"-version"}).out.find("QEMU emulator version 7.2.0"), std::string::npos);
+  EXPECT_NE(Davitd({"-machine", "help"}).out.find("microvm"), std::string::npos);
+  EXPECT_NE(Davitd({"-help"}).out.find("-qmp DEV"), std::string::npos);
+}
+
+TEST(CommandLineTest, SetUpFailuresNameTheOption) {
+  EXPECT_TRUE(Davitd({"-qmp", "unix:/nonexistent/q,server=on,wait=off"})
+                  .err.starts_with("davitd: -qmp unix:/nonexistent/q,server=on,wait=off: "));
+  EXPECT_EQ(Davitd({"-pidfile", "/nonexistent/p"}).err,
+            "davitd: -pidfile /nonexistent/p: cannot create PID file: Could not create "
+            "'/nonexistent/p': No such file or directory\n");
+  EXPECT_TRUE(Davitd({"-D", "/nonexistent/log"}).err.starts_with("davitd: -D /nonexistent/log: "));
+}
+
+class VmProcessTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = WhyNoKvm(); !why.empty()) GTEST_SKIP() << why;
+  }
+};
+
+TEST_F(VmProcessTest, ProbeGuestSpeaksOnTheSerialPortAndQuitEndsTheProcess) {
+  auto vm = Vm::Start({});
+  ASSERT_TRUE(vm) << vm.error();
+  EXPECT_EQ((*vm)->RunState(), "running");
+  EXPECT_TRUE((*vm)->serial().WaitFor("probe", milliseconds(20'000)));
+  ASSERT_TRUE((*vm)->qmp().Execute("quit"));
+  const auto event = (*vm)->qmp().WaitEvent("SHUTDOWN");
+  ASSERT_TRUE(event) << event.error();
+  EXPECT_EQ(event->data["reason"], json::Value("host-qmp-quit"));
+  EXPECT_EQ((*vm)->process().Wait(milliseconds(10'000)).value_or(-1), 0);
+  EXPECT_EQ((*vm)->process().Stderr(), "");
+}
+
+TEST_F(VmProcessTest, SignalEndsTheVmInGoodOrder) {
+  TempDir dir;
+  const std::string qmp = dir.File("q");
+  const std::string pidfile = dir.File("pid");
+  auto vm = Vm::Start(
+      {.args = {"-S", "-qmp", "unix:" + qmp + ",server=on,wait=off", "-pidfile", pidfile}});
+  ASSERT_TRUE(vm) << vm.error();
+  // The monitor that Vm uses has answered, so the other one listens too.
+  auto client = client::Client::Connect("unix:" + qmp);
+  ASSERT_TRUE(client) << client.error();
+  Process& process = (*vm)->process();
+  EXPECT_EQ(ReadFile(pidfile), std::to_string(process.pid()) + "\n");
+  struct stat info {};
+  ASSERT_EQ(stat(qmp.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  process.Signal(SIGTERM);
+  const auto event = (*client)->WaitEvent("SHUTDOWN");
+  ASSERT_TRUE(event) << event.error();
+  EXPECT_EQ(event->data["reason"], json::Value("host-signal"));
+  EXPECT_EQ(process.Wait(milliseconds(10'000)).value_or(-1), 0);
+  EXPECT_NE(process.Stderr().find("terminating on signal 15 from pid"), std::string::npos);
+  EXPECT_FALSE(Exists(qmp));
+  EXPECT_FALSE(Exists(pidfile));
+}
+
+TEST_F(VmProcessTest, DaemonIsReadyWhenItsParentEnds) {
+  TempDir dir;
+  const std::string qmp = dir.File("q");
+  const std::string pidfile = dir.File("pid");
+  const RunResult started = Davitd(
+      {"-S", "-daemonize", "-qmp", "unix:" + qmp + ",server=on,wait=off", "-pidfile", pidfile});
+  ASSERT_EQ(started.status, 0) << started.err;
+  const pid_t pid = std::stoi(ReadFile(pidfile));
+  auto client = client::Client::Connect("unix:" + qmp);
+  ASSERT_TRUE(client) << client.error();
+  EXPECT_TRUE((*client)->Execute("query-status"));
+  EXPECT_EQ(getsid(pid) == getsid(0), false);
+  ASSERT_TRUE((*client)->Execute("quit"));
+  EXPECT_TRUE((*client)->WaitEvent("SHUTDOWN"));
+  // End of file comes when the process has closed the socket, its last act but one.
+  EXPECT_FALSE((*client)->ReadLine(milliseconds(10'000)));
+}
+
+TEST_F(VmProcessTest, DaemonThatCannotStartSaysSoToItsCaller) {
+  TempDir dir;
+  const RunResult result =
+      Davitd({"-daemonize", "-kernel", dir.File("missing"), "-pidfile", dir.File("pid")});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_NE(result.err.find(dir.File("missing")), std::string::npos) << result.err;
+  EXPECT_FALSE(Exists(dir.File("pid")));
+}
+
+TEST_F(VmProcessTest, PreconfigServesQmpBeforeTheMachineExists) {
+  auto vm = Vm::Start({.args = {"--preconfig"}});
+  ASSERT_TRUE(vm) << vm.error();
+  EXPECT_EQ((*vm)->RunState(), "prelaunch");
+  const auto refused = (*vm)->qmp().Execute("query-cpus-fast");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "The command 'query-cpus-fast' is permitted only after machine initialization has "
+            "completed");
+  ASSERT_TRUE((*vm)->qmp().Execute("x-exit-preconfig"));
+  EXPECT_TRUE((*vm)->serial().WaitFor("probe", milliseconds(20'000)));
+  EXPECT_EQ((*vm)->RunState(), "running");
+}
+
+}  // namespace
+}  // namespace davit::testing
