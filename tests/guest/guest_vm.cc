@@ -24,6 +24,10 @@ bool Has(const Args& args, std::string_view option) {
 
 }  // namespace
 
+std::string ProbeFile(const std::string& name) {
+  return Environment("DAVIT_PROBE_DIR", "bazel-bin/tests/guest/probe") + "/" + name;
+}
+
 bool VmmIsQemu() { return Name(DavitdPath()).starts_with("qemu"); }
 
 Args GuestArgs(const Args& more, const std::string& machine_options) {
@@ -40,9 +44,11 @@ Args GuestArgs(const Args& more, const std::string& machine_options) {
 std::unique_ptr<Vm> StartProbe(const Args& more, const std::string& machine_options) {
   VmOptions options;
   options.args = GuestArgs(more, machine_options);
-  if (VmmIsQemu() && !Has(more, "-kernel")) {
+  // The built-in guest takes no -append, -initrd or -dtb (as QEMU's firmware takes none).
+  const bool needs_kernel = Has(more, "-append") || Has(more, "-initrd") || Has(more, "-dtb");
+  if (!Has(more, "-kernel") && (needs_kernel || VmmIsQemu())) {
     options.args.insert(options.args.end(),
-                        {"-kernel", Environment("DAVIT_PROBE_ELF", "probe.elf")});
+                        {"-kernel", ProbeFile(VmmIsQemu() ? "probe.elf" : "probe.bzImage")});
   }
   auto vm = Vm::Start(std::move(options));
   if (!vm) {

@@ -21,6 +21,9 @@ inline constexpr milliseconds kReplyTime{20'000};  // a line from a guest that r
 
 bool VmmIsQemu();
 
+// The probe guest as a file: "probe.elf" or "probe.bzImage".
+std::string ProbeFile(const std::string& name);
+
 using Args = std::vector<std::string>;
 
 // The arguments common to all guests, then `more`. machine_options as in ",kernel-irqchip=split".

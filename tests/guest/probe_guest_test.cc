@@ -125,9 +125,7 @@ TEST_F(ProbeGuest, DumpedTreeIsWhatTheGuestSees) {
 }
 
 TEST_F(ProbeGuest, EntersByPvhWhenTheKernelIsAnElf) {
-  const char* elf = std::getenv("DAVIT_PROBE_ELF");
-  ASSERT_NE(elf, nullptr);
-  auto vm = StartProbe({"-kernel", elf, "-append", "by pvh"});
+  auto vm = StartProbe({"-kernel", ProbeFile("probe.elf"), "-append", "by pvh"});
   ASSERT_NE(vm, nullptr);
   EXPECT_CONTAINS(vm->serial().transcript(), "boot: pvh");
   EXPECT_CONTAINS(vm->serial().transcript(), "command line: by pvh");

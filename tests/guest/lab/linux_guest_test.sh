@@ -39,17 +39,17 @@ lab_initramfs "$work/initramfs" "$init" "$kernel"
 if [ "$mode" = direct ]; then
   mkdir "$work/guest"
   ln -s "$kernel/vmlinuz" "$kernel/vmlinux" "$work/initramfs" "$work/guest/"
-  DAVIT_DAVITD=$davitd DAVIT_GUEST_DIR=$work/guest DAVIT_PROBE_ELF=$probe \
+  DAVIT_DAVITD=$davitd DAVIT_GUEST_DIR=$work/guest DAVIT_PROBE_DIR=$(dirname "$probe") \
     "$cases" --gtest_filter="$filter" --gtest_output="xml:$xml"
   exit
 fi
 
 tree=$work/tree
 for program in "$cases" "$davitd"; do lab_add_program "$tree" "$program"; done
-cp -L "$probe" "$work/initramfs" "$kernel/vmlinuz" "$kernel/vmlinux" "$tree/lab/"
+cp -L "$(dirname "$probe")"/probe.{elf,bzImage} "$work/initramfs" "$kernel/vmlinuz" "$kernel/vmlinux" "$tree/lab/"
 cat >"$tree/lab/run" <<RUN
 #!/bin/sh
-export DAVIT_DAVITD=/lab/$(basename "$davitd") DAVIT_GUEST_DIR=/lab DAVIT_PROBE_ELF=/lab/$(basename "$probe")
+export DAVIT_DAVITD=/lab/$(basename "$davitd") DAVIT_GUEST_DIR=/lab DAVIT_PROBE_DIR=/lab
 ./$(basename "$cases") --gtest_color=no --gtest_filter='$filter' --gtest_output=xml:/lab/result.xml
 status=\$?
 echo "lab: xml"
