@@ -163,6 +163,7 @@ Status App::SetUp() {
   }
   DAVIT_TRY(OpenMonitors());
   DAVIT_TRY(OpenChardevs());
+  server_.GreetWaitingClients();
   // From here on there are threads, and a signal ends the VM in good order.
   TerminationSignals::Block();
   DAVIT_TRY(MakeVm());

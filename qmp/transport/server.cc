@@ -48,6 +48,7 @@ class Server::Impl {
 
   Status AddMonitor(const MonitorSpec& spec);
   Status AddClient(Stream stream, bool pretty, const std::string& label);
+  void GreetWaitingClients();
   std::vector<MonitorInfo> Monitors() const;
   void Shutdown(std::chrono::milliseconds timeout);
 
@@ -150,6 +151,17 @@ Status Server::Impl::AddClient(Stream stream, bool pretty, const std::string& la
   return {};
 }
 
+void Server::Impl::GreetWaitingClients() {
+  for (const Monitor& monitor : monitors_) {
+    for (const auto& listener : monitor.listeners) {
+      // An error comes up again when the listener has its turn.
+      for (auto client = listener->AcceptOne(); client && *client; client = listener->AcceptOne()) {
+        listener->Hand(std::move(*client));
+      }
+    }
+  }
+}
+
 bool Server::Impl::HasClient(const std::string& label) const {
   for (const auto& [id, client] : clients_) {
     if (client->label() == label) return true;
@@ -219,6 +231,7 @@ Status Server::AddMonitor(const MonitorSpec& spec) { return impl_->AddMonitor(sp
 Status Server::AddStream(UniqueFd in, UniqueFd out, bool pretty, std::string label) {
   return impl_->AddClient({std::move(in), std::move(out)}, pretty, label);
 }
+void Server::GreetWaitingClients() { impl_->GreetWaitingClients(); }
 EventHub& Server::events() { return impl_->events(); }
 FdSets& Server::fd_sets() { return impl_->fd_sets(); }
 std::vector<MonitorInfo> Server::Monitors() const { return impl_->Monitors(); }

@@ -57,6 +57,10 @@ class Server {
   // A client on connected descriptors; both may be the same file. Takes them over.
   Status AddStream(UniqueFd in, UniqueFd out, bool pretty, std::string label);
 
+  // Takes the clients that are waiting at the monitors now, and greets them at once. What they send
+  // is read when the io_context runs: for the time of a long set-up.
+  void GreetWaitingClients();
+
   EventHub& events();
   FdSets& fd_sets();
   std::vector<MonitorInfo> Monitors() const;

@@ -267,6 +267,20 @@ TEST_F(ServerTest, WaitReturnsWithTheFirstClient) {
   EXPECT_EQ(Read(client).substr(0, 7), "{\"QMP\":");
 }
 
+TEST_F(ServerTest, WaitingClientsAreGreetedWithoutTheLoopAndReadWithIt) {
+  ASSERT_TRUE(server_->AddMonitor(Unix()));
+  const UniqueFd client = Connect();
+  ASSERT_GT(send(client.get(), kNegotiate, sizeof kNegotiate - 1, MSG_NOSIGNAL), 0);
+  server_->GreetWaitingClients();
+  char buffer[512];
+  const ssize_t n = recv(client.get(), buffer, sizeof buffer, MSG_DONTWAIT);
+  ASSERT_GT(n, 0);
+  const std::string_view greeting(buffer, static_cast<size_t>(n));
+  EXPECT_TRUE(greeting.starts_with("{\"QMP\":") && greeting.ends_with("}\r\n")) << greeting;
+  EXPECT_EQ(recv(client.get(), buffer, sizeof buffer, MSG_DONTWAIT), -1);
+  EXPECT_EQ(Read(client), kEmpty);
+}
+
 TEST_F(ServerTest, StreamOfPipes) {
   int in[2];
   int out[2];
