@@ -44,6 +44,7 @@ def qapi_library(name, schema, srcs, prefix = "", namespace = "", defines = [], 
                        (["--namespace " + namespace] if namespace else []) +
                        ["--define " + d for d in defines]),
         message = "Compiling QAPI schema",
+        visibility = visibility,
         tools = ["//schema/compiler:qapi-compiler"],
     )
     native.filegroup(

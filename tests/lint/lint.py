@@ -6,6 +6,7 @@
 Each check is a function of a Tree (files and their text) that yields findings, so that
 lint_test.py can show on small trees that it finds what it should.
 """
+import concurrent.futures
 import os
 import re
 import subprocess
@@ -194,6 +195,25 @@ def check_format(tree):
         for line in run.stderr.split("\n"):
             if "warning:" in line or "error:" in line:
                 yield line
+
+
+def check_tidy(tree):
+    """clang-tidy on the product's code; generated headers are in the runfiles (the working folder)."""
+    files = [p for p in tree.code() if p.endswith(".cc") and not p.endswith("_test.cc")
+             and not p.startswith(("tests/", ".bazel/"))]
+    flags = ["-std=c++20", "-I.", "-I" + os.getcwd(), "-Wno-everything",
+             "-DSPDLOG_COMPILED_LIB", "-DSPDLOG_FMT_EXTERNAL", "-DBOOST_ASIO_NO_DEPRECATED",
+             "-DBOOST_ASIO_SEPARATE_COMPILATION"]
+
+    def run(path):
+        return subprocess.run(["clang-tidy-14", "--quiet", path, "--"] + flags, cwd=tree.root,
+                              capture_output=True, text=True, check=False).stdout
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for output in pool.map(run, files):
+            for line in output.split("\n"):
+                if re.search(r": (warning|error): ", line):
+                    yield line
 
 
 def check_shell(tree):
