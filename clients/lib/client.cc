@@ -124,6 +124,11 @@ Result<std::optional<Event>> Client::NextEvent(milliseconds timeout) {
     if (!WaitFor(fd_.get(), POLLIN, deadline)) return std::optional<Event>();
     DAVIT_TRY(Fill());
   }
+  return TakeEvent();
+}
+
+std::optional<Event> Client::TakeEvent() {
+  if (events_.empty()) return std::nullopt;
   std::optional<Event> event = std::move(events_.front());
   events_.pop_front();
   return event;

@@ -72,6 +72,8 @@ class Client {
 
   // The next queued event, or one that arrives within the time; nullopt when none did.
   Result<std::optional<Event>> NextEvent(milliseconds timeout);
+  // The next event that was read already, if any.
+  std::optional<Event> TakeEvent();
   // Drops events until one of that name comes. Error: deadline, lost connection.
   Result<Event> WaitEvent(std::string_view name, milliseconds timeout = kDefaultTimeout);
 

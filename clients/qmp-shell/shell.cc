@@ -4,6 +4,7 @@
 // See shell.h.
 #include "clients/qmp-shell/shell.h"
 
+#include <algorithm>
 #include <charconv>
 #include <ostream>
 #include <sstream>
@@ -100,6 +101,7 @@ Shell::Outcome Shell::ExecuteQmp(std::string_view line) {
 }
 
 Shell::Outcome Shell::SendMessage(std::string_view line) {
+  recent_events_.clear();
   if (Status sent = client_->SendRaw(std::string(line) + "\n"); !sent) return Report(sent.error());
   for (;;) {
     Result<json::Value> reply = client_->ReadMessage();
@@ -136,7 +138,9 @@ Shell::Outcome Shell::Send(const Command& command) {
     if (!command.arguments.empty()) message.Set("arguments", command.arguments);
     Print(message);
   }
+  recent_events_.clear();
   Result<json::Value> value = client_->Execute(command);
+  PrintQueuedEvents();  // those that came before the reply
   if (!value) {
     // quit may close the connection before its reply is read.
     if (command.name == "quit" && !client_->Pump()) return Outcome::kLost;
@@ -179,6 +183,13 @@ Shell::Outcome Shell::WaitEvent(const std::vector<Word>& words) {
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), seconds);
     if (ec != std::errc() || end != text.data() + text.size() || seconds < 0) return usage();
   }
+  const std::string& name = words[1].text;
+  // One that came since the last command was sent has been printed already.
+  const auto seen = std::find(recent_events_.begin(), recent_events_.end(), name);
+  if (seen != recent_events_.end()) {
+    recent_events_.erase(recent_events_.begin(), seen + 1);
+    return Outcome::kOk;
+  }
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
   for (;;) {
     const auto left = std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(
@@ -187,11 +198,14 @@ Shell::Outcome Shell::WaitEvent(const std::vector<Word>& words) {
     if (!event) return Report(event.error());
     if (!*event) {
       return Report(Error{ErrorCode::kGeneric,
-                          "no event " + words[1].text + " within " + std::to_string(seconds) + " s",
+                          "no event " + name + " within " + std::to_string(seconds) + " s",
                           {}});
     }
     PrintEvent(**event);
-    if ((*event)->name == words[1].text) return Outcome::kOk;
+    if ((*event)->name == name) {
+      recent_events_.clear();
+      return Outcome::kOk;
+    }
   }
 }
 
@@ -203,15 +217,18 @@ Shell::Outcome Shell::Report(const Error& error) {
 
 Shell::Outcome Shell::PrintEvents() {
   const Status pumped = client_->Pump();
-  for (;;) {
-    Result<std::optional<Event>> event = client_->NextEvent(milliseconds(0));
-    if (!event || !*event) break;
-    PrintEvent(**event);
-  }
+  PrintQueuedEvents();
   return pumped ? Outcome::kOk : Outcome::kLost;
 }
 
-void Shell::PrintEvent(const Event& event) { Print(json::Value(event.message)); }
+void Shell::PrintQueuedEvents() {
+  while (std::optional<Event> event = client_->TakeEvent()) PrintEvent(*event);
+}
+
+void Shell::PrintEvent(const Event& event) {
+  Print(json::Value(event.message));
+  recent_events_.push_back(event.name);
+}
 
 void Shell::Print(const json::Value& value) {
   out_ << (options_.pretty ? json::WritePretty(value) : json::Write(value)) << "\n" << std::flush;

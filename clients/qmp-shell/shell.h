@@ -60,6 +60,7 @@ class Shell {
   Outcome Report(const Error& error);
   void Print(const json::Value& value);
   void PrintEvent(const Event& event);
+  void PrintQueuedEvents();
 
   std::unique_ptr<Client> client_;
   ShellOptions options_;
@@ -67,6 +68,8 @@ class Shell {
   SchemaModel schema_;
   std::vector<std::string> hmp_phrases_;
   int64_t cpu_index_ = 0;  // HMP "cpu N"
+  // Printed since the last command was sent and not yet taken by wait-event.
+  std::vector<std::string> recent_events_;
 };
 
 }  // namespace davit::client

@@ -45,9 +45,10 @@ TEST_F(ShellTest, CommandPrintsItsReturnAndTheEventsThatCame) {
   Say(R"({"timestamp": {"seconds": 1, "microseconds": 2}, "event": "STOP"})");
   Say(R"({"return": {}, "id": 1})");
   EXPECT_EQ(shell_->Execute("stop"), Shell::Outcome::kOk);
+  // In the order in which they came.
   EXPECT_EQ(out_.str(),
-            "{\"return\": {}}\n"
-            "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"STOP\"}\n");
+            "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"STOP\"}\n"
+            "{\"return\": {}}\n");
 }
 
 TEST_F(ShellTest, ErrorReplyIsPrintedAndFails) {
@@ -94,6 +95,15 @@ TEST_F(ShellTest, HmpLearnsItsCommandsFromTheHelp) {
 TEST_F(ShellTest, WaitEventFailsWhenItDoesNotCome) {
   Start({});
   Say(R"({"timestamp": {"seconds": 1, "microseconds": 2}, "event": "STOP"})");
+  EXPECT_EQ(shell_->Execute("wait-event STOP 0"), Shell::Outcome::kOk);
+  EXPECT_EQ(shell_->Execute("wait-event STOP 0"), Shell::Outcome::kFailed);
+}
+
+TEST_F(ShellTest, WaitEventTakesOneThatCameWithTheLastCommand) {
+  Start({});
+  Say(R"({"timestamp": {"seconds": 1, "microseconds": 2}, "event": "STOP"})");
+  Say(R"({"return": {}, "id": 1})");
+  shell_->Execute("stop");
   EXPECT_EQ(shell_->Execute("wait-event STOP 0"), Shell::Outcome::kOk);
   EXPECT_EQ(shell_->Execute("wait-event STOP 0"), Shell::Outcome::kFailed);
 }
