@@ -74,10 +74,14 @@ void RouteIsa(uint32_t irq, uint8_t vector) {
   Route(source.gsi, source.level, source.active_low, vector);
 }
 
+// The selector register of the generic event device: reading clears it, bit 1 is the button.
+void ReadEvents() {
+  if ((Mmio<uint32_t>(acpi_info.ged_registers) & 0x2) != 0) power_button = true;
+}
+
 void HandleEvent() {
   event_interrupts = event_interrupts + 1;
-  // The selector register of the generic event device: reading clears it, bit 1 is the button.
-  if ((Mmio<uint32_t>(acpi_info.ged_registers) & 0x2) != 0) power_button = true;
+  ReadEvents();
 }
 
 void SendIpi(uint32_t apic_id, uint32_t command) {
@@ -140,6 +144,9 @@ void InitInterrupts() {
     Route(acpi_info.ged_gsi, false, false, kEventVector);
   }
   EnableSerialInterrupt();
+  // A button pressed since the reset left its bit, but its edge met a masked pin. Counted as no
+  // interrupt.
+  ReadEvents();
 }
 
 uint64_t Ticks() { return ticks; }
