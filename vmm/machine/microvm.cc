@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <utility>
 
 #include "vmm/boot/acpi/acpi.h"
@@ -28,6 +29,14 @@ namespace davit::machine {
 namespace {
 
 using control::ShutdownCause;
+
+// Linux on hardware-reduced ACPI without EFI restarts by a jump to F000:FFF0 in real mode, where a
+// PC has its firmware. There is none here: the place holds `mov al, 0xfe; out 0x64, al; cli; hlt;
+// jmp $-2`.
+constexpr uint64_t kRealModeRestart = 0xffff0;
+constexpr std::array<uint8_t, 8> kRestartCode = {0xb0, 0xfe, 0xe6, 0x64, 0xfa, 0xf4, 0xeb, 0xfc};
+static_assert(kRealModeRestart + kRestartCode.size() <=
+              boot::kAcpiTablesBase + boot::kAcpiTablesSize);
 
 class Microvm final : public Board {
  public:
@@ -241,6 +250,9 @@ Result<std::optional<boot::BootEntry>> Microvm::Reset() {
     DAVIT_ASSIGN(const boot::AcpiImage image, boot::BuildAcpi(Acpi()));
     DAVIT_TRY(boot::WriteAcpi(deps_.memory, image));
     request.rsdp = image.rsdp;
+  }
+  if (deps_.memory.Contains({kRealModeRestart}, kRestartCode.size())) {
+    DAVIT_TRY(deps_.memory.Write({kRealModeRestart}, std::as_bytes(std::span(kRestartCode))));
   }
   DAVIT_ASSIGN(boot::LoadedKernel loaded, boot::LoadKernel(deps_.memory, request));
   device_tree_ = std::move(loaded.fdt_blob);
