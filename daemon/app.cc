@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -77,6 +78,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   bool running() const override { return vm_->run_state() == control::RunState::kRunning; }
 
  private:
+  void MakeSocketPathsAbsolute();
   Status OpenMonitors();
   Status OpenChardevs();
   Status MakeVm();
@@ -100,6 +102,16 @@ class App final : public control::EventSink, public control::ChardevControl, pub
 bool App::IsMonitor(const std::string& chardev) const {
   return std::any_of(options_.monitors.begin(), options_.monitors.end(),
                      [&](const MonitorOption& monitor) { return monitor.chardev == chardev; });
+}
+
+// Sockets are unlinked at the end, when a daemon has another working directory.
+void App::MakeSocketPathsAbsolute() {
+  for (ChardevOption& chardev : options_.chardevs) {
+    auto* socket = std::get_if<backend::SocketSpec>(&chardev.spec.backend);
+    if (socket == nullptr) continue;
+    auto* address = std::get_if<backend::UnixAddress>(&socket->address);
+    if (address != nullptr) address->path = std::filesystem::absolute(address->path).string();
+  }
 }
 
 Status App::OpenMonitors() {
@@ -155,6 +167,7 @@ Status App::SetUp() {
   std::optional<Daemonizer> daemonizer;
   if (options_.daemonize) {
     DAVIT_ASSIGN(daemonizer, Daemonizer::Fork());
+    MakeSocketPathsAbsolute();
   }
   if (!options_.pidfile.empty()) {
     Result<PidFile> pidfile = PidFile::Create(options_.pidfile);

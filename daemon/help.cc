@@ -49,6 +49,17 @@ std::string Machines() {
   return text;
 }
 
+std::string MachineProperties(const std::string& type) {
+  const auto properties = machine::KnownMachineProperties(type);
+  if (!properties) return properties.error().message + "\n";
+  std::string text = fmt::format("{}-machine options:\n", type);
+  for (const machine::MachineProperty& property : *properties) {
+    const std::string left = fmt::format("  {}=<{}>", property.name, property.type);
+    fmt::format_to(std::back_inserter(text), "{:<24} - {}\n", left, property.help);
+  }
+  return text;
+}
+
 std::string Cpus() {
   std::string text = "Available CPUs:\n";
   for (const control::CpuDefinition& cpu : machine::KnownCpuDefinitions()) {
@@ -90,15 +101,16 @@ std::string LogItems() {
 
 }  // namespace
 
-std::string HelpText(Show what, const Options&) {
+std::string HelpText(Show what, const Options& options) {
   switch (what) {
     case Show::kHelp:
       return Usage();
     case Show::kVersion:
       return VersionText();
     case Show::kMachines:
-    case Show::kMachineProperties:
       return Machines();
+    case Show::kMachineProperties:
+      return MachineProperties(options.machine.type);
     case Show::kCpus:
       return Cpus();
     case Show::kAccels:

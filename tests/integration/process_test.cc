@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <fstream>
+#include <filesystem>
 
 #include "clients/lib/client.h"
 #include "tests/support/process.h"
@@ -42,6 +42,8 @@ TEST(CommandLineTest, WhatIsAskedForGoesToStdout) {
   }
   EXPECT_NE(Davitd({"-version"}).out.find("QEMU emulator version 7.2.0"), std::string::npos);
   EXPECT_NE(Davitd({"-machine", "help"}).out.find("microvm"), std::string::npos);
+  EXPECT_NE(Davitd({"-machine", "microvm,help"}).out.find("  pit=<OnOffAuto>        - "),
+            std::string::npos);
   EXPECT_NE(Davitd({"-help"}).out.find("-qmp DEV"), std::string::npos);
 }
 
@@ -115,6 +117,20 @@ TEST_F(VmProcessTest, DaemonIsReadyWhenItsParentEnds) {
   EXPECT_TRUE((*client)->WaitEvent("SHUTDOWN"));
   // End of file comes when the process has closed the socket, its last act but one.
   EXPECT_FALSE((*client)->ReadLine(milliseconds(10'000)));
+}
+
+TEST_F(VmProcessTest, DaemonRemovesASocketThatHadARelativePath) {
+  TempDir dir;
+  const RunResult started =
+      RunCommand({"env", "-C", dir.path(), std::filesystem::absolute(DavitdPath()), "-S",
+                  "-daemonize", "-qmp", "unix:q,server=on,wait=off"});
+  ASSERT_EQ(started.status, 0) << started.err;
+  auto client = client::Client::Connect("unix:" + dir.File("q"));
+  ASSERT_TRUE(client) << client.error();
+  ASSERT_TRUE((*client)->Execute("quit"));
+  EXPECT_TRUE((*client)->WaitEvent("SHUTDOWN"));
+  EXPECT_FALSE((*client)->ReadLine(milliseconds(10'000)));  // end of file
+  EXPECT_FALSE(Exists(dir.File("q")));
 }
 
 TEST_F(VmProcessTest, DaemonThatCannotStartSaysSoToItsCaller) {

@@ -9,6 +9,9 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "vmm/base/error.h"
 #include "vmm/control/events.h"
@@ -48,6 +51,13 @@ class Vm {
 // What -machine help and -cpu help list; needs no VM.
 std::vector<control::MachineTypeInfo> KnownMachineTypes();
 std::vector<control::CpuDefinition> KnownCpuDefinitions();
+struct MachineProperty {
+  std::string_view name;
+  std::string_view type;  // as QEMU names it: "bool", "OnOffAuto", "string"
+  std::string_view help;
+};
+// The properties of -machine NAME, sorted. Error: no such machine.
+Result<std::vector<MachineProperty>> KnownMachineProperties(const std::string& name);
 // Every CPU feature flag name that -cpu takes, sorted.
 std::vector<std::string> KnownCpuFeatures();
 
