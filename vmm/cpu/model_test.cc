@@ -109,6 +109,16 @@ TEST(CpuModel, ErrorsAreWordedAsQemus) {
             "Host doesn't support requested features\n");
 }
 
+TEST(CpuModel, WhatDavitLacksIsRefusedAndWhatItAlwaysDoesIsTaken) {
+  EXPECT_EQ(ErrorOf("host,host-phys-bits=on,host-cache-info=on,migratable=on"), "no error");
+  EXPECT_EQ(ErrorOf("host,host-phys-bits=off"),
+            "can't apply global host-x86_64-cpu.host-phys-bits=off: Property "
+            "'host-x86_64-cpu.host-phys-bits' cannot be 'off': not supported");
+  EXPECT_EQ(ErrorOf("host,hv-relaxed"),
+            "can't apply global host-x86_64-cpu.hv-relaxed=on: Property "
+            "'host-x86_64-cpu.hv-relaxed' is not supported");
+}
+
 TEST(CpuModel, HostHasWhatKvmHas) {
   auto model = BuildModel("host", IntelHost());
   ASSERT_TRUE(model) << model.error();

@@ -63,6 +63,37 @@ constexpr NumberProperty kNumbers[] = {
     {"stepping", &ModelText::stepping, 0, 15},   {"phys-bits", &ModelText::phys_bits, 32, 52},
 };
 
+// Properties that QEMU has and that have one value here.
+struct FixedProperty {
+  const char* name;
+  bool value;
+};
+constexpr FixedProperty kFixed[] = {
+    {"host-phys-bits", true},   // KVM's table has the host's
+    {"host-cache-info", true},  // likewise
+    {"l3-cache", true},           {"hv-passthrough", false},
+    {"hv-enforce-cpuid", false},  {"full-cpuid-auto-level", true},
+    {"tcg-cpuid", false},         {"cpuid-0xb", true},
+    {"vmware-cpuid-freq", false}, {"kvm-no-smi-migration", false},
+    {"fill-mtrr-mask", true},
+};
+
+Status CheckFixed(const ModelText& out, const FixedProperty& property, bool on) {
+  if (on == property.value) return {};
+  return Fail(fmt::format("Property '{}.{}' cannot be '{}': not supported", out.type_name(),
+                          property.name, on ? "on" : "off"));
+}
+
+// Enlightenments and tunables of QEMU that davit has nothing for.
+bool KnownButUnsupported(const std::string& name) {
+  static constexpr const char* kNames[] = {
+      "tsc-frequency", "lbr-fmt",   "ucode-rev",  "host-phys-bits-limit", "level-func7",
+      "xlevel2",       "min-level", "min-xlevel", "min-xlevel2"};
+  return name.starts_with("hv-") || name.starts_with("vmx-") ||
+         std::any_of(std::begin(kNames), std::end(kNames),
+                     [&name](const char* known) { return name == known; });
+}
+
 Status SetNumber(ModelText& out, const NumberProperty& property, const std::string& value) {
   DAVIT_ASSIGN(const uint32_t number, ParseNumber(property.name, value));
   if (property.member == &ModelText::phys_bits && number == 0) return {};  // the default
@@ -87,6 +118,15 @@ Result<bool> SetProperty(ModelText& out, const std::string& given, const std::st
     if (name != property.name) continue;
     DAVIT_TRY(SetNumber(out, property, value));
     return true;
+  }
+  for (const FixedProperty& property : kFixed) {
+    if (name != property.name) continue;
+    DAVIT_ASSIGN(const bool on, ParseBool(name, value));
+    DAVIT_TRY(CheckFixed(out, property, on));
+    return true;
+  }
+  if (KnownButUnsupported(name)) {
+    return Fail(fmt::format("Property '{}.{}' is not supported", out.type_name(), name));
   }
   if (name == "vendor") {
     if (value.size() != 12) return Fail("Property '.vendor' doesn't take value '" + value + "'");

@@ -34,8 +34,8 @@ Status CheckCount(const kvm::Vm& vm, uint32_t cpus) {
   return {};
 }
 
-// The state after power-on. A TSC of 0 is KVM's word for "in step with the other vCPUs"; values that were
-// read one after another would set them apart.
+// The state after power-on. A TSC of 0 is KVM's word for "in step with the other vCPUs"; values
+// that were read one after another would set them apart.
 kvm::VcpuState ResetStateOf(kvm::Vcpu& vcpu) {
   kvm::VcpuState state = vcpu.SaveState();
   for (kvm::Msr& msr : state.msrs) {

@@ -56,18 +56,17 @@ class GuestMemory {
   Status Fill(GuestAddress addr, uint64_t len, std::byte value) const;
 
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  Result<T> Read(GuestAddress addr) const {
+  requires std::is_trivially_copyable_v<T> Result<T> Read(GuestAddress addr)
+  const {
     T value;
     DAVIT_TRY(Read(addr, std::as_writable_bytes(std::span(&value, 1))));
     return value;
   }
   template <typename T>
-    requires(std::is_trivially_copyable_v<T> &&
-             !std::is_convertible_v<const T&, std::span<const std::byte>>)
-  Status Write(GuestAddress addr, const T& value) const {
-    return Write(addr, std::as_bytes(std::span(&value, 1)));
-  }
+  requires(std::is_trivially_copyable_v<T> &&
+           !std::is_convertible_v<const T&, std::span<const std::byte>>) Status
+      Write(GuestAddress addr, const T& value)
+  const { return Write(addr, std::as_bytes(std::span(&value, 1))); }
   // pread(2)s [file_offset, +len) into guest RAM; a short file is an Error.
   Status ReadFile(GuestAddress addr, int fd, uint64_t file_offset, uint64_t len) const;
 
