@@ -109,7 +109,8 @@ const std::string* ParamList::Find(std::string_view key) const {
 
 std::string ParamList::Get(std::string_view key, std::string fallback) const {
   const std::string* value = Find(key);
-  return value != nullptr ? *value : std::move(fallback);
+  if (value != nullptr) return *value;
+  return fallback;
 }
 
 bool ParamList::GetBool(std::string_view key, bool fallback) const {
@@ -177,7 +178,10 @@ Result<ParamList> SplitParams(std::string_view text, const ParamSchema& schema,
 }
 
 Status CheckParams(const ParamList& list, const ParamSchema& schema) {
-  for (const auto& [key, value] : list.entries()) {
+  for (const auto& entry : list.entries()) {
+    // Not a structured binding: clang 14 cannot capture one.
+    const std::string& key = entry.first;
+    const std::string& value = entry.second;
     const auto spec = std::find_if(schema.params.begin(), schema.params.end(),
                                    [&](const ParamSpec& row) { return row.name == key; });
     const std::string shown =

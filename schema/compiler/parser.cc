@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "schema/compiler/doc_parser.h"
 #include "schema/compiler/lexer.h"
@@ -59,10 +60,9 @@ class Parser {
     std::unique_ptr<DocComment> doc;  // the last comment, when nothing followed it yet
     while (!lexer.Is(TokenKind::kEnd)) {
       if (lexer.Is(TokenKind::kComment)) {
-        FlushDoc(std::move(doc), module);
-        std::vector<DocComment> docs = ParseDocComment(lexer);
-        for (DocComment& one : docs) {
-          FlushDoc(std::move(doc), module);
+        FlushDoc(std::exchange(doc, nullptr), module);
+        for (DocComment& one : ParseDocComment(lexer)) {
+          FlushDoc(std::exchange(doc, nullptr), module);
           doc = std::make_unique<DocComment>(std::move(one));
         }
         continue;
@@ -72,18 +72,18 @@ class Parser {
       Node node = ParseValue(lexer, 0);
       if (!node.IsObject()) Raise(place, "top-level expression must be an object");
       if (node.Find("include") != nullptr) {
-        FlushDoc(std::move(doc), module);
+        FlushDoc(std::exchange(doc, nullptr), module);
         Include(node, place);
       } else if (node.Find("pragma") != nullptr) {
-        FlushDoc(std::move(doc), module);
+        FlushDoc(std::exchange(doc, nullptr), module);
         Pragma(node, place);
       } else {
         if (doc != nullptr && doc->symbol.empty()) {
           Raise(doc->place, "definition documentation required");
         }
-        out_.items.push_back(TopLevel{place, module, std::move(node), std::move(doc), false});
+        out_.items.push_back(
+            TopLevel{place, module, std::move(node), std::exchange(doc, nullptr), false});
       }
-      doc = nullptr;
     }
     FlushDoc(std::move(doc), module);
   }

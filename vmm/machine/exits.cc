@@ -7,17 +7,13 @@
 #include <fmt/format.h>
 
 #include "vmm/base/log.h"
+#include "vmm/base/overloaded.h"
 
 namespace davit::machine {
 namespace {
 
 using control::RunState;
 using control::ShutdownCause;
-
-template <typename... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
 
 void Port(const bus::Bus& ports, kvm::IoExit& io) {
   // A string instruction repeats one access.

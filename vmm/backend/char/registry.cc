@@ -14,19 +14,13 @@
 #include "vmm/backend/char/pty_chardev.h"
 #include "vmm/backend/char/socket_chardev.h"
 #include "vmm/backend/char/stdio_chardev.h"
+#include "vmm/base/overloaded.h"
 
 namespace davit::backend {
 namespace {
 
 constexpr std::array<std::string_view, 6> kBackendNames = {"pty",  "file", "socket",
                                                            "null", "pipe", "stdio"};
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 }  // namespace
 
