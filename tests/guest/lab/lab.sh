@@ -13,6 +13,7 @@
 #   lab_add_qemu DIR           copies Debian's QEMU with its firmware, to compare with
 #   lab_initramfs OUT INIT KERNEL_DIR   the initramfs of the guests under test
 #   lab_run TREE KERNEL_DIR OUT SECONDS MEMORY   runs TREE/lab/run inside, its output to OUT
+#                              ($DAVIT_LAB_ARGS: more options for the outer QEMU, a monitor say)
 
 lab_workspace() { dirname "$(realpath "$1")" | sed 's|/tests/guest/lab$||'; }
 
@@ -84,6 +85,7 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 ip link set lo up
 for module in irqbypass kvm kvm-amd; do insmod /modules/$module.ko; done
+(while :; do echo "lab: beat $(cut -d' ' -f1 /proc/uptime)"; sleep 5; done) >/dev/ttyS0 &
 exec >/dev/ttyS1 2>&1 </dev/null
 echo "lab: up after $(cut -d' ' -f1 /proc/uptime) s, $(uname -r), $(ls /dev/kvm)"
 cd /lab
@@ -94,8 +96,22 @@ poweroff -f
 INIT
 }
 
+# Follows the outer VM to its end: 0 it ended, 1 out of time, 2 its heartbeat stopped for a minute.
+lab_follow() {
+  local pid=$1 console=$2 seconds=$3 start=$SECONDS size=-1 now last=$SECONDS
+  while kill -0 "$pid" 2>/dev/null; do
+    timeout 5 tail --pid="$pid" -f /dev/null
+    now=$(stat -c %s "$console" 2>/dev/null || echo 0)
+    [ "$now" = "$size" ] || { size=$now last=$SECONDS; }
+    [ $((SECONDS - last)) -lt 60 ] || return 2
+    [ $((SECONDS - start)) -lt "$seconds" ] || return 1
+  done
+}
+
+# 0: "run" succeeded. 1: it failed or did not end. 2: the outer VM itself froze (TCG's SVM is young);
+# only that is worth a second try.
 lab_run() {
-  local tree=$1 kernel=$2 out=$3 seconds=$4 memory=$5 work status
+  local tree=$1 kernel=$2 out=$3 seconds=$4 memory=$5 work pid status
   work=$(mktemp -d)
   mkdir -p "$tree/bin" "$tree/modules" "$tree/root"
   cp /bin/busybox "$tree/bin/busybox"
@@ -104,18 +120,26 @@ lab_run() {
   chmod +x "$tree/init"
   lab_cpio "$tree" >"$work/initrd"
   : >"$out"
-  timeout "$seconds" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 \
+  # shellcheck disable=SC2086
+  qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 \
     -m "$memory" -nodefaults -no-user-config -no-reboot -display none \
-    -serial "file:$out.console" -serial "file:$out" \
+    -serial "file:$out.console" -serial "file:$out" ${DAVIT_LAB_ARGS:-} \
     -kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
-    -append "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable nowatchdog" </dev/null
+    -append "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable nowatchdog" </dev/null &
+  pid=$!
+  lab_follow "$pid" "$out.console" "$seconds"
   status=$?
-  if ! grep -q '^lab: status 0' "$out"; then
-    [ "$status" = 124 ] && echo "lab: no end within $seconds s"
-    echo "lab: the end of the outer VM's console:"
-    tail -n 40 "$out.console"
-    status=1
-  fi
+  case $status in
+    1) echo "lab: no end within $seconds s" ;;
+    2) echo "lab: the outer VM froze" ;;
+  esac
+  kill "$pid" 2>/dev/null
+  wait "$pid"
   rm -rf "$work"
+  if ! grep -q '^lab: status 0' "$out"; then
+    echo "lab: the end of the outer VM's console:"
+    grep -v '^lab: beat' "$out.console" | tail -n 40
+    [ "$status" != 0 ] || status=1
+  fi
   return "$status"
 }
