@@ -228,7 +228,7 @@ Server::Server(boost::asio::io_context& io, ServerConfig config, const CommandTa
 Server::~Server() = default;
 
 Status Server::AddMonitor(const MonitorSpec& spec) { return impl_->AddMonitor(spec); }
-Status Server::AddStream(UniqueFd in, UniqueFd out, bool pretty, std::string label) {
+Status Server::AddStream(UniqueFd in, UniqueFd out, bool pretty, const std::string& label) {
   return impl_->AddClient({std::move(in), std::move(out)}, pretty, label);
 }
 void Server::GreetWaitingClients() { impl_->GreetWaitingClients(); }

@@ -55,7 +55,7 @@ class Server {
   // spec.wait it blocks until a client is there. Errors are worded as QEMU's.
   Status AddMonitor(const MonitorSpec& spec);
   // A client on connected descriptors; both may be the same file. Takes them over.
-  Status AddStream(UniqueFd in, UniqueFd out, bool pretty, std::string label);
+  Status AddStream(UniqueFd in, UniqueFd out, bool pretty, const std::string& label);
 
   // Takes the clients that are waiting at the monitors now, and greets them at once. What they send
   // is read when the io_context runs: for the time of a long set-up.
