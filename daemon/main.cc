@@ -3,6 +3,8 @@
 //
 // davitd: one virtual machine, steered over QMP. Exit status: the VM's, or 1 with a line on stderr
 // when it could not be set up.
+#include <malloc.h>
+
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -35,6 +37,10 @@ int Main(std::span<const char* const> arguments) {
 }  // namespace davit::daemon
 
 int main(int argc, char** argv) {
+  // What a large message or a slow client took is given back at once: without a fixed threshold the
+  // allocator would keep such blocks for itself after the first one.
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 256 * 1024);
   try {
     return davit::daemon::Main({argv + 1, argv + argc});
   } catch (const std::exception& error) {

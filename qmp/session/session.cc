@@ -192,7 +192,7 @@ void Session::DeliverEvent(std::string_view message) {
   if (host_ == nullptr) return;
   output_ += message;
   event_bytes_ += message.size();
-  if (event_bytes_ >= kHighWater) host_->WriteNow();
+  if (event_bytes_ >= kMaxEventBytes / 2) host_->WriteNow();
   if (event_bytes_ > kMaxEventBytes) {
     SessionHost* const host = host_;
     Close();

@@ -47,9 +47,9 @@ class Session final : public qapi::CommandContext,
                       public std::enable_shared_from_this<Session> {
  public:
   static constexpr size_t kMaxQueued = 8;
-  static constexpr size_t kHighWater = 256 * 1024;       // unsent output, bytes
-  static constexpr size_t kMaxEventBytes = 1024 * 1024;  // unsent events, bytes
-  static constexpr int kSlice = 512;                     // messages in one Receive()
+  static constexpr size_t kHighWater = 256 * 1024;      // unsent output, bytes
+  static constexpr size_t kMaxEventBytes = 256 * 1024;  // unsent events, bytes
+  static constexpr int kSlice = 512;                    // messages in one Receive()
 
   // All references outlive the session.
   Session(const Dispatcher& dispatcher, EventHub& events, SessionHost& host, uint64_t id,

@@ -5,7 +5,7 @@
 // Several monitors, several clients on each at once; none of them can delay another or make the
 // process hold unbounded memory:
 //  - a client whose unsent output is above 256 KiB gets no further command executed or read,
-//  - a client that does not read while events pile up beyond 1 MiB is disconnected, with a log
+//  - a client that does not read while events pile up beyond 256 KiB is disconnected, with a log
 //  line,
 //  - at most 8 commands of a client wait (out-of-band enabled), else one.
 // Owner: control thread (the one that runs the io_context). Construct before, destroy after the
