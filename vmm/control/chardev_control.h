@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The character devices of the process as a control plane sees them: back ends of serial ports
-// and monitors alike. daemon/ implements it, since the two live in different layers. Owner: control thread.
+// and monitors alike. daemon/ implements it, since the two live in different layers. Owner: control
+// thread.
 #pragma once
 
 #include <string>
