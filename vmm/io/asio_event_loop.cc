@@ -14,10 +14,11 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
 #include <map>
+#include <system_error>
 #include <vector>
 
-#include "vmm/base/check.h"
 #include "vmm/base/unique_fd.h"
 
 namespace davit::io {
@@ -43,10 +44,10 @@ class AsioEventLoop::Impl : public std::enable_shared_from_this<Impl> {
         context_(context ? context : own_.get()),
         epoll_(epoll_create1(EPOLL_CLOEXEC)),
         descriptor_(*context_) {
-    DAVIT_CHECK(epoll_);
+    if (!epoll_) throw std::system_error(errno, std::system_category(), "epoll_create1");
     error_code error;
     descriptor_.assign(epoll_.get(), error);
-    DAVIT_CHECK(!error);
+    if (error) throw std::system_error(error);
   }
   ~Impl() {
     if (descriptor_.is_open()) descriptor_.release();
@@ -216,7 +217,11 @@ void AsioEventLoop::Impl::ScheduleAlwaysReady(int fd) {
   });
 }
 
-AsioEventLoop::AsioEventLoop() : impl_(std::make_shared<Impl>(nullptr)) {}
+// Asio's own exception type is known to this file only.
+AsioEventLoop::AsioEventLoop() try : impl_(std::make_shared<Impl>(nullptr)) {
+} catch (const boost::system::system_error& error) {
+  throw std::system_error(error.code());
+}
 
 AsioEventLoop::AsioEventLoop(asio::io_context& context) : impl_(std::make_shared<Impl>(&context)) {}
 

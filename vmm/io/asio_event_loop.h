@@ -21,6 +21,7 @@ namespace davit::io {
 
 class AsioEventLoop final : public EventLoop {
  public:
+  // Both throw std::system_error when the process is out of descriptors.
   AsioEventLoop();
   // The io_context must outlive the loop; the loop is used on the thread that runs it.
   explicit AsioEventLoop(boost::asio::io_context& context);

@@ -4,15 +4,28 @@
 // See io_thread.h.
 #include "vmm/io/io_thread.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <future>
+#include <system_error>
 
 namespace davit::io {
 
-IoThread::IoThread(const std::string& name) {
+// Asio and std::thread tell by exceptions what they did not get.
+Result<std::unique_ptr<IoThread>> IoThread::Create(const std::string& name) {
+  try {
+    std::unique_ptr<IoThread> thread(new IoThread);
+    thread->Start(name);
+    return thread;
+  } catch (const std::system_error& error) {
+    return FailErrno(fmt::format("cannot create thread '{}'", name), error.code().value());
+  }
+}
+
+void IoThread::Start(const std::string& name) {
   std::promise<pid_t> started;
   thread_ = std::thread([this, &started, short_name = name.substr(0, 15)] {
     pthread_setname_np(pthread_self(), short_name.c_str());
@@ -26,6 +39,7 @@ IoThread::IoThread(const std::string& name) {
 }
 
 IoThread::~IoThread() {
+  if (!thread_.joinable()) return;
   loop_.Stop();
   thread_.join();
 }

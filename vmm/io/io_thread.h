@@ -8,9 +8,11 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <thread>
 
+#include "vmm/base/error.h"
 #include "vmm/io/asio_event_loop.h"
 #include "vmm/io/event_loop.h"
 
@@ -18,8 +20,9 @@ namespace davit::io {
 
 class IoThread {
  public:
-  // name: what top and gdb show ("IO iothread0"), cut to 15 bytes.
-  explicit IoThread(const std::string& name);
+  // name: what top and gdb show ("IO iothread0"), cut to 15 bytes. Error: the host has no more
+  // descriptors or threads for this process.
+  static Result<std::unique_ptr<IoThread>> Create(const std::string& name);
   ~IoThread();
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
@@ -28,6 +31,9 @@ class IoThread {
   pid_t thread_id() const { return thread_id_; }  // as in /proc
 
  private:
+  IoThread() = default;
+  void Start(const std::string& name);
+
   AsioEventLoop loop_;
   pid_t thread_id_ = 0;
   std::thread thread_;

@@ -47,7 +47,7 @@ Status ObjectTree::Add(const control::ObjectSpec& spec) {
   object->type = spec.qom_type;
   if (spec.qom_type == "iothread") {
     DAVIT_ASSIGN(object->thread_info, ParseIoThread(spec));
-    object->thread = std::make_unique<io::IoThread>("IO " + spec.id);
+    DAVIT_ASSIGN(object->thread, io::IoThread::Create("IO " + spec.id));
     object->thread_info.thread_id = object->thread->thread_id();
   } else if (spec.qom_type.starts_with("memory-backend-")) {
     memory::RamBlockOptions base;
