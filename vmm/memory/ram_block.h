@@ -29,10 +29,10 @@ struct RamBlockOptions {
   uint64_t size = 0;  // bytes; rounded up to the page size of the backing store
   bool share = false;
   bool prealloc = false;
-  uint32_t prealloc_threads = 1;
-  bool merge = true;    // KSM may merge its pages
-  bool dump = true;     // part of core dumps
-  bool reserve = true;  // swap space or huge pages are reserved at once
+  uint32_t prealloc_threads = 1;  // at most; never more than the host has CPUs
+  bool merge = true;              // KSM may merge its pages
+  bool dump = true;               // part of core dumps
+  bool reserve = true;            // swap space or huge pages are reserved at once
   NumaPolicy policy = NumaPolicy::kDefault;
   std::vector<uint16_t> host_nodes;
   // kMemfd

@@ -211,6 +211,14 @@ TEST(RamBlock, PreallocatedByThreadsIsResident) {
   EXPECT_EQ(st.st_blocks * 512, static_cast<blkcnt_t>(8 * kMiB));
 }
 
+TEST(RamBlock, AnyNumberOfPreallocationThreadsIsTaken) {
+  RamBlockOptions options = Options(Kind::kAnonymous, uint64_t{256} * kMiB);
+  options.reserve = false;
+  options.prealloc = true;
+  options.prealloc_threads = UINT32_MAX;
+  EXPECT_TRUE(RamBlock::Create(options));
+}
+
 TEST(RamBlock, NumaPolicyNeedsNodes) {
   auto options = Options(Kind::kAnonymous, kMiB);
   options.policy = NumaPolicy::kBind;

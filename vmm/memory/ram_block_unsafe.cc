@@ -14,6 +14,8 @@
 #include <atomic>
 #include <cstring>
 #include <fstream>
+#include <functional>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -23,6 +25,9 @@
 
 namespace davit::memory {
 namespace {
+
+// More do not make it faster, however many CPUs the host has.
+constexpr uint64_t kMaxPreallocThreads = 16;
 
 std::byte* Pointer(uint64_t address) { return reinterpret_cast<std::byte*>(address); }
 
@@ -44,6 +49,16 @@ int Populate(uint64_t begin, uint64_t end, uint64_t page_size) {
     *byte = *byte;
   }
   return 0;
+}
+
+// False: the host has no thread left for this process.
+bool StartThread(std::vector<std::thread>& threads, const std::function<void()>& fn) {
+  try {
+    threads.emplace_back(fn);
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -131,8 +146,9 @@ Status RamBlock::Bind() {
 
 Status RamBlock::Preallocate() {
   const uint64_t pages = size_ / page_size_;
-  const uint64_t threads =
-      std::clamp<uint64_t>(options_.prealloc_threads, 1, std::max<uint64_t>(pages, 1));
+  const uint64_t threads = std::min({uint64_t{std::max(options_.prealloc_threads, 1U)},
+                                     uint64_t{std::max(std::thread::hardware_concurrency(), 1U)},
+                                     kMaxPreallocThreads, std::max<uint64_t>(pages, 1)});
   std::atomic<int> error{0};
   const auto work = [&](uint64_t first, uint64_t last) {
     const int err =
@@ -143,11 +159,8 @@ Status RamBlock::Preallocate() {
   uint64_t first = 0;
   for (uint64_t i = 0; i < threads; ++i) {
     const uint64_t last = first + pages / threads + (i < pages % threads ? 1 : 0);
-    if (i + 1 == threads) {
+    if (i + 1 == threads || !StartThread(workers, [&work, first, last] { work(first, last); }))
       work(first, last);
-    } else {
-      workers.emplace_back(work, first, last);
-    }
     first = last;
   }
   for (std::thread& worker : workers) worker.join();
