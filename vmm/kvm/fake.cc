@@ -133,7 +133,7 @@ Status FakeVm::SetClock(uint64_t ns) {
 
 Status FakeVm::RestoreIrqchip(const IrqchipState&) {
   ++irqchip_restores;
-  return {};
+  return Record("RestoreIrqchip");
 }
 
 Result<std::unique_ptr<Vcpu>> FakeVm::CreateVcpu(uint32_t apic_id) {

@@ -170,6 +170,10 @@ Status VmImpl::BuildMemory() {
   if (!options_.memory_backend.empty()) {
     DAVIT_ASSIGN(block, objects_->UseMemory(options_.memory_backend));
     ram_id_ = options_.memory_backend;
+    if (block->readonly()) {
+      return Fail(fmt::format("memory backend '{}' is read-only and cannot be the machine's RAM",
+                              options_.memory_backend));
+    }
     size = block->options().size;
     if (config_.memory.size && AlignUp(*config_.memory.size, kRamGranule) != size) {
       return Fail("Machine memory size does not match the size of the memory backend");

@@ -50,7 +50,7 @@ void VmImpl::StartVm() {
 }
 
 void VmImpl::StopVm(RunState state) {
-  if (!state_.running()) return;
+  if (!state_.running() || ended_) return;
   state_.Set(state);
   if (cpus_ != nullptr) {
     cpus_->Pause();
@@ -73,7 +73,7 @@ Status VmImpl::Stop() {
 
 Status VmImpl::Cont() {
   if (preconfig_) return Fail("The machine is not initialized yet: exit preconfig first");
-  if (state_.needs_reset()) return Fail("Resetting the Virtual Machine is required");
+  if (state_.needs_reset() || half_reset_) return Fail("Resetting the Virtual Machine is required");
   if (state_.state() == RunState::kSuspended || state_.running() || ended_) return {};
   StartVm();
   return {};
@@ -145,6 +145,7 @@ void VmImpl::ServeRequests() {
 void VmImpl::DoReset(ShutdownCause cause) {
   if (cpus_ != nullptr) cpus_->Pause();
   auto reset = ResetMachine();
+  half_reset_ = !reset;
   if (cause != ShutdownCause::kSubsystemReset) Emit(control::ResetEvent{cause});
   if (!reset) {
     DAVIT_LOG_ERROR("reset failed: {}", reset.error().message);

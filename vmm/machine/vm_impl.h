@@ -96,6 +96,7 @@ class VmImpl final : public control::VmControl {
   cpu::Topology topology_;
   bool preconfig_ = false;
   bool ended_ = false;
+  bool half_reset_ = false;  // the last reset failed: the guest cannot run before another
   RunStateMachine state_;
   std::unique_ptr<Requests> requests_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // posted work checks it

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/guest/probe/image.h"
@@ -122,6 +123,32 @@ TEST_F(VmTest, ResetOfAPausedMachineLeavesItPrelaunch) {
   EXPECT_EQ(vm_->run_state(), RunState::kPrelaunch);
   ASSERT_TRUE(vm_->Cont());
   EXPECT_EQ(vm_->run_state(), RunState::kRunning);
+}
+
+TEST_F(VmTest, AfterAFailedResetAPausedGuestNeedsAnother) {
+  Create();
+  ASSERT_TRUE(vm_->Stop());
+  kvm_.vm->fail_call = "RestoreIrqchip";
+  ASSERT_TRUE(vm_->SystemReset());
+  loop_.RunPosted();
+  kvm_.vm->fail_call = "";
+  EXPECT_EQ(vm_->Cont().error().message, "Resetting the Virtual Machine is required");
+  ASSERT_TRUE(vm_->SystemReset());
+  loop_.RunPosted();
+  EXPECT_TRUE(vm_->Cont());
+  EXPECT_EQ(vm_->run_state(), RunState::kRunning);
+}
+
+TEST_F(VmTest, NothingHappensToTheGuestAfterTheEnd) {
+  Create();
+  vm_->Quit(ShutdownCause::kHostQmpQuit);
+  loop_.RunPosted();
+  sink_.Take();
+  EXPECT_TRUE(vm_->Stop());
+  EXPECT_TRUE(vm_->Cont());
+  EXPECT_TRUE(vm_->SystemReset());
+  loop_.RunPosted();
+  EXPECT_EQ(sink_.Take(), Events{});
 }
 
 TEST_F(VmTest, TripleFaultResetsTheGuest) {
@@ -283,6 +310,20 @@ TEST_F(VmTest, MemoryBackendIsTheRamAndStaysInUse) {
   ASSERT_EQ(vm_->Memdevs().size(), 1U);
   EXPECT_TRUE(vm_->Memdevs()[0].share);
   EXPECT_EQ(vm_->ObjectDel("m0").error().message, "object 'm0' is in use, can not be deleted");
+}
+
+TEST_F(VmTest, ReadOnlyMemoryBackendIsNoRam) {
+  const std::string path = testing::TempDir() + "/readonly-ram";
+  std::ofstream(path).close();
+  std::filesystem::resize_file(path, uint64_t{64} << 20);
+  config_.objects = {{"memory-backend-file",
+                      "m0",
+                      {{"size", {uint64_t{64} << 20}},
+                       {"mem-path", {path}},
+                       {"share", {true}},
+                       {"readonly", {true}}}}};
+  config_.machine_properties = {{"memory-backend", "m0"}};
+  EXPECT_EQ(CreateError(), "memory backend 'm0' is read-only and cannot be the machine's RAM");
 }
 
 TEST_F(VmTest, DefaultRamIsListedAsQemuDoes) {
