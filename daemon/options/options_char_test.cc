@@ -65,6 +65,12 @@ TEST(CharOptionsTest, ShortFlagsOfOldSpellingsWarn) {
             "Please use wait=off instead");
 }
 
+TEST(CharOptionsTest, QmpTakesAnInheritedSocket) {
+  const auto options = Good({"-qmp", "unix:fd=7,server=on,wait=off"});
+  EXPECT_EQ(std::get<backend::FdAddress>(Socket(options, 0).address).fd, 7);
+  EXPECT_TRUE(Socket(options, 0).server);
+}
+
 TEST(CharOptionsTest, QmpMakesAChardevAndAMonitor) {
   const auto options = Good({"-qmp", "unix:/a,server=on,wait=off", "-qmp-pretty",
                              "tcp:localhost:4444,server=on,wait=off"});

@@ -177,13 +177,13 @@ Result<ParamList> FromCompat(ParseContext& context, const std::string& text) {
   for (const std::string& warning : warnings) {
     context.options.warnings.push_back(fmt::format("{}: {}", context.where, warning));
   }
-  const std::string address = list.Take("address").value_or("");
+  const std::optional<std::string> address = list.Take("address");
   list.Add("backend", "socket");
-  if (is_unix) {
-    list.Add("path", address);
-  } else {
-    DAVIT_TRY(SplitHostPort(address, text, list));
-  }
+  if (!is_unix) {
+    DAVIT_TRY(SplitHostPort(address.value_or(""), text, list));
+  } else if (address) {
+    list.Add("path", *address);
+  }  // else "unix:fd=N"
   DAVIT_TRY(CheckParams(list, kChardevSchema));
   return list;
 }
