@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "daemon/app.h"
 #include "daemon/help.h"
@@ -22,13 +23,14 @@ int Complain(const std::string& message) {
 }
 
 int Main(std::span<const char* const> arguments) {
-  Result<Options> options = ParseCommandLine(arguments);
+  std::vector<std::string> warnings;
+  Result<Options> options = ParseCommandLine(arguments, &warnings);
+  for (const std::string& warning : warnings) Complain(warning);
   if (!options) return Complain(options.error().message);
   if (options->show) {
     std::fputs(HelpText(*options->show, *options).c_str(), stdout);
     return 0;
   }
-  for (const std::string& warning : options->warnings) Complain(warning);
   const Result<int> status = RunApp(std::move(*options));
   return status ? *status : Complain(status.error().message);
 }

@@ -71,6 +71,13 @@ TEST(CharOptionsTest, QmpTakesAnInheritedSocket) {
   EXPECT_TRUE(Socket(options, 0).server);
 }
 
+TEST(CharOptionsTest, WarningsAreKeptWhenAnErrorFollows) {
+  const std::vector<const char*> words = {"-qmp", "unix:/q,server,foo=1"};
+  std::vector<std::string> warnings;
+  EXPECT_FALSE(ParseCommandLine(words, &warnings));
+  EXPECT_EQ(warnings.size(), 1u);
+}
+
 TEST(CharOptionsTest, QmpMakesAChardevAndAMonitor) {
   const auto options = Good({"-qmp", "unix:/a,server=on,wait=off", "-qmp-pretty",
                              "tcp:localhost:4444,server=on,wait=off"});

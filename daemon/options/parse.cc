@@ -55,15 +55,7 @@ Status Finish(ParseContext& context) {
   return FinishCharacterDevices(context);
 }
 
-}  // namespace
-
-Status ApplyRow(ParseContext& context, const OptionRow& row, ParamList& list) {
-  if (!list.help) DAVIT_TRY(CheckParams(list, *row.schema));
-  return row.apply(context, list);
-}
-
-Result<Options> ParseCommandLine(std::span<const char* const> arguments) {
-  ParseContext context;
+Result<Options> ParseAll(ParseContext& context, std::span<const char* const> arguments) {
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string_view typed = arguments[i];
     context.where = typed;
@@ -86,6 +78,23 @@ Result<Options> ParseCommandLine(std::span<const char* const> arguments) {
   if (context.options.show) return std::move(context.options);
   DAVIT_TRY(Finish(context));
   return std::move(context.options);
+}
+
+}  // namespace
+
+Status ApplyRow(ParseContext& context, const OptionRow& row, ParamList& list) {
+  if (!list.help) DAVIT_TRY(CheckParams(list, *row.schema));
+  return row.apply(context, list);
+}
+
+Result<Options> ParseCommandLine(std::span<const char* const> arguments,
+                                 std::vector<std::string>* warnings) {
+  ParseContext context;
+  Result<Options> options = ParseAll(context, arguments);
+  if (warnings != nullptr) {
+    *warnings = options ? options->warnings : std::move(context.options.warnings);
+  }
+  return options;
 }
 
 }  // namespace davit::daemon

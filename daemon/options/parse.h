@@ -6,6 +6,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "daemon/options/options.h"
 #include "vmm/base/error.h"
@@ -13,6 +14,9 @@
 namespace davit::daemon {
 
 // `arguments` without argv[0]. One or two dashes before a name. Stops at -help and -version.
-Result<Options> ParseCommandLine(std::span<const char* const> arguments);
+// `warnings` gets what the user should know, also when there is an error; may be null (they are in
+// Options::warnings too).
+Result<Options> ParseCommandLine(std::span<const char* const> arguments,
+                                 std::vector<std::string>* warnings = nullptr);
 
 }  // namespace davit::daemon
