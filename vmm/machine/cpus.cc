@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <system_error>
 #include <utility>
 
 #include "vmm/base/log.h"
@@ -61,9 +62,13 @@ Result<std::unique_ptr<Cpus>> Cpus::Create(kvm::Vm& vm, const cpu::CpuModel& mod
       DAVIT_LOG_DEBUG("CPU {}: {}", i, set.error().message);
     }
     cpus->reset_states_.push_back(ResetStateOf(**vcpu));
-    cpus->threads_.push_back(std::make_unique<cpu::VcpuThread>(
-        i, std::move(*vcpu), handler,
-        options.thread_names ? fmt::format("CPU {}/KVM", i) : std::string()));
+    try {
+      cpus->threads_.push_back(std::make_unique<cpu::VcpuThread>(
+          i, std::move(*vcpu), handler,
+          options.thread_names ? fmt::format("CPU {}/KVM", i) : std::string()));
+    } catch (const std::system_error& error) {
+      return Fail(fmt::format("cannot start the thread of CPU {}: {}", i, error.code().message()));
+    }
   }
   cpus->Pause();
   return cpus;

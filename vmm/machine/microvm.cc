@@ -9,6 +9,7 @@
 #include <array>
 #include <utility>
 
+#include "vmm/base/check.h"
 #include "vmm/boot/acpi/acpi.h"
 #include "vmm/boot/fdt/fdt.h"
 #include "vmm/boot/kernel_loader.h"
@@ -248,6 +249,7 @@ Result<std::optional<boot::BootEntry>> Microvm::Reset() {
   request.make_fdt = [this](boot::GuestRange initrd) { return DeviceTree(initrd); };
   if (shape_.acpi) {
     DAVIT_ASSIGN(const boot::AcpiImage image, boot::BuildAcpi(Acpi()));
+    DAVIT_CHECK(image.base + image.bytes.size() <= kRealModeRestart);
     DAVIT_TRY(boot::WriteAcpi(deps_.memory, image));
     request.rsdp = image.rsdp;
   }
