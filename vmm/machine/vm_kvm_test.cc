@@ -153,9 +153,14 @@ TEST_F(VmOnKvm, StoppedGuestDoesNothingUntilCont) {
   EXPECT_TRUE(WaitForText("triple fault"));
 }
 
-TEST_F(VmOnKvm, SplitIrqchipBootsAndObeys) {
+TEST_F(VmOnKvm, SplitIrqchipBootsObeysAndResets) {
   config_.machine_properties = {{"kernel-irqchip", "split"}};
+  config_.smp.cpus = 2;
   Boot();
+  console_->Type('s');  // start the other CPU, which the reset must put back
+  console_->Clear();
+  ASSERT_TRUE(vm_->SystemReset());
+  ASSERT_TRUE(WaitForText("ready, h for help")) << console_->text();
   console_->Type('h');
   EXPECT_TRUE(WaitForText("triple fault"));
   ASSERT_TRUE(vm_->SystemPowerdown());
