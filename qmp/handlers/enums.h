@@ -6,6 +6,7 @@
 #pragma once
 
 #include "schema/qapi/types.h"
+#include "vmm/control/events.h"
 #include "vmm/control/types.h"
 
 namespace davit::qmp {
@@ -26,12 +27,18 @@ static_assert(SameAt(qapi::PanicAction::kNone, control::PanicAction::kNone));
 static_assert(SameAt(qapi::WatchdogAction::kDebug, control::WatchdogAction::kDebug));
 static_assert(SameAt(qapi::WatchdogAction::kInjectNmi, control::WatchdogAction::kInjectNmi));
 
+static_assert(SameAt(qapi::GuestPanicAction::kPause, control::GuestPanickedEvent::Action::kPause));
+static_assert(SameAt(qapi::GuestPanicAction::kRun, control::GuestPanickedEvent::Action::kRun));
+
 constexpr qapi::RunState ToQapi(control::RunState v) { return static_cast<qapi::RunState>(v); }
 constexpr qapi::ShutdownCause ToQapi(control::ShutdownCause v) {
   return static_cast<qapi::ShutdownCause>(v);
 }
 constexpr qapi::WatchdogAction ToQapi(control::WatchdogAction v) {
   return static_cast<qapi::WatchdogAction>(v);
+}
+constexpr qapi::GuestPanicAction ToQapi(control::GuestPanickedEvent::Action v) {
+  return static_cast<qapi::GuestPanicAction>(v);
 }
 
 }  // namespace davit::qmp

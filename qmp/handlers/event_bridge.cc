@@ -26,9 +26,7 @@ struct Convert {
     return qapi::events::Watchdog({ToQapi(event.action)});
   }
   qapi::Event operator()(const control::GuestPanickedEvent& event) const {
-    return qapi::events::GuestPanicked(
-        {.action = event.pause ? qapi::GuestPanicAction::kPause : qapi::GuestPanicAction::kPoweroff,
-         .info = std::nullopt});
+    return qapi::events::GuestPanicked({.action = ToQapi(event.action), .info = std::nullopt});
   }
 };
 

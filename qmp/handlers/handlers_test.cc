@@ -5,6 +5,7 @@
 #include "qmp/handlers/handlers.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "qmp/handlers/event_bridge.h"
@@ -230,8 +231,13 @@ TEST(EventBridgeTest, ReasonsAndWhoCausedIt) {
   event = ToQapiEvent(control::ResetEvent{control::ShutdownCause::kHostQmpSystemReset});
   EXPECT_EQ(json::Write(event.data), R"({"guest": false, "reason": "host-qmp-system-reset"})");
   EXPECT_FALSE(ToQapiEvent(control::StopEvent{}).has_data);
-  event = ToQapiEvent(control::GuestPanickedEvent{true});
-  EXPECT_EQ(json::Write(event.data), R"({"action": "pause"})");
+  using Panicked = control::GuestPanickedEvent;
+  for (const auto& [action, text] : {std::pair(Panicked::Action::kPause, "pause"),
+                                     {Panicked::Action::kPoweroff, "poweroff"},
+                                     {Panicked::Action::kRun, "run"}}) {
+    EXPECT_EQ(json::Write(ToQapiEvent(Panicked{action}).data["action"]),
+              fmt::format("\"{}\"", text));
+  }
 }
 
 }  // namespace

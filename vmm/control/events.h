@@ -29,7 +29,8 @@ struct WatchdogEvent {
   WatchdogAction action;
 };
 struct GuestPanickedEvent {
-  bool pause;  // action: pause, else poweroff/run by the policy
+  enum class Action { kPause, kPoweroff, kRun };
+  Action action;
 };
 
 using Event = std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent,

@@ -45,7 +45,11 @@ Status VmImpl::Init() {
     preconfig_ = true;
     return {};
   }
-  return Build();
+  DAVIT_TRY(Build());
+  deps_.loop.Post([this, alive = std::weak_ptr(alive_)] {
+    if (alive.lock()) StartAtFirst();
+  });
+  return {};
 }
 
 Status VmImpl::ExitPreconfig() {
@@ -55,6 +59,8 @@ Status VmImpl::ExitPreconfig() {
     return built;
   }
   preconfig_ = false;
+  // Now, so that a stop of another client cannot come before it.
+  StartAtFirst();
   return {};
 }
 
@@ -155,11 +161,6 @@ Status VmImpl::Build() {
       if (exit) exit(0);
     });
     return {};
-  }
-  if (!config_.start_paused) {
-    deps_.loop.Post([this, alive = std::weak_ptr(alive_)] {
-      if (alive.lock()) StartFromLoop();
-    });
   }
   return {};
 }

@@ -49,7 +49,8 @@ class RecordingSink final : public control::EventSink {
   static std::string Name(const control::WakeupEvent&) { return "WAKEUP"; }
   static std::string Name(const control::WatchdogEvent&) { return "WATCHDOG"; }
   static std::string Name(const control::GuestPanickedEvent& e) {
-    return e.pause ? "GUEST_PANICKED pause" : "GUEST_PANICKED";
+    static constexpr const char* kNames[] = {"pause", "poweroff", "run"};
+    return std::string("GUEST_PANICKED ") + kNames[static_cast<unsigned>(e.action)];
   }
 };
 

@@ -31,8 +31,8 @@ void VmImpl::Emit(const control::Event& event) {
 
 // --- the life of the guest --------------------------------------------------------
 
-void VmImpl::StartFromLoop() {
-  if (!ended_ && state_.state() == RunState::kPrelaunch) StartVm();
+void VmImpl::StartAtFirst() {
+  if (!config_.start_paused && !ended_ && state_.state() == RunState::kPrelaunch) StartVm();
 }
 
 void VmImpl::StartVm() {
@@ -119,7 +119,7 @@ void VmImpl::SetActions(const control::ActionChange& change) {
 void VmImpl::ServeRequests() {
   Requests::Pending pending = requests_->Take();
   if (ended_) return;
-  if (pending.panicked) GuestPanicked();
+  if (pending.panicked) GuestPanicked(pending);
   // -no-reboot: the cause of the reset is that of the shutdown.
   if (pending.reset != ShutdownCause::kNone && pending.reset != ShutdownCause::kSubsystemReset &&
       config_.actions.reboot == control::RebootAction::kShutdown) {
@@ -129,7 +129,8 @@ void VmImpl::ServeRequests() {
   if (pending.shutdown) {
     Emit(control::ShutdownEvent{*pending.shutdown});
     if (pending.quit || config_.actions.shutdown == control::ShutdownAction::kPoweroff) {
-      EndProcess(0);
+      EndProcess(*pending.shutdown == ShutdownCause::kGuestPanic &&
+                 config_.actions.panic == control::PanicAction::kExitFailure);
       return;
     }
     StopVm(RunState::kShutdown);
@@ -159,24 +160,22 @@ void VmImpl::DoReset(ShutdownCause cause) {
   }
 }
 
-void VmImpl::GuestPanicked() {
-  switch (config_.actions.panic) {
-    case control::PanicAction::kPause:
-      Emit(control::GuestPanickedEvent{true});
-      StopVm(RunState::kGuestPanicked);
-      return;
-    case control::PanicAction::kShutdown:
-    case control::PanicAction::kExitFailure:
-      Emit(control::GuestPanickedEvent{false});
-      StopVm(RunState::kGuestPanicked);
-      Emit(control::ShutdownEvent{ShutdownCause::kGuestPanic});
-      EndProcess(config_.actions.panic == control::PanicAction::kExitFailure ? 1 : 0);
-      return;
-    case control::PanicAction::kNone:
-      Emit(control::GuestPanickedEvent{false});
-      if (state_.running() && cpus_ != nullptr) cpus_->Resume();  // it parked itself
-      return;
+// Adds the shutdown that the panic action asks for.
+void VmImpl::GuestPanicked(Requests::Pending& pending) {
+  using control::PanicAction;
+  using Action = control::GuestPanickedEvent::Action;
+  const control::ActionPolicy& actions = config_.actions;
+  if (actions.panic == PanicAction::kNone) {
+    Emit(control::GuestPanickedEvent{Action::kRun});
+    if (state_.running() && cpus_ != nullptr) cpus_->Resume();  // it parked itself
+    return;
   }
+  const bool pause =
+      actions.panic == PanicAction::kPause || (actions.panic == PanicAction::kShutdown &&
+                                               actions.shutdown == control::ShutdownAction::kPause);
+  Emit(control::GuestPanickedEvent{pause ? Action::kPause : Action::kPoweroff});
+  StopVm(RunState::kGuestPanicked);
+  if (!pause) pending.shutdown = pending.shutdown.value_or(ShutdownCause::kGuestPanic);
 }
 
 void VmImpl::EndProcess(int exit_code) {

@@ -80,12 +80,12 @@ class VmImpl final : public control::VmControl {
   Status WriteDeviceTree(const std::string& path) const;
 
   // --- running (vm_impl.cc) ---
-  void StartFromLoop();
+  void StartAtFirst();  // unless -S
   void StartVm();
   void StopVm(control::RunState state);
   void ServeRequests();
   void DoReset(control::ShutdownCause cause);
-  void GuestPanicked();
+  void GuestPanicked(Requests::Pending& pending);
   void EndProcess(int exit_code);
   void Emit(const control::Event& event);
 

@@ -239,6 +239,66 @@ TEST_F(VmTest, EmulationFailureIsAnInternalErrorThatNeedsAReset) {
   EXPECT_FALSE(vm_->Cont());
 }
 
+TEST_F(VmTest, PanicDoesWhatTheActionsSay) {
+  using control::PanicAction;
+  using control::ShutdownAction;
+  struct Case {
+    PanicAction panic;
+    ShutdownAction shutdown;
+    Events events;
+    RunState state;
+    std::optional<int> exit;
+  };
+  const std::string end = "SHUTDOWN guest-panic";
+  const Case cases[] = {
+      {PanicAction::kNone,
+       ShutdownAction::kPoweroff,
+       {"GUEST_PANICKED run"},
+       RunState::kRunning,
+       {}},
+      {PanicAction::kPause,
+       ShutdownAction::kPoweroff,
+       {"GUEST_PANICKED pause", "STOP"},
+       RunState::kGuestPanicked,
+       {}},
+      {PanicAction::kShutdown,
+       ShutdownAction::kPause,
+       {"GUEST_PANICKED pause", "STOP"},
+       RunState::kGuestPanicked,
+       {}},
+      {PanicAction::kShutdown,
+       ShutdownAction::kPoweroff,
+       {"GUEST_PANICKED poweroff", "STOP", end},
+       RunState::kGuestPanicked,
+       0},
+      {PanicAction::kExitFailure,
+       ShutdownAction::kPoweroff,
+       {"GUEST_PANICKED poweroff", "STOP", end},
+       RunState::kGuestPanicked,
+       1},
+      {PanicAction::kExitFailure,
+       ShutdownAction::kPause,
+       {"GUEST_PANICKED poweroff", "STOP", end},
+       RunState::kGuestPanicked,
+       {}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(testing::Message()
+                 << static_cast<int>(c.panic) << " " << static_cast<int>(c.shutdown));
+    config_.actions.panic = c.panic;
+    config_.actions.shutdown = c.shutdown;
+    exit_.reset();
+    vm_.reset();
+    Create();
+    sink_.Take();
+    Cpu().Push(kvm::SystemEventExit{kvm::SystemEventExit::Type::kCrash});
+    WaitForRequest();
+    EXPECT_EQ(sink_.Take(), c.events);
+    EXPECT_EQ(vm_->run_state(), c.state);
+    EXPECT_EQ(exit_, c.exit);
+  }
+}
+
 TEST_F(VmTest, PowerButtonRaisesTheEventDevicesLine) {
   Create();
   sink_.Take();
@@ -269,7 +329,7 @@ TEST_F(VmTest, PreconfigBuildsTheMachineLate) {
   EXPECT_EQ(vm_->run_state(), RunState::kPrelaunch);
   EXPECT_EQ(kvm_.vm, nullptr);
   ASSERT_TRUE(vm_->ExitPreconfig());
-  loop_.RunPosted();
+  // At once: a stop that comes next must find a running machine.
   EXPECT_EQ(vm_->run_state(), RunState::kRunning);
   EXPECT_EQ(vm_->ExitPreconfig().error().message,
             "The command is permitted only before machine initialization");
