@@ -111,6 +111,8 @@ Status ApplyAccel(ParseContext& context, ParamList& list) {
 Status ParseCpu(ParseContext& context, const std::string& text) {
   if (text == "help" || text == "?") {
     context.options.show = Show::kCpus;
+  } else if (text.empty()) {
+    return Fail("-cpu option cannot be empty");
   } else {
     context.options.machine.cpu = text;
   }

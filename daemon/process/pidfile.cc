@@ -47,7 +47,11 @@ Result<PidFile> PidFile::Create(const std::string& path) {
   const std::string text = fmt::format("{}\n", getpid());
   if (ftruncate(fd.get(), 0) != 0 ||
       write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return FailErrno("cannot create PID file: Failed to write pid file");
+    auto failed = FailErrno("cannot create PID file: Failed to write pid file");
+    // A manager would take an empty file for a PID file; a device stays.
+    struct stat info {};
+    if (fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode)) unlink(path.c_str());
+    return failed;
   }
   PidFile file;
   file.path_ = Absolute(path);
