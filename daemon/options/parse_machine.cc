@@ -112,7 +112,7 @@ Status ParseCpu(ParseContext& context, const std::string& text) {
   if (text == "help" || text == "?") {
     context.options.show = Show::kCpus;
   } else if (text.empty()) {
-    return Fail("-cpu option cannot be empty");
+    return Fail("option cannot be empty");
   } else {
     context.options.machine.cpu = text;
   }

@@ -16,7 +16,7 @@ namespace {
 using client::Client;
 
 // What a process may keep after an attack: what malloc holds back, and the bounds of ADR 0005 for
-// one client that still is there (1 MiB of events, 256 KiB of replies, its input).
+// one client that still is there (256 KiB of events, as much of replies, its input).
 constexpr long kGrowth = 4096;  // KiB
 
 class HostileTest : public VmTest {
@@ -213,7 +213,7 @@ TEST_F(HostileTest, ClientThatNeverReadsDuringAnEventFlood) {
   ASSERT_NE(silent, nullptr);
   auto flooder = Connect();
   ASSERT_NE(flooder, nullptr);
-  // 20,000 events, about 2 MB: more than a socket and 1 MiB hold.
+  // 20,000 events, about 2 MB: more than a socket and what the server keeps hold.
   Flood(*flooder, 10'000);
   EXPECT_LE(StatusKiB(pid(), "VmHWM"), resident_ + kGrowth);
   ExpectAlive(*vm_);
