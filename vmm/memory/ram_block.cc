@@ -84,12 +84,19 @@ RamBlock::RamBlock(const RamBlockOptions& options) : options_(options) {}
 
 Result<std::shared_ptr<RamBlock>> RamBlock::Create(const RamBlockOptions& options) {
   std::shared_ptr<RamBlock> block(new RamBlock(options));
-  DAVIT_TRY(block->Open());
-  DAVIT_TRY(block->Map());
-  block->Advise();
-  DAVIT_TRY(block->Bind());
-  if (options.prealloc) DAVIT_TRY(block->Preallocate());
+  if (Status made = block->Make(); !made) {
+    if (block->created_file_) unlink(options.path.c_str());
+    return Fail(std::move(made).error());
+  }
   return block;
+}
+
+Status RamBlock::Make() {
+  DAVIT_TRY(Open());
+  DAVIT_TRY(Map());
+  Advise();
+  DAVIT_TRY(Bind());
+  return options_.prealloc ? Preallocate() : Status{};
 }
 
 Status RamBlock::Open() {
@@ -169,8 +176,13 @@ Status RamBlock::OpenFile() {
     if (!fd_) return FailErrno(fmt::format("can't create backing store in {} for guest RAM", path));
     unlink(name.c_str());
   } else {
-    int flags = options_.readonly ? O_RDONLY : O_RDWR | O_CREAT;
-    fd_.reset(open(path.c_str(), flags | O_CLOEXEC, 0644));
+    // Not to wait for the other end of a FIFO; without effect on what can be RAM.
+    constexpr int kFlags = O_CLOEXEC | O_NONBLOCK;
+    fd_.reset(open(path.c_str(), (options_.readonly ? O_RDONLY : O_RDWR) | kFlags));
+    if (!fd_ && errno == ENOENT && !options_.readonly) {
+      fd_.reset(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0644));
+      created_file_ = static_cast<bool>(fd_);
+    }
     if (!fd_) return FailErrno(fmt::format("can't open backing store {} for guest RAM", path));
   }
   if (fstat(fd_.get(), &st) != 0) return FailErrno(fmt::format("can't stat {}", path));

@@ -72,6 +72,7 @@ class RamBlock {
 
  private:
   explicit RamBlock(const RamBlockOptions& options);
+  Status Make();
   Status Open();
   Status OpenMemfd();
   Status OpenFile();
@@ -83,6 +84,7 @@ class RamBlock {
 
   RamBlockOptions options_;
   UniqueFd fd_;
+  bool created_file_ = false;  // options_.path did not exist before
   uint64_t size_ = 0;
   uint64_t page_size_ = 0;
   uint64_t alignment_ = 0;     // of host_address_

@@ -211,6 +211,26 @@ TEST(RamBlock, PreallocatedByThreadsIsResident) {
   EXPECT_EQ(st.st_blocks * 512, static_cast<blkcnt_t>(8 * kMiB));
 }
 
+TEST(RamBlock, FailureLeavesNoNewFileBehind) {
+  RamBlockOptions options = Options(Kind::kFile, uint64_t{1} << 50);
+  options.path = TempPath("too-large");
+  EXPECT_NE(ErrorOf(options), "no error");
+  EXPECT_NE(access(options.path.c_str(), F_OK), 0);
+  std::ofstream(options.path) << "the user's own";
+  EXPECT_NE(ErrorOf(options), "no error");
+  EXPECT_EQ(access(options.path.c_str(), F_OK), 0);
+}
+
+TEST(RamBlock, FifoIsRefusedWithoutWaitingForItsWriter) {
+  RamBlockOptions options = Options(Kind::kFile, 4096);
+  options.path = TempPath("fifo");
+  ASSERT_EQ(mkfifo(options.path.c_str(), 0600), 0);
+  for (bool readonly : {true, false}) {
+    options.readonly = readonly;
+    EXPECT_EQ(ErrorOf(options), "backing store size 0x0 does not match 'size' option 0x1000");
+  }
+}
+
 TEST(RamBlock, AnyNumberOfPreallocationThreadsIsTaken) {
   RamBlockOptions options = Options(Kind::kAnonymous, uint64_t{256} * kMiB);
   options.reserve = false;
