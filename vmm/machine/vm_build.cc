@@ -265,7 +265,8 @@ Status VmImpl::ResetMachine() {
 }
 
 Status VmImpl::WriteDeviceTree(const std::string& path) const {
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  // O_NONBLOCK: the control thread waits for no reader of a FIFO.
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666));
   const auto failed = [&path](int err) {
     return Fail(fmt::format("Error saving FDT to file {}: {}", path, std::strerror(err)));
   };

@@ -5,6 +5,7 @@
 #include "vmm/machine/vm.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -402,6 +403,14 @@ TEST_F(VmTest, DeviceTreeCanBeDumped) {
   EXPECT_EQ(std::string(magic, 4), "\xd0\x0d\xfe\xed");
   EXPECT_EQ(vm_->DumpDtb("/nonexistent/x").error().message,
             "Error saving FDT to file /nonexistent/x: No such file or directory");
+}
+
+TEST_F(VmTest, DumpdtbDoesNotWaitForTheReaderOfAFifo) {
+  Create();
+  const std::string path = testing::TempDir() + "/dtb-fifo";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(vm_->DumpDtb(path).error().message,
+            "Error saving FDT to file " + path + ": No such device or address");
 }
 
 TEST_F(VmTest, DumpdtbPropertyEndsBeforeTheGuestRuns) {
