@@ -99,6 +99,20 @@ std::string LogItems() {
   return text;
 }
 
+// The keys of an option that takes a list, in QEMU's layout.
+std::string OptionKeys(const std::string& name) {
+  constexpr std::string_view kTypes[] = {"str", "bool (on/off)", "num", "size"};
+  const OptionRow* row = FindOption(name);
+  const std::string_view group = row->schema->group.empty() ? row->name : row->schema->group;
+  std::string text = fmt::format("{} options:\n", group);
+  for (const ParamSpec& spec : row->schema->params) {
+    const std::string key =
+        fmt::format("{}=<{}>", spec.name, kTypes[static_cast<size_t>(spec.type)]);
+    fmt::format_to(std::back_inserter(text), "  {:<22} - {}\n", key, spec.help);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string HelpText(Show what, const Options& options) {
@@ -123,6 +137,8 @@ std::string HelpText(Show what, const Options& options) {
       return Chardevs();
     case Show::kLogItems:
       return LogItems();
+    case Show::kOptionKeys:
+      return OptionKeys(options.show_option);
   }
   return {};
 }

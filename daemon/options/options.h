@@ -42,6 +42,7 @@ enum class Show : uint8_t {
   kObjects,
   kChardevs,
   kLogItems,
+  kOptionKeys,  // of the option Options.show_option
 };
 
 struct LogOptions {
@@ -62,6 +63,7 @@ struct Options {
   bool nodefaults = false;
   bool nographic = false;
   std::optional<Show> show;
+  std::string show_option;  // a name of the option table
   std::vector<std::string> warnings;  // to stderr, each after "davitd: "
 };
 

@@ -185,6 +185,12 @@ TEST(OptionsTest, ListsOfWhatExists) {
   EXPECT_EQ(Parse({"-object", "help"}).value().show, Show::kObjects);
   EXPECT_EQ(Parse({"-chardev", "help"}).value().show, Show::kChardevs);
   EXPECT_EQ(Parse({"-d", "help"}).value().show, Show::kLogItems);
+  for (const char* option : {"-smp", "-m", "-boot", "-rtc", "-overcommit", "-action", "-mon",
+                             "-name", "-msg", "-display"}) {
+    const Options options = Parse({option, "help"}).value();
+    EXPECT_EQ(options.show, Show::kOptionKeys) << option;
+    EXPECT_EQ(options.show_option, option + 1);
+  }
 }
 
 class ConfigFileTest : public testing::Test {

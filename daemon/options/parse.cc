@@ -83,6 +83,11 @@ Result<Options> ParseAll(ParseContext& context, std::span<const char* const> arg
 }  // namespace
 
 Status ApplyRow(ParseContext& context, const OptionRow& row, ParamList& list) {
+  if (list.help && !row.own_help) {
+    context.options.show = Show::kOptionKeys;
+    context.options.show_option = row.name;
+    return {};
+  }
   if (!list.help) DAVIT_TRY(CheckParams(list, *row.schema));
   return row.apply(context, list);
 }

@@ -38,6 +38,7 @@ struct OptionRow {
   Status (*apply)(ParseContext&, ParamList& list) = nullptr;
   const ParamSchema* schema = nullptr;  // of `apply`
   bool listed = true;                   // false: a second spelling, left out of the help
+  bool own_help = false;                // `apply` answers `help`; else its keys are listed
 };
 
 std::span<const OptionRow> OptionTable();

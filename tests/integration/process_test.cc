@@ -34,7 +34,8 @@ TEST(CommandLineTest, MistakesAreOneLineOnStderrAndStatusOne) {
 }
 
 TEST(CommandLineTest, WhatIsAskedForGoesToStdout) {
-  for (const char* topic : {"-machine", "-cpu", "-object", "-chardev", "-device", "-accel", "-d"}) {
+  for (const char* topic : {"-machine", "-cpu", "-object", "-chardev", "-device", "-accel", "-d",
+                            "-smp", "-rtc", "-display"}) {
     const RunResult result = Davitd({topic, "help"});
     EXPECT_EQ(result.status, 0) << topic;
     EXPECT_FALSE(result.out.empty()) << topic;
@@ -43,6 +44,8 @@ TEST(CommandLineTest, WhatIsAskedForGoesToStdout) {
   EXPECT_NE(Davitd({"-version"}).out.find("QEMU emulator version 7.2.0"), std::string::npos);
   EXPECT_NE(Davitd({"-machine", "help"}).out.find("microvm"), std::string::npos);
   EXPECT_NE(Davitd({"-machine", "microvm,help"}).out.find("  pit=<OnOffAuto>        - "),
+            std::string::npos);
+  EXPECT_NE(Davitd({"-smp", "help"}).out.find("smp-opts options:\n  cpus=<num>"),
             std::string::npos);
   EXPECT_NE(Davitd({"-help"}).out.find("-qmp DEV"), std::string::npos);
 }
