@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // qmp-shell: options, and the choice between a terminal and a script on standard input.
+#include <getopt.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -16,13 +17,19 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: qmp-shell [-H] [-N] [-p] [-v] ADDRESS\n"
-    "  ADDRESS  path of a UNIX socket, unix:PATH, HOST:PORT or tcp:HOST:PORT\n"
-    "  -H       human monitor commands (sent by human-monitor-command)\n"
-    "  -N       do not negotiate: qmp_capabilities is left to you\n"
-    "  -p       print replies over several lines\n"
-    "  -v       show the messages that are sent\n"
+    "  ADDRESS                 path of a UNIX socket, unix:PATH, HOST:PORT or tcp:HOST:PORT\n"
+    "  -H, --hmp               human monitor commands (sent by human-monitor-command)\n"
+    "  -N, --skip-negotiation  do not negotiate: qmp_capabilities is left to you\n"
+    "  -p, --pretty            print replies over several lines\n"
+    "  -v, --verbose           show the messages that are sent\n"
     "Without a terminal, commands are read from standard input, one a line; the first that fails\n"
     "ends the script with exit status 1.\n";
+
+constexpr option kLongOptions[] = {
+    {"hmp", no_argument, nullptr, 'H'},    {"skip-negotiation", no_argument, nullptr, 'N'},
+    {"pretty", no_argument, nullptr, 'p'}, {"verbose", no_argument, nullptr, 'v'},
+    {"help", no_argument, nullptr, 'h'},   {nullptr, 0, nullptr, 0},
+};
 
 int RunScript(Shell& shell) {
   int number = 0;
@@ -60,7 +67,7 @@ int Fatal(const std::string& message) {
 int Main(int argc, char** argv) {
   ShellOptions options;
   bool negotiate = true;
-  for (int c; (c = getopt(argc, argv, "HNpvh")) != -1;) {
+  for (int c; (c = getopt_long(argc, argv, "HNpvh", kLongOptions, nullptr)) != -1;) {
     switch (c) {
       case 'H':
         options.hmp = true;

@@ -132,12 +132,15 @@ Shell::Outcome Shell::Help(const std::vector<Word>& words) {
   return Outcome::kOk;
 }
 
+void Shell::ShowSent(std::string_view command, const json::Object& arguments) {
+  if (!options_.verbose) return;
+  json::Object message{{"execute", command}};
+  if (!arguments.empty()) message.Set("arguments", arguments);
+  Print(message);
+}
+
 Shell::Outcome Shell::Send(const Command& command) {
-  if (options_.verbose) {
-    json::Object message{{"execute", command.name}};
-    if (!command.arguments.empty()) message.Set("arguments", command.arguments);
-    Print(message);
-  }
+  ShowSent(command.name, command.arguments);
   recent_events_.clear();
   Result<json::Value> value = client_->Execute(command);
   PrintQueuedEvents();  // those that came before the reply
@@ -163,6 +166,7 @@ Shell::Outcome Shell::ExecuteHmp(std::string_view line) {
   }
   json::Object arguments{{"command-line", std::string(line)}};
   if (cpu_index_ != 0) arguments.Set("cpu-index", cpu_index_);
+  ShowSent("human-monitor-command", arguments);
   Result<json::Value> text = client_->Execute("human-monitor-command", std::move(arguments));
   if (!text) {
     if (line.starts_with("q") && !client_->Pump()) return Outcome::kLost;

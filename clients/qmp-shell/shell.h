@@ -57,6 +57,7 @@ class Shell {
   Outcome Help(const std::vector<Word>& words);
   Outcome WaitEvent(const std::vector<Word>& words);
   Outcome Send(const Command& command);
+  void ShowSent(std::string_view command, const json::Object& arguments);
   Outcome Report(const Error& error);
   void Print(const json::Value& value);
   void PrintEvent(const Event& event);

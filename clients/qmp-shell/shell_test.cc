@@ -65,6 +65,15 @@ TEST_F(ShellTest, VerboseShowsWhatIsSent) {
   EXPECT_EQ(out_.str(), "{\"execute\": \"cont\"}\n{\"return\": {}}\n");
 }
 
+TEST_F(ShellTest, VerboseShowsWhatAHumanCommandBecomes) {
+  Start({.hmp = true, .verbose = true});
+  Say(R"({"return": "kvm support: enabled\r\n", "id": 1})");
+  shell_->Execute("info kvm");
+  EXPECT_EQ(out_.str(),
+            "{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": "
+            "\"info kvm\"}}\nkvm support: enabled\r\n");
+}
+
 TEST_F(ShellTest, RawMessagesGoAsTheyAre) {
   Start({});
   Say(R"({"return": {}, "id": "me"})");
