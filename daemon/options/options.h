@@ -16,7 +16,7 @@
 
 namespace davit::daemon {
 
-// -chardev, and what -serial and -qmp stand for.
+// -chardev, and what -serial, -debugcon and -qmp stand for.
 struct ChardevOption {
   std::string where;  // "-serial file:x": begins the text of errors found later
   backend::ChardevSpec spec;

@@ -1,7 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Character devices on the command line: -chardev -serial -mon -qmp -nographic -nodefaults.
+// Character devices on the command line: -chardev -serial -debugcon -mon -qmp -nographic
+// -nodefaults.
 #include <gtest/gtest.h>
 
 #include "daemon/options/test_support.h"
@@ -120,6 +121,18 @@ TEST(CharOptionsTest, DefaultSerialPort) {
   EXPECT_TRUE(Is<backend::NullSpec>(Good({"-nographic", "-serial", "null"}), 0));
 }
 
+TEST(CharOptionsTest, DebugconMakesAChardevOrUsesOne) {
+  const auto file = Good({"-nodefaults", "-debugcon", "file:/log"});
+  EXPECT_EQ(file.machine.debugcon, "debugcon");
+  ASSERT_EQ(file.chardevs.size(), 1u);
+  EXPECT_EQ(file.chardevs[0].spec.id, "debugcon");
+  EXPECT_EQ(Spec<backend::FileSpec>(file, 0).out, "/log");
+  const auto other = Good({"-nodefaults", "-debugcon", "chardev:c", "-chardev", "pty,id=c"});
+  EXPECT_EQ(other.machine.debugcon, "c");
+  EXPECT_EQ(other.chardevs.size(), 1u);
+  EXPECT_EQ(Good({}).machine.debugcon, "");
+}
+
 struct Case {
   std::vector<const char*> words;
   const char* message;
@@ -158,6 +171,31 @@ TEST(CharOptionsTest, ChardevErrors) {
        "-chardev stdio,id=b: cannot use stdio by multiple character devices"},
       {{"-chardev", "stdio,id=a", "-daemonize"},
        "-chardev stdio,id=a: cannot use stdio with -daemonize"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
+}
+
+TEST(CharOptionsTest, DebugconErrors) {
+  const Case cases[] = {
+      {{"-debugcon"}, "-debugcon: requires an argument"},
+      {{"-debugcon", "none"}, "-debugcon none: 'none' is not a valid char driver"},
+      {{"-debugcon", "chardev:x"}, "-debugcon chardev:x: invalid character backend 'chardev:x'"},
+      {{"-debugcon", "null", "-debugcon", "file:/x"},
+       "-debugcon file:/x: already have a debugcon device"},
+      {{"-chardev", "null,id=debugcon", "-debugcon", "null"},
+       "-debugcon null: Duplicate ID 'debugcon' for chardev"},
+      {{"-debugcon", "chardev:x", "-chardev", "null,id=x", "-serial", "chardev:x"},
+       "-debugcon chardev:x: Property 'isa-debugcon.chardev' can't take value 'x': Device 'x' is "
+       "in use"},
+      {{"-debugcon", "chardev:x", "-chardev", "stdio,id=x", "-mon", "chardev=x,mode=control"},
+       "-debugcon chardev:x: Property 'isa-debugcon.chardev' can't take value 'x': Device 'x' is "
+       "in use"},
+      {{"-serial", "chardev:debugcon", "-debugcon", "null"},
+       "-serial chardev:debugcon: could not connect serial device to character backend "
+       "'chardev:debugcon'"},
+      {{"-debugcon", "stdio", "-nographic"},
+       "-debugcon stdio: cannot use stdio by multiple character devices"},
+      {{"-debugcon", "stdio", "-daemonize"}, "-debugcon stdio: cannot use stdio with -daemonize"},
   };
   for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
 }

@@ -1,8 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// -chardev -serial -mon -qmp -monitor: character devices and who uses them. -serial and -qmp are
-// short for a -chardev named serialN or compat_monitorN, as in QEMU.
+// -chardev -serial -debugcon -mon -qmp -monitor: character devices and who uses them. -serial,
+// -debugcon and -qmp are short for a -chardev named serialN, debugcon or compat_monitorN, as in
+// QEMU.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -150,7 +151,8 @@ Status SplitHostPort(std::string_view text, const std::string& whole, ParamList&
   return {};
 }
 
-// The old short form of -serial and -qmp: "stdio", "file:PATH", "unix:PATH,server=on", ...
+// The old short form of -serial, -debugcon and -qmp: "stdio", "file:PATH", "unix:PATH,server=on",
+// ...
 Result<ParamList> FromCompat(ParseContext& context, const std::string& text) {
   ParamList list;
   for (const char* plain : {"null", "pty", "stdio"}) {
@@ -250,6 +252,31 @@ Status CheckMonitors(const Options& options) {
   return {};
 }
 
+// After the monitors: as in QEMU they and the serial ports come first, and the port finds taken
+// what they use.
+Status AddDebugcon(ParseContext& context, const std::string& text) {
+  Options& options = context.options;
+  std::string id = "debugcon";
+  if (text.starts_with("chardev:")) {
+    id = text.substr(8);
+    if (FindChardev(options, id) == nullptr) {
+      return Fail(fmt::format("invalid character backend '{}'", text));
+    }
+  } else {
+    DAVIT_ASSIGN(const ParamList list, FromCompat(context, text));
+    DAVIT_TRY(AddChardev(context, id, list));
+  }
+  const auto& serials = options.machine.serials;
+  if (std::find(serials.begin(), serials.end(), id) != serials.end() ||
+      std::any_of(options.monitors.begin(), options.monitors.end(),
+                  [&](const MonitorOption& monitor) { return monitor.chardev == id; })) {
+    return Fail(fmt::format(
+        "Property 'isa-debugcon.chardev' can't take value '{0}': Device '{0}' is in use", id));
+  }
+  options.machine.debugcon = id;
+  return {};
+}
+
 }  // namespace
 
 Status ApplyChardev(ParseContext& context, ParamList& list) {
@@ -299,6 +326,12 @@ Status ParseSerial(ParseContext& context, const std::string& text) {
   return {};
 }
 
+Status ParseDebugcon(ParseContext& context, const std::string& text) {
+  if (context.debugcon) return Fail("already have a debugcon device");
+  context.debugcon.emplace(context.where, text);
+  return {};
+}
+
 Status ParseQmp(ParseContext& context, const std::string& text) {
   return AddQmp(context, text, false);
 }
@@ -327,8 +360,13 @@ Status FinishCharacterDevices(ParseContext& context) {
                       id));
     }
   }
-  DAVIT_TRY(CheckStdio(options));
-  return CheckMonitors(options);
+  DAVIT_TRY(CheckMonitors(options));
+  if (context.debugcon) {
+    context.where = context.debugcon->first;
+    Status status = AddDebugcon(context, context.debugcon->second);
+    if (!status) return Fail(fmt::format("{}: {}", context.where, status.error().message));
+  }
+  return CheckStdio(options);
 }
 
 }  // namespace davit::daemon

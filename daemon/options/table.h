@@ -5,9 +5,11 @@
 // Usage text, `-readconfig` groups and query-command-line-options come from the same rows.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "daemon/options/options.h"
 #include "daemon/options/params.h"
@@ -23,6 +25,8 @@ struct ParseContext {
   bool display_given = false;
   bool monitor_given = false;  // -monitor, -mon, -qmp
   unsigned serials_given = 0;
+  // -debugcon: the whole option and its argument, which is looked at when all others are known.
+  std::optional<std::pair<std::string, std::string>> debugcon;
   unsigned compat_monitors = 0;      // chardevs named compat_monitorN
   bool accel_given = false;          // -accel
   bool machine_accel_given = false;  // -machine accel=
@@ -61,6 +65,7 @@ Status ParseDevice(ParseContext&, const std::string&);
 Status ApplyChardev(ParseContext&, ParamList&);
 Status ApplyMon(ParseContext&, ParamList&);
 Status ParseSerial(ParseContext&, const std::string&);
+Status ParseDebugcon(ParseContext&, const std::string&);
 Status ParseQmp(ParseContext&, const std::string&);
 Status ParseQmpPretty(ParseContext&, const std::string&);
 Status ParseMonitor(ParseContext&, const std::string&);

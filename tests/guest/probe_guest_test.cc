@@ -283,6 +283,27 @@ TEST_F(ProbeGuest, InjectedNmiArrives) {
   EXPECT_EQ(NumberAfter(Ask(*vm, "i", "ticks: "), "nmis"), 1);
 }
 
+TEST_F(ProbeGuest, DebugPortsOutputArrivesInTheFile) {
+  TempDir dir;
+  auto vm = StartProbe({"-debugcon", "file:" + dir.File("debug")});
+  ASSERT_NE(vm, nullptr);
+  // The port is written before the serial line says so.
+  EXPECT_CONTAINS(Dump(*vm, "e", "debug port: "), "debug port: written");
+  EXPECT_EQ(ReadFile(dir.File("debug")), "probe: debug port\n");
+  json::Object info;
+  info.Set("command-line", "info qtree");
+  auto tree = vm->qmp().Execute("human-monitor-command", info);
+  ASSERT_OK(tree);
+  EXPECT_CONTAINS(*tree->AsString(), "dev: isa-debugcon, id \"debugcon\"");
+  EXPECT_CONTAINS(*tree->AsString(), "iobase = 233 (0xe9)");
+}
+
+TEST_F(ProbeGuest, WithoutDebugconThereIsNoDebugPort) {
+  auto vm = StartProbe({});
+  ASSERT_NE(vm, nullptr);
+  EXPECT_CONTAINS(Dump(*vm, "e", "debug port: "), "debug port: none");
+}
+
 TEST_F(ProbeGuest, RtcHasTheBaseThatWasAskedFor) {
   auto vm = StartProbe({"-rtc", "base=2031-02-03T04:05:06"}, ",rtc=on");
   ASSERT_NE(vm, nullptr);

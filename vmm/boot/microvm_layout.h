@@ -104,7 +104,7 @@ inline constexpr uint16_t kSystemControlPort = 0x61;  // NMI status, PIT channel
 inline constexpr uint16_t kI8042CommandPort = 0x64;
 inline constexpr uint16_t kRtcPort = 0x70;
 inline constexpr uint16_t kPicSecondaryPort = 0xa0;
-inline constexpr uint16_t kDebugPort = 0x402;
+inline constexpr uint16_t kDebugPort = 0xe9;  // -debugcon
 inline constexpr uint16_t kSerialPort = 0x3f8;
 inline constexpr uint16_t kSerialPorts = 8;
 inline constexpr uint16_t kElcrPort = 0x4d0;
@@ -117,8 +117,8 @@ inline constexpr std::array kMicrovmPortMap = {
     MapEntry{"i8042-cmd", kI8042CommandPort, 1},
     MapEntry{"rtc", kRtcPort, 2},
     MapEntry{"pic2", kPicSecondaryPort, 2},
-    MapEntry{"serial", kSerialPort, kSerialPorts},
     MapEntry{"debugcon", kDebugPort, 1},
+    MapEntry{"serial", kSerialPort, kSerialPorts},
     MapEntry{"elcr", kElcrPort, 2},
 };
 static_assert(SortedAndDisjoint(kMicrovmPortMap));

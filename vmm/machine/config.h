@@ -83,7 +83,8 @@ struct MachineConfig {
   std::vector<control::ObjectSpec> objects;  // -object, made in this order
   // Serial port n speaks to this chardev; empty string: the port has no back end (-serial none).
   std::vector<std::string> serials;
-  PropertyTexts boot;  // -boot
+  std::string debugcon;  // -debugcon: the chardev of the debug port; empty: no such port
+  PropertyTexts boot;    // -boot
   RtcConfig rtc;
   OvercommitConfig overcommit;
 };

@@ -63,7 +63,9 @@ class Microvm final : public Board {
   Status CheckOptions(const MachineConfig& config, const MachineOptions& options);
   Status OpenImages(const MachineConfig& config);
   Status AddIrqchip();
+  Result<backend::Chardev*> FindChardev(const std::string& id) const;
   Status AddSerial(const MachineConfig& config);
+  Status AddDebugPort(const std::string& chardev_id);
   Status AddI8042();
   Status AddGed();
   Status AddRtc(const RtcConfig& config);
@@ -89,7 +91,7 @@ class Microvm final : public Board {
   std::unique_ptr<devices::I8042> i8042_;
   std::unique_ptr<devices::AcpiGed> ged_;
   std::unique_ptr<devices::CmosRtc> rtc_;
-  devices::DebugPort debug_port_{nullptr};
+  std::optional<devices::DebugPort> debug_port_;
 };
 
 Status Microvm::Init(const MachineConfig& config, const MachineOptions& options) {
@@ -100,7 +102,8 @@ Status Microvm::Init(const MachineConfig& config, const MachineOptions& options)
   DAVIT_TRY(AddI8042());
   if (shape_.acpi) DAVIT_TRY(AddGed());
   if (shape_.rtc) DAVIT_TRY(AddRtc(config.rtc));
-  return ports_.Claim(boot::kDebugPort, 1, "debug port", &debug_port_);
+  if (!config.debugcon.empty()) DAVIT_TRY(AddDebugPort(config.debugcon));
+  return {};
 }
 
 Status Microvm::CheckOptions(const MachineConfig& config, const MachineOptions& options) {
@@ -158,16 +161,29 @@ irq::IrqLine& Microvm::Line(uint32_t gsi) {
   return *lines_.emplace_back(std::make_unique<irq::KvmIrqLine>(deps_.vm, gsi));
 }
 
+Result<backend::Chardev*> Microvm::FindChardev(const std::string& id) const {
+  backend::Chardev* chardev = deps_.chardevs != nullptr ? deps_.chardevs->Find(id) : nullptr;
+  if (chardev == nullptr) return Fail(fmt::format("chardev '{}' not found", id));
+  return chardev;
+}
+
 Status Microvm::AddSerial(const MachineConfig& config) {
   serial_ = std::make_unique<devices::Uart16550>(Line(boot::kSerialGsi), deps_.loop);
   if (!config.serials.empty() && !config.serials[0].empty()) {
     const std::string& id = config.serials[0];
-    backend::Chardev* chardev = deps_.chardevs != nullptr ? deps_.chardevs->Find(id) : nullptr;
-    if (chardev == nullptr) return Fail(fmt::format("chardev '{}' not found", id));
+    DAVIT_ASSIGN(backend::Chardev* const chardev, FindChardev(id));
     DAVIT_TRY(serial_->Connect(chardev));
     shape_.serial_chardev = id;
   }
   return ports_.Claim(boot::kSerialPort, devices::Uart16550::kPorts, "serial", serial_.get());
+}
+
+Status Microvm::AddDebugPort(const std::string& chardev_id) {
+  DAVIT_ASSIGN(backend::Chardev* const chardev, FindChardev(chardev_id));
+  debug_port_.emplace();
+  DAVIT_TRY(debug_port_->Connect(chardev));
+  shape_.debugcon_chardev = chardev_id;
+  return ports_.Claim(boot::kDebugPort, devices::DebugPort::kPorts, "debug port", &*debug_port_);
 }
 
 Status Microvm::AddI8042() {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "vmm/boot/microvm_layout.h"
+#include "vmm/devices/debug_port.h"
 
 namespace davit::machine {
 namespace {
@@ -27,6 +28,13 @@ std::string Hex(uint64_t value) { return fmt::format("{} (0x{:x})", value, value
 
 QtreeNode::Bus BuildQtree(const MicrovmShape& shape) {
   QtreeNode::Bus isa{"isa.0", "ISA", {}};
+  if (!shape.debugcon_chardev.empty()) {
+    QtreeNode& port = isa.devices.emplace_back(
+        Device("isa-debugcon", {{"iobase", Hex(boot::kDebugPort)},
+                                {"chardev", fmt::format("\"{}\"", shape.debugcon_chardev)},
+                                {"readback", Hex(devices::DebugPort::kReadBack)}}));
+    port.id = "debugcon";
+  }
   if (shape.serial) {
     isa.devices.push_back(
         Device("isa-serial", {{"index", "0 (0x0)"},
@@ -38,7 +46,6 @@ QtreeNode::Bus BuildQtree(const MicrovmShape& shape) {
     isa.devices.push_back(Device("mc146818rtc", {{"irq", Hex(boot::kRtcGsi)}}));
   }
   isa.devices.push_back(Device("i8042"));
-  isa.devices.push_back(Device("isa-debugcon", {{"iobase", Hex(boot::kDebugPort)}}));
   if (shape.pit) isa.devices.push_back(Device("kvm-pit", {{"iobase", Hex(boot::kPitPort)}}));
   if (shape.pic) {
     isa.devices.push_back(Device("kvm-i8259", {{"iobase", Hex(boot::kPicSecondaryPort)}}));

@@ -32,7 +32,7 @@ namespace davit::machine {
 struct Deps {
   io::EventLoop& loop;  // the control thread's
   control::EventSink& events;
-  backend::ChardevRegistry* chardevs = nullptr;  // needed when config.serials is not empty
+  backend::ChardevRegistry* chardevs = nullptr;  // needed when config names any
   // Called once on the control thread, after the SHUTDOWN event, when the process should end.
   // vCPUs are stopped by then.
   std::function<void(int exit_code)> exit;

@@ -94,6 +94,9 @@ Status VmImpl::CheckConfig() {
     return Fail(
         "The -kernel parameter is not supported (use the generic 'loader' device instead).");
   }
+  if (row_->type == MachineType::kNone && !config_.debugcon.empty()) {
+    return Fail("-debugcon: No 'ISA' bus found for device 'isa-debugcon'");
+  }
   if (!has_kernel) {
     if (!config_.append.empty()) return Fail("-append only allowed with -kernel option");
     if (!std::holds_alternative<std::monostate>(config_.initrd)) {

@@ -474,6 +474,13 @@ TEST_F(VmTest, ErrorsOfTheConfigurationAreWordedAsQemus) {
             }),
             "Memory backend 'x' not found");
   EXPECT_EQ(with([](auto& c) { c.serials = {"nosuch"}; }), "chardev 'nosuch' not found");
+  EXPECT_EQ(with([](auto& c) { c.debugcon = "nosuch"; }), "chardev 'nosuch' not found");
+  EXPECT_EQ(with([](auto& c) {
+              c = {};
+              c.type = "none";
+              c.debugcon = "x";
+            }),
+            "-debugcon: No 'ISA' bus found for device 'isa-debugcon'");
   EXPECT_EQ(with([](auto& c) { c.kernel = std::string("/nonexistent/k"); }),
             "could not open kernel file '/nonexistent/k': No such file or directory");
   EXPECT_EQ(with([](auto& c) {

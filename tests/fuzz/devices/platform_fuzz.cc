@@ -36,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   devices::Ioapic ioapic(sink);
   devices::I8042 i8042(&irq, {[] {}, [](bool) {}});
   devices::AcpiGed ged(irq, {[] {}, [] {}});
-  devices::DebugPort debug(&chardev);
+  devices::DebugPort debug;
+  DAVIT_CHECK(debug.Connect(&chardev).has_value());
   while (!stream.done()) {
     const uint8_t what = stream.Next();
     switch (what & 15) {

@@ -15,6 +15,7 @@
 namespace probe {
 namespace {
 
+constexpr uint16_t kDebugPort = 0xe9;  // it reads as its own number
 constexpr uint64_t kVirtioMmio = 0xfeb00000;
 constexpr uint32_t kVirtioSlots = 24;
 constexpr uint64_t kVirtioStride = 512;
@@ -74,7 +75,7 @@ void PrintHelp() {
       "h help             m memory map        w write and read RAM\n"
       "c cpus             s start other cpus  a acpi\n"
       "t device tree      v virtio-mmio       i clocks and interrupts\n"
-      "k heartbeat on/off b banner again      e echo on debug port\n"
+      "k heartbeat on/off b banner again      e write to port e9\n"
       "p power off        r reset (i8042)     R reset (acpi)\n"
       "x triple fault     u run code that no processor can\n");
 }
@@ -95,7 +96,11 @@ void PrintMachine() {
 void PrintReady() { Print("ready, h for help\n"); }
 
 void WriteDebugPort() {
-  for (const char* s = "probe: debug port\n"; *s != 0; ++s) Out8(0x402, uint8_t(*s));
+  if (In8(kDebugPort) != kDebugPort) {
+    Print("debug port: none\n");
+    return;
+  }
+  for (const char* s = "probe: debug port\n"; *s != 0; ++s) Out8(kDebugPort, uint8_t(*s));
   Print("debug port: written\n");
 }
 
