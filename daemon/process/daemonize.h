@@ -18,7 +18,14 @@ class Daemonizer {
   // waiting parent.
   Status Detach();
 
+  // Without Detach() the parent waits on, until this process ends: by then it has said on stderr
+  // what failed, and has removed its files.
+  ~Daemonizer() { (void)ready_.release(); }
+  Daemonizer(Daemonizer&&) = default;
+  Daemonizer& operator=(Daemonizer&&) = default;
+
  private:
+  Daemonizer() = default;
   UniqueFd ready_;  // write end; closing it without a byte is failure
 };
 

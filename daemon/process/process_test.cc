@@ -5,8 +5,10 @@
 // processes.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -97,6 +99,28 @@ TEST(DaemonizeTest, ParentFailsWhenTheChildDiesBefore) {
     return 0;  // never detached
   });
   EXPECT_EQ(status, 1);
+}
+
+// What a caller does next (read the error, start again) must not come before the end of the first.
+TEST(DaemonizeTest, ParentWaitsForTheEndOfAChildThatFailed) {
+  int go[2];
+  ASSERT_EQ(pipe(go), 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    close(go[1]);
+    { auto daemonizer = Daemonizer::Fork(); }  // failed, and goes on to clean up
+    char byte = 0;
+    _exit(read(go[0], &byte, 1) == 0 ? 3 : 4);
+  }
+  close(go[0]);
+  const UniqueFd parent(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  ASSERT_TRUE(parent);
+  pollfd ended{parent.get(), POLLIN, 0};
+  EXPECT_EQ(poll(&ended, 1, 100), 0) << "the parent has ended before its child";
+  close(go[1]);
+  int status = 0;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(WEXITSTATUS(status), 1);
 }
 
 TEST(SignalsTest, SignalIsDescribedOnTheLoop) {
