@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -58,7 +59,9 @@ class App final : public control::EventSink, public control::ChardevControl, pub
 
   Status SetUp();
   int Run() {
+    DAVIT_LOG_INFO("{} is set up, run state {}, pid {}", kPackage, run_state_name(), getpid());
     loop_.Run();
+    DAVIT_LOG_INFO("ends with status {}", exit_code_);
     return exit_code_;
   }
 

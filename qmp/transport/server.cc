@@ -139,14 +139,16 @@ Status Server::Impl::AddClient(Stream stream, bool pretty, const std::string& la
     std::signal(SIGPIPE, SIG_IGN);  // a pipe whose reader is gone is an error like any other
   }
   const uint64_t id = next_id_++;
-  auto client =
-      std::make_shared<Connection>(Connection::Env{io_, dispatcher_, events_, buffer_},
-                                   std::move(stream), id, pretty, label, [this](Connection& gone) {
-                                     clients_.erase(gone.id());
-                                     fd_sets_.ClientDisconnected();
-                                   });
+  auto client = std::make_shared<Connection>(
+      Connection::Env{io_, dispatcher_, events_, buffer_}, std::move(stream), id, pretty, label,
+      [this, label](Connection& gone) {
+        DAVIT_LOG_INFO("monitor {}: client {} has gone", label, gone.id());
+        clients_.erase(gone.id());
+        fd_sets_.ClientDisconnected();
+      });
   fd_sets_.ClientConnected();
   clients_.emplace(id, client);
+  DAVIT_LOG_INFO("monitor {}: client {} has come", label, id);
   client->Start(version_);
   return {};
 }

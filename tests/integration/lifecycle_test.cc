@@ -239,6 +239,22 @@ TEST_F(LifecycleTest, DescriptorsWithTheCommandOrBeforeIt) {
   EXPECT_TRUE(sets->AsArray()->empty());
 }
 
+TEST_F(LifecycleTest, LogFileTellsWhatHappensWhenItHappens) {
+  auto vm = Vm::Start({.args = {"-S", "-name", "guest=G", "-D", File("log"), "-d", "info", "-msg",
+                                "timestamp=on,guest-name=on"}});
+  ASSERT_OK(vm);
+  const std::string log = ReadFile(File("log"));
+  EXPECT_TRUE(log.starts_with("20")) << log;
+  EXPECT_CONTAINS(log, "Z G davitd: info: ");
+  EXPECT_CONTAINS(log,
+                  "is set up, run state prelaunch, pid " + std::to_string((*vm)->process().pid()));
+  EXPECT_CONTAINS(log, "monitor testmon: client 1 has come");
+  ASSERT_OK((*vm)->qmp().Execute("quit"));
+  EXPECT_EQ((*vm)->process().Wait(kReplyTime).value_or(-1), 0);
+  EXPECT_CONTAINS(ReadFile(File("log")), "ends with status 0");
+  EXPECT_EQ((*vm)->process().Stderr(), "");
+}
+
 TEST_F(LifecycleTest, PreconfigCanBeLeftOrEnded) {
   auto vm = Vm::Start({.args = {"--preconfig"}});
   ASSERT_OK(vm);

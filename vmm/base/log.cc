@@ -33,7 +33,8 @@ Status ConfigureLog(const LogConfig& config) {
   logger->set_pattern(pattern + "davitd: %l: %v", spdlog::pattern_time_type::utc);
   log_guest_errors = config.guest_errors;
   logger->set_level(spdlog::level::from_str(config.level));
-  logger->flush_on(spdlog::level::warn);
+  // Whoever asks for more wants to see it when it happens.
+  logger->flush_on(logger->level());
   spdlog::set_default_logger(std::move(logger));
   return {};
 }
