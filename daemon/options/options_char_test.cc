@@ -216,7 +216,7 @@ TEST(CharOptionsTest, SerialAndMonitorErrors) {
        "-mon chardev=x,mode=control: chardev \"x\" cannot carry a monitor, only a socket or "
        "stdio"},
       {{"-chardev", "stdio,id=x", "-serial", "chardev:x", "-mon", "chardev=x,mode=control"},
-       "-mon chardev=x,mode=control: chardev \"x\" is already in use"},
+       "-mon chardev=x,mode=control: Device 'x' is in use"},
       {{"-qmp", "foo"}, "-qmp foo: 'foo' is not a valid char driver"},
       {{"-qmp", "unix:/a,foo=on"}, "-qmp unix:/a,foo=on: Invalid parameter 'foo'"},
       {{"-qmp", "stdio", "-serial", "stdio"},

@@ -29,6 +29,13 @@ TEST(OptionErrorsTest, EachOptionWithAnArgumentNeedsIt) {
   }
 }
 
+TEST(OptionErrorsTest, AnEmptyNameIsNoFile) {
+  for (const char* option : {"-pidfile", "-D", "-dtb"}) {
+    EXPECT_EQ(ErrorOf({option, ""}), std::string(option) + " : the file name is empty");
+  }
+  EXPECT_EQ(ErrorOf({"-cpu", ""}), "-cpu : option cannot be empty");
+}
+
 TEST(OptionErrorsTest, DiskImagesAreRefused) {
   EXPECT_EQ(ErrorOf({"disk.img"}),
             "disk.img: disk images are not supported, options begin with '-'");

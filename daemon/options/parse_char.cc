@@ -244,8 +244,7 @@ Status CheckMonitors(const Options& options) {
                               monitor.where, monitor.chardev));
     }
     if (std::find(used.begin(), used.end(), monitor.chardev) != used.end()) {
-      return Fail(
-          fmt::format("{}: chardev \"{}\" is already in use", monitor.where, monitor.chardev));
+      return Fail(fmt::format("{}: Device '{}' is in use", monitor.where, monitor.chardev));
     }
     used.push_back(monitor.chardev);
   }

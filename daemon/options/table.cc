@@ -37,11 +37,23 @@ Status Print(Context& context, Text) {
   context.options.show = What;
   return {};
 }
+// An empty name would stand for "not given".
+Status CheckFileName(Text text) {
+  if (text.empty()) return Fail("the file name is empty");
+  return {};
+}
 Status SetPidfile(Context& context, Text text) {
+  DAVIT_TRY(CheckFileName(text));
   context.options.pidfile = text;
   return {};
 }
+Status SetDtb(Context& context, Text text) {
+  DAVIT_TRY(CheckFileName(text));
+  context.options.machine.dtb = text;
+  return {};
+}
 Status SetLogFile(Context& context, Text text) {
+  DAVIT_TRY(CheckFileName(text));
   context.options.log.file = text;
   return {};
 }
@@ -114,7 +126,7 @@ constexpr OptionRow kTable[] = {
     {.name = "dtb",
      .argument = "FILE",
      .help = "device tree that the guest's is built on",
-     .parse_text = SetMachineText<&machine::MachineConfig::dtb>},
+     .parse_text = SetDtb},
     {.name = "boot",
      .argument = "[order=]LETTERS[,KEY=VALUE...]",
      .help = "boot devices",
