@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -213,6 +214,23 @@ TEST_F(BackendsTest, UnixFaultsAreWordedAsQemuDoes) {
             "UNIX socket path '" + longer + "' is too long\nPath must be less than 108 bytes");
   EXPECT_EQ(Error(SocketSpec{.address = FdAddress{9999}, .server = true}),
             "File descriptor '9999' is not a socket");
+}
+
+TEST_F(BackendsTest, ClientThatNoDescriptorIsLeftForWaitsAndDoesNotSpinTheLoop) {
+  SocketSpec spec = UnixServer(Path("s"));
+  spec.wait = false;
+  Chardev* chardev = Create(spec);
+  ASSERT_NE(chardev, nullptr);
+  UniqueFd peer = ConnectUnix(Path("s"));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{static_cast<rlim_t>(UniqueFd(dup(0)).get()), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  bool idle = false;
+  for (int i = 0; i < 20 && !idle; ++i) idle = !loop_.RunOne(std::chrono::milliseconds(20));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(idle);
+  EXPECT_TRUE(RunUntil([&] { return !chardev->filename().starts_with("disconnected:"); }));
 }
 
 TEST_F(BackendsTest, AbstractSocketHasNoFile) {

@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "vmm/backend/char/socket_address.h"
 #include "vmm/base/log.h"
 
@@ -94,10 +96,24 @@ Status SocketChardev::WatchListener() {
   return {};
 }
 
+// The client that cannot be taken now keeps the listener readable: no watch for a while.
+void SocketChardev::WatchLater() {
+  accept_watch_.reset();
+  accept_retry_ = loop().At(loop().Now() + std::chrono::milliseconds(200), [this] {
+    if (Status status = WatchListener(); !status) {
+      DAVIT_LOG_ERROR("chardev '{}': no further clients: {}", id(), status.error().message);
+    }
+  });
+}
+
 bool SocketChardev::Accept() {
   UniqueFd peer(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!peer) return false;
+  if (!peer) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) WatchLater();
+    return false;
+  }
   accept_watch_.reset();
+  accept_retry_.reset();
   Use(std::move(peer));
   return true;
 }

@@ -31,6 +31,7 @@ class SocketChardev final : public FdChardev {
       : FdChardev(std::move(id), loop), spec_(spec) {}
   Status StartServer(const std::function<void(const std::string&)>& notify);
   Status WatchListener();
+  void WatchLater();
   // False: nobody was there.
   bool Accept();
   void Use(UniqueFd peer);
@@ -42,6 +43,7 @@ class SocketChardev final : public FdChardev {
   UniqueFd listener_;
   UniqueFd peer_;
   std::unique_ptr<io::Registration> accept_watch_;
+  std::unique_ptr<io::Registration> accept_retry_;
   struct stat socket_file_ {};  // UNIX server: what is ours to unlink; st_ino 0: nothing
 };
 
