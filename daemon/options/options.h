@@ -63,7 +63,7 @@ struct Options {
   bool nodefaults = false;
   bool nographic = false;
   std::optional<Show> show;
-  std::string show_option;  // a name of the option table
+  std::string show_option;            // a name of the option table
   std::vector<std::string> warnings;  // to stderr, each after "davitd: "
 };
 
