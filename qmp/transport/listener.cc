@@ -54,10 +54,13 @@ void Listener::Turn() {
   for (int i = 0; i < kClientsPerTurn && open_; ++i) {
     Result<UniqueFd> client = AcceptOne();
     if (!client) {
-      DAVIT_LOG_WARN("monitor: {}", client.error().message);
+      // Said once, not at every further try.
+      if (!failing_) DAVIT_LOG_WARN("monitor: {}", client.error().message);
+      failing_ = true;
       return Pause();
     }
     if (!*client) break;
+    failing_ = false;
     accepted_(std::move(*client));
   }
   Start();

@@ -42,6 +42,7 @@ class Listener final : public std::enable_shared_from_this<Listener> {
   boost::asio::steady_timer pause_;
   Accepted accepted_;
   bool open_ = true;
+  bool failing_ = false;  // the last accept was an error
 };
 
 }  // namespace davit::qmp

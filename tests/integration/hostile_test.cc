@@ -5,10 +5,13 @@
 // monitor answers another client, no descriptor is left behind, and the resident memory of the
 // process is within kGrowth of what it was.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clients/lib/address.h"
 #include "tests/integration/common.h"
+#include "vmm/base/unique_fd.h"
 
 namespace davit::testing {
 namespace {
@@ -251,6 +254,32 @@ TEST_F(HostileTest, ClientThatNeverReadsItsReplies) {
   EXPECT_EQ(refused, 20) << sent << " bytes of commands were taken";
   EXPECT_LE(StatusKiB(pid(), "VmHWM"), resident_ + kGrowth);
   ExpectAlive(*vm_);
+}
+
+TEST_F(HostileTest, DescriptorsRunOut) {
+  constexpr int kFree = 8;
+  const auto count = static_cast<rlim_t>(descriptors_ + kFree);
+  const rlimit limit{count, count};
+  ASSERT_EQ(prlimit(pid(), RLIMIT_NOFILE, &limit, nullptr), 0);
+  std::vector<std::unique_ptr<Client>> served;
+  for (int i = 0; i < kFree; ++i) served.push_back(Connect());
+  // No descriptor is left for these; the others are served on.
+  auto address = client::ParseAddress(vm_->qmp_address());
+  ASSERT_OK(address);
+  std::vector<UniqueFd> waiting;
+  for (int i = 0; i < 4; ++i) {
+    auto socket = client::Connect(*address);
+    ASSERT_OK(socket);
+    waiting.push_back(std::move(*socket));
+  }
+  // For some of its further tries.
+  const auto end = std::chrono::steady_clock::now() + milliseconds(700);
+  while (std::chrono::steady_clock::now() < end) ASSERT_OK(served[0]->Execute("query-status"));
+  const std::string err = vm_->process().Stderr();
+  EXPECT_CONTAINS(err, "Too many open files");
+  EXPECT_EQ(err.find("Too many"), err.rfind("Too many")) << err;
+  served.clear();
+  for (UniqueFd& socket : waiting) EXPECT_TRUE(Client::Open(std::move(socket)));
 }
 
 TEST_F(HostileTest, RoundsOfAllKindsLeaveNothing) {
