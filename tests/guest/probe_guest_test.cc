@@ -188,6 +188,7 @@ TEST_F(ProbeGuest, StopStopsAndContResumes) {
   auto vm = StartProbe({});
   ASSERT_NE(vm, nullptr);
   const long long before = std::atoll(Ask(*vm, "i", "ticks: ").c_str());
+  ASSERT_OK(vm->serial().WaitFor("clock: ", kReplyTime));  // the rest of that answer
   ASSERT_OK(vm->qmp().Execute("stop"));
   EXPECT_EQ(vm->RunState(), "paused");
   ASSERT_OK(vm->serial().Send("i"));
