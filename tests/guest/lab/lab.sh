@@ -89,6 +89,10 @@ for module in irqbypass kvm kvm-amd; do insmod /modules/$module.ko; done
 exec >/dev/ttyS1 2>&1 </dev/null
 echo "lab: up after $(cut -d' ' -f1 /proc/uptime) s, $(uname -r), $(ls /dev/kvm)"
 cd /lab
+# A VM with a CPU that never runs, for as long as the lab lasts. It keeps KVM's static keys as they are
+# (notifiers in use, a local APIC off), which the kernel would else patch with each VM that comes and goes;
+# TCG can miss such a patch made by another CPU, and then spins in int3 for ever.
+[ ! -x davitd ] || ./davitd -machine microvm -accel kvm -S -m 16 -nodefaults -display none &
 ./run
 echo "lab: status $? after $(cut -d' ' -f1 /proc/uptime) s"
 sync
