@@ -158,6 +158,25 @@ TEST_F(LinuxGuest, SplitIrqchipTripleFaultRebootAndQuit) {
   ExpectExit(*vm);
 }
 
+TEST_F(LinuxGuest, ResetsAndStopsInTheMidstOfBootAreSurvived) {
+  auto vm = StartLinux({"-m", "512", "-smp", "2"});
+  ASSERT_NE(vm, nullptr);
+  // The console is quiet until init; the waits only spread the resets over the boot.
+  for (int wait : {100, 300, 700, 1200, 1900}) {
+    (void)vm->serial().Quiet(milliseconds(wait));
+    ASSERT_OK(vm->qmp().Execute("stop"));
+    ASSERT_OK(vm->qmp().Execute("cont"));
+    ASSERT_OK(vm->qmp().Execute("system_reset"));
+    ExpectEvent(*vm, "RESET", false, "host-qmp-system-reset");
+  }
+  auto line = WaitForInit(*vm);
+  ASSERT_OK(line);
+  EXPECT_EQ(NumberAfter(*line, "cpus"), 2) << *line;
+  ASSERT_OK(vm->serial().Send("poweroff\n"));
+  ExpectEvent(*vm, "SHUTDOWN", true, "guest-shutdown");
+  ExpectExit(*vm);
+}
+
 TEST_F(LinuxGuest, WithoutPicPitAndRtcRebootsByAcpi) {
   auto vm = StartLinux({"-m", "512", "-smp", "2"}, "reboot=a", ",pic=off,pit=off,rtc=off");
   ASSERT_NE(vm, nullptr);
