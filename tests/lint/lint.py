@@ -23,7 +23,7 @@ class Tree:
         self._texts = files
         if files is None:
             listing = subprocess.run(
-                ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+                ["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", "-z"],
                 cwd=root, check=True, capture_output=True).stdout.decode()
             self.paths = sorted(p for p in listing.split("\0")
                                 if p and os.path.isfile(os.path.join(root, p)))
