@@ -34,14 +34,6 @@ Status WaitFor(int fd, short events, SteadyClock::time_point deadline) {
 
 SteadyClock::time_point After(milliseconds timeout) { return SteadyClock::now() + timeout; }
 
-ErrorCode CodeOfClass(std::string_view name) {
-  if (name == "CommandNotFound") return ErrorCode::kCommandNotFound;
-  if (name == "DeviceNotActive") return ErrorCode::kDeviceNotActive;
-  if (name == "DeviceNotFound") return ErrorCode::kDeviceNotFound;
-  if (name == "KVMMissingCap") return ErrorCode::kKvmMissingCap;
-  return ErrorCode::kGeneric;
-}
-
 // What a reply says: its return value, or its error as an Error.
 Result<json::Value> Outcome(const json::Value& reply) {
   const json::Object* object = reply.AsObject();
@@ -52,7 +44,7 @@ Result<json::Value> Outcome(const json::Value& reply) {
   if (desc == nullptr || klass == nullptr) {
     return Fail("not a QMP reply: " + json::Write(reply));
   }
-  return Fail(CodeOfClass(*klass), *desc);
+  return Fail(ErrorCodeOfClass(*klass), *desc);
 }
 
 }  // namespace

@@ -30,22 +30,6 @@ constexpr std::string_view kHelp =
     "exit                              leave (as does Ctrl-D); the VM goes on\n"
     "Tab completes commands, arguments and values. Lines that begin with # are comments.\n";
 
-const char* ClassName(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kCommandNotFound:
-      return "CommandNotFound";
-    case ErrorCode::kDeviceNotActive:
-      return "DeviceNotActive";
-    case ErrorCode::kDeviceNotFound:
-      return "DeviceNotFound";
-    case ErrorCode::kKvmMissingCap:
-      return "KVMMissingCap";
-    case ErrorCode::kGeneric:
-      break;
-  }
-  return "GenericError";
-}
-
 // The first words (1 or 2) of each line of a help text: "info status -- ..." -> "info status",
 // "cont|c -- ..." -> "cont".
 void AddPhrases(const std::string& help, int words, std::vector<std::string>& phrases) {
@@ -214,7 +198,7 @@ Shell::Outcome Shell::WaitEvent(const std::vector<Word>& words) {
 }
 
 Shell::Outcome Shell::Report(const Error& error) {
-  json::Object body{{"class", ClassName(error.code)}, {"desc", error.message}};
+  json::Object body{{"class", ErrorClassName(error.code)}, {"desc", error.message}};
   Print(json::Object{{"error", std::move(body)}});
   return client_->Pump() ? Outcome::kFailed : Outcome::kLost;
 }

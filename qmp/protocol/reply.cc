@@ -35,22 +35,6 @@ json::Object ErrorObject(const Error& error) {
 
 }  // namespace
 
-std::string_view ErrorClassName(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kCommandNotFound:
-      return "CommandNotFound";
-    case ErrorCode::kDeviceNotActive:
-      return "DeviceNotActive";
-    case ErrorCode::kDeviceNotFound:
-      return "DeviceNotFound";
-    case ErrorCode::kKvmMissingCap:
-      return "KVMMissingCap";
-    case ErrorCode::kGeneric:
-      break;
-  }
-  return "GenericError";
-}
-
 void AppendGreeting(std::string& out, const Version& version, bool pretty) {
   json::Object numbers;
   numbers.Append("micro", version.micro);

@@ -21,9 +21,6 @@ struct Version {
   std::string package;
 };
 
-// "CommandNotFound", ...
-std::string_view ErrorClassName(ErrorCode code);
-
 void AppendGreeting(std::string& out, const Version& version, bool pretty);
 
 void AppendReturn(std::string& out, json::Value value, std::optional<json::Value> id, bool pretty);

@@ -39,6 +39,12 @@ TEST(ErrorTest, FailErrnoNamesTheCause) {
   EXPECT_EQ(status.error().code, ErrorCode::kGeneric);
 }
 
+TEST(ErrorTest, ClassNamesBothWays) {
+  EXPECT_EQ(ErrorClassName(ErrorCode::kKvmMissingCap), "KVMMissingCap");
+  EXPECT_EQ(ErrorCodeOfClass("DeviceNotFound"), ErrorCode::kDeviceNotFound);
+  EXPECT_EQ(ErrorCodeOfClass("SomethingNew"), ErrorCode::kGeneric);
+}
+
 TEST(EndianTest, WireIntegersAreLittleEndianAndUnaligned) {
   struct Wire {
     unsigned char pad;

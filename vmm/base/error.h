@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 
@@ -23,6 +24,10 @@ enum class ErrorCode {
   kDeviceNotFound,
   kKvmMissingCap,
 };
+
+// "GenericError", ... and back; a class unknown to us is a GenericError, as clients must take it.
+std::string_view ErrorClassName(ErrorCode code);
+ErrorCode ErrorCodeOfClass(std::string_view name);
 
 struct Error {
   ErrorCode code = ErrorCode::kGeneric;
