@@ -69,6 +69,15 @@ TEST(OptionErrorsTest, MachineParts) {
       {{"-rtc", "base=x"},
        "-rtc base=x: invalid datetime format\n"
        "valid formats: '2006-06-17T16:01:21' or '2006-06-17'"},
+      {{"-rtc", "base=2023-02-30"},
+       "-rtc base=2023-02-30: invalid datetime format\n"
+       "valid formats: '2006-06-17T16:01:21' or '2006-06-17'"},
+      {{"-rtc", "base=2023-02-29"},
+       "-rtc base=2023-02-29: invalid datetime format\n"
+       "valid formats: '2006-06-17T16:01:21' or '2006-06-17'"},
+      {{"-rtc", "base=2023-04-31T10:00:00"},
+       "-rtc base=2023-04-31T10:00:00: invalid datetime format\n"
+       "valid formats: '2006-06-17T16:01:21' or '2006-06-17'"},
       {{"-rtc", "driftfix=slew"},
        "-rtc driftfix=slew: driftfix 'slew' is not supported, only 'none'"},
       {{"-overcommit", "foo=on"}, "-overcommit foo=on: Invalid parameter 'foo'"},

@@ -123,6 +123,7 @@ TEST(OptionsTest, RtcDateIsSecondsSince1970) {
   EXPECT_EQ(rtc.base, machine::RtcConfig::Base::kDate);
   EXPECT_EQ(rtc.date, 1150560081);
   EXPECT_EQ(rtc.clock, machine::RtcConfig::ClockSource::kVm);
+  EXPECT_EQ(Machine({"-rtc", "base=2024-02-29"}).rtc.date, 1709164800);
   EXPECT_EQ(Machine({"-rtc", "base=localtime"}).rtc.base, machine::RtcConfig::Base::kLocaltime);
 }
 

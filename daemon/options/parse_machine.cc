@@ -50,6 +50,11 @@ Status CheckBootOrder(const std::string& order) {
   return {};
 }
 
+bool SameDate(const std::tm& a, const std::tm& b) {
+  return a.tm_year == b.tm_year && a.tm_mon == b.tm_mon && a.tm_mday == b.tm_mday &&
+         a.tm_hour == b.tm_hour && a.tm_min == b.tm_min && a.tm_sec == b.tm_sec;
+}
+
 Result<int64_t> ParseDate(const std::string& text) {
   std::tm tm{};
   const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &tm);
@@ -57,10 +62,13 @@ Result<int64_t> ParseDate(const std::string& text) {
     tm = {};
     end = strptime(text.c_str(), "%Y-%m-%d", &tm);
   }
-  if (end == nullptr || *end != '\0') {
+  // timegm takes 30 February for 2 March: a date that exists comes back as it was.
+  std::tm normal = tm;
+  const time_t seconds = timegm(&normal);
+  if (end == nullptr || *end != '\0' || !SameDate(tm, normal)) {
     return Fail("invalid datetime format\nvalid formats: '2006-06-17T16:01:21' or '2006-06-17'");
   }
-  return static_cast<int64_t>(timegm(&tm));
+  return static_cast<int64_t>(seconds);
 }
 
 }  // namespace
