@@ -13,8 +13,8 @@ using enum ParamType;
 constexpr ParamSpec kMachine[] = {
     {"type", kString, "machine type"},
     {"accel", kString, "accelerators to try, separated by ':'"},
-    {"kernel_irqchip", kString, "where the interrupt controllers are: on, off, split"},
-    {"kernel-irqchip", kString, "where the interrupt controllers are: on, off, split"},
+    {"kernel_irqchip", kString, "where the interrupt controllers are: on, split"},
+    {"kernel-irqchip", kString, "where the interrupt controllers are: on, split"},
     {"kernel", kString, "Linux kernel image file"},
     {"initrd", kString, "Linux initial ramdisk file"},
     {"append", kString, "Linux kernel command line"},

@@ -87,7 +87,7 @@ constexpr OptionRow kTable[] = {
      .own_help = true},
     {.name = "accel",
      .argument = "[accel=]NAME[,PROP=VALUE...]",
-     .help = "what runs the guest's code: kvm, with kernel-irqchip=on|off|split",
+     .help = "what runs the guest's code: kvm, with kernel-irqchip=on|split",
      .apply = ApplyAccel,
      .schema = &kAccelSchema,
      .own_help = true},

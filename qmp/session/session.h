@@ -4,9 +4,9 @@
 // One QMP client, from greeting to close (qmp-spec): negotiation, order of commands, out-of-band
 // execution, descriptors received, output. Knows no socket: the host feeds bytes in and takes
 // output() away. In-band commands run one after another in the order received; while one has
-// not completed, one more (out-of-band enabled: kMaxQueued more) is taken from the input and then
-// no byte until there is room. Nothing is taken either while output is above kHighWater, until it
-// is all written. Owner: control thread.
+// not completed, no byte is taken from the input (out-of-band enabled: kMaxQueued more commands
+// are). Nothing is taken either while output is above kHighWater, until it is all written.
+// Owner: control thread.
 #pragma once
 
 #include <cstdint>

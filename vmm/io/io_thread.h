@@ -1,9 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A named thread that runs an event loop: the iothread object, and later the thread of a device's
-// queues. Constructed and destroyed on the control thread; the destructor runs what is posted
-// already, then joins.
+// A named thread that runs an event loop: the iothread object. Constructed and destroyed on the
+// control thread; the destructor runs what is posted already, then joins.
 #pragma once
 
 #include <sys/types.h>
