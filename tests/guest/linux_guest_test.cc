@@ -108,6 +108,15 @@ TEST_F(LinuxGuestLife, SystemResetBootsAgain) {
   EXPECT_EQ(NumberAfter(*line, "cpus"), 2) << *line;
 }
 
+// Without reboot=: Linux jumps to the processor's reset vector at the end of its tries.
+TEST_F(LinuxGuestLife, PlainRebootBootsAgain) {
+  ASSERT_OK(vm_->serial().Send("reboot\n"));
+  ExpectEvent(*vm_, "RESET", true, "guest-reset");
+  auto line = WaitForInit(*vm_);
+  ASSERT_OK(line);
+  EXPECT_EQ(NumberAfter(*line, "cpus"), 2) << *line;
+}
+
 TEST_F(LinuxGuestLife, SystemPowerdownIsSeenAndPowersOff) {
   ASSERT_OK(vm_->qmp().Execute("system_powerdown"));
   ASSERT_OK(vm_->qmp().WaitEvent("POWERDOWN", kReplyTime));
