@@ -200,7 +200,7 @@ Shell::Outcome Shell::WaitEvent(const std::vector<Word>& words) {
 Shell::Outcome Shell::Report(const Error& error) {
   json::Object body{{"class", ErrorClassName(error.code)}, {"desc", error.message}};
   Print(json::Object{{"error", std::move(body)}});
-  return client_->Pump() ? Outcome::kFailed : Outcome::kLost;
+  return Outcome::kFailed;
 }
 
 Shell::Outcome Shell::PrintEvents() {

@@ -39,7 +39,7 @@ class Shell {
     kOk,
     kFailed,  // an error was printed
     kExit,    // the user wants to leave
-    kLost,    // the connection is gone (printed, unless the command was quit)
+    kLost,    // done, and the connection is gone
   };
   Outcome Execute(std::string_view line);
 

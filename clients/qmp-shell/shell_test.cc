@@ -127,6 +127,14 @@ TEST_F(ShellTest, EndOfTheServerIsSeenWithItsLastEvents) {
   EXPECT_NE(out_.str().find("SHUTDOWN"), std::string::npos);
 }
 
+TEST_F(ShellTest, CommandThatFindsTheServerGoneHasFailed) {
+  Start({});
+  server_.reset();
+  EXPECT_EQ(shell_->Execute("cont"), Shell::Outcome::kFailed);
+  EXPECT_NE(out_.str().find("\"error\""), std::string::npos);
+  EXPECT_EQ(shell_->PrintEvents(), Shell::Outcome::kLost);
+}
+
 TEST_F(ShellTest, CommentsAndBlanksDoNothing) {
   Start({});
   EXPECT_EQ(shell_->Execute("  # stop"), Shell::Outcome::kOk);
