@@ -10,19 +10,10 @@
 
 #include <filesystem>
 
-#include "clients/lib/client.h"
-#include "tests/support/process.h"
-#include "tests/support/vm.h"
+#include "tests/integration/common.h"
 
 namespace davit::testing {
 namespace {
-
-RunResult Davitd(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), DavitdPath());
-  return RunCommand(arguments);
-}
-
-bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 TEST(CommandLineTest, MistakesAreOneLineOnStderrAndStatusOne) {
   const RunResult unknown = Davitd({"-foo"});
