@@ -131,4 +131,14 @@ Status GuestMemory::ReadFile(GuestAddress addr, int fd, uint64_t file_offset, ui
                       });
 }
 
+Status GuestMemory::ForEachHostRange(GuestAddress addr, uint64_t len,
+                                     const std::function<void(uint64_t, uint64_t)>& fn) const {
+  if (!Contains(addr, len)) return NotRam(addr, len);
+  return ForEachPiece(*regions_, addr.value, len,
+                      [&](const Region& r, uint64_t offset, uint64_t, uint64_t n) -> Status {
+                        fn(r.block->host_address() + offset, n);
+                        return {};
+                      });
+}
+
 }  // namespace davit::memory

@@ -13,6 +13,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -71,6 +72,10 @@ class GuestMemory {
   Status ReadFile(GuestAddress addr, int fd, uint64_t file_offset, uint64_t len) const;
 
  private:
+  friend class BorrowedIo;  // borrowed_io.h
+  // fn(host address, bytes) for each piece of [addr, addr+len). All or nothing.
+  Status ForEachHostRange(GuestAddress addr, uint64_t len,
+                          const std::function<void(uint64_t, uint64_t)>& fn) const;
   explicit GuestMemory(std::shared_ptr<const std::vector<Region>> regions);
   std::shared_ptr<const std::vector<Region>> regions_;
 };

@@ -1,0 +1,40 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one way by which addresses of guest RAM leave this package: iovecs for one call of a back
+// end (preadv, io_uring, sendmsg). Keeps the mappings alive; must not be stored beyond the request
+// it was made for. The guest may change the bytes at any time: nobody parses them through this.
+// Move-only, any one thread at a time.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "vmm/base/error.h"
+#include "vmm/memory/guest_memory.h"
+
+namespace davit::memory {
+
+class BorrowedIo {
+ public:
+  explicit BorrowedIo(GuestMemory memory) : memory_(std::move(memory)) {}
+  BorrowedIo(BorrowedIo&&) = default;
+  BorrowedIo& operator=(BorrowedIo&&) = default;
+
+  // Appends [addr, addr+len), split at region edges; neighbours in host memory are merged.
+  // Error: not RAM as a whole (nothing is appended).
+  Status Append(GuestAddress addr, uint64_t len);
+
+  std::span<const iovec> iovecs() const { return iovecs_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  GuestMemory memory_;
+  std::vector<iovec> iovecs_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace davit::memory

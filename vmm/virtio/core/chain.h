@@ -1,0 +1,116 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One request of the driver: a descriptor chain, taken off a queue (queue.h) and validated whole
+// before a device sees it (virtio 1.2, 2.6.5, 2.7.17): every buffer is RAM, readable ones come
+// before writable ones, no loop, at most one indirect table, at most queue-size descriptors, sums
+// in 64 bits. A device reads through Reader and fills through Writer and never sees an address.
+// Move-only; owned by one thread at a time; keeps the guest memory mapped.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "vmm/base/error.h"
+#include "vmm/memory/borrowed_io.h"
+#include "vmm/memory/guest_memory.h"
+
+namespace davit::virtio {
+
+struct Buffer {
+  memory::GuestAddress address;
+  uint32_t length = 0;
+};
+
+// A cursor over buffers, shared by Reader and Writer.
+class BufferCursor {
+ public:
+  BufferCursor(const memory::GuestMemory& memory, std::span<const Buffer> buffers);
+  uint64_t remaining() const { return remaining_; }
+
+ protected:
+  // Calls fn(address, n) for the next `len` bytes, buffer by buffer, and moves on. len <=
+  // remaining.
+  template <typename Fn>
+  Status Each(uint64_t len, Fn fn);
+  const memory::GuestMemory& memory_;
+
+ private:
+  std::span<const Buffer> buffers_;
+  size_t index_ = 0;
+  uint64_t offset_ = 0;  // into buffers_[index_]
+  uint64_t remaining_ = 0;
+};
+
+// The device-readable part, front to back. The chain outlives it.
+class Reader : public BufferCursor {
+ public:
+  using BufferCursor::BufferCursor;
+  // Fills `out` or fails (fewer bytes remain: nothing is read).
+  Status Read(std::span<std::byte> out);
+  template <typename T>
+  requires std::is_trivially_copyable_v<T> Result<T> Read() {
+    T value;
+    DAVIT_TRY(Read(std::as_writable_bytes(std::span(&value, 1))));
+    return value;
+  }
+  Status Skip(uint64_t bytes);
+  // The next `bytes` as iovecs for one back-end call. Error: fewer remain.
+  Result<memory::BorrowedIo> Borrow(uint64_t bytes);
+};
+
+// The device-writable part, front to back. Bytes count as written when they are, or when Commit()
+// says so for borrowed ones. The chain outlives it.
+class Writer : public BufferCursor {
+ public:
+  using BufferCursor::BufferCursor;
+  Status Write(std::span<const std::byte> in);
+  template <typename T>
+  requires(std::is_trivially_copyable_v<T> &&
+           !std::is_convertible_v<const T&, std::span<const std::byte>>) Status
+      Write(const T& value) {
+    return Write(std::as_bytes(std::span(&value, 1)));
+  }
+  // Moves on without writing; the bytes do not count as written (a status byte behind data that a
+  // back end fills later).
+  Status Skip(uint64_t bytes);
+  // As Reader::Borrow; the bytes count only after Commit().
+  Result<memory::BorrowedIo> Borrow(uint64_t bytes);
+  void Commit(uint64_t bytes) { written_ += bytes; }
+  uint64_t written() const { return written_; }
+
+ private:
+  uint64_t written_ = 0;
+};
+
+class DescriptorChain {
+ public:
+  DescriptorChain(memory::GuestMemory memory, uint16_t id, uint16_t descriptors,
+                  std::vector<Buffer> buffers, size_t readable_count);
+  DescriptorChain(DescriptorChain&&) = default;
+  DescriptorChain& operator=(DescriptorChain&&) = default;
+
+  // Fresh cursors at the front, at each call.
+  Reader reader() const;
+  Writer writer() const;
+  uint64_t readable_bytes() const { return readable_bytes_; }
+  uint64_t writable_bytes() const { return writable_bytes_; }
+
+  // For the queue: the buffer id, and how many ring slots it took (packed ring).
+  uint16_t id() const { return id_; }
+  uint16_t descriptors() const { return descriptors_; }
+
+ private:
+  memory::GuestMemory memory_;
+  std::vector<Buffer> buffers_;
+  size_t readable_count_ = 0;
+  uint64_t readable_bytes_ = 0, writable_bytes_ = 0;
+  uint16_t id_ = 0;
+  uint16_t descriptors_ = 0;
+};
+
+}  // namespace davit::virtio
