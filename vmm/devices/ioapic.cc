@@ -14,8 +14,6 @@ namespace {
 enum Offset : uint64_t { kSelect = 0x00, kWindow = 0x10, kEoi = 0x40 };
 enum Index : uint8_t { kId = 0x00, kVersion = 0x01, kArbitration = 0x02, kTable = 0x10 };
 
-constexpr uint32_t kVersionValue = 0x20;  // has the EOI register
-
 constexpr uint64_t kVectorMask = 0xff;
 constexpr uint64_t kDeliveryStatus = 1u << 12;
 constexpr uint64_t kRemoteIrr = 1u << 14;
@@ -107,7 +105,7 @@ uint32_t Ioapic::ReadRegister() const {
     case kArbitration:
       return static_cast<uint32_t>(s_.id) << 24;
     case kVersion:
-      return kVersionValue | (kPins - 1) << 16;
+      return kHardwareVersion | (kPins - 1) << 16;
     default:
       break;
   }

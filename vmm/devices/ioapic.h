@@ -29,6 +29,7 @@ class Ioapic final : public bus::BusDevice {
  public:
   static constexpr unsigned kPins = IoapicState::kPins;
   static constexpr uint64_t kSize = 0x1000;
+  static constexpr uint32_t kHardwareVersion = 0x20;  // has the EOI register
 
   // What a redirection entry comes to. The address is that of the local APICs' window.
   struct Message {

@@ -15,6 +15,11 @@
 namespace davit::machine {
 namespace {
 
+// As in QEMU, what the processors share for their APICs comes behind the first one.
+std::string QomPath(int64_t index) {
+  return fmt::format("/machine/unattached/device[{}]", index == 0 ? 0 : index + 1);
+}
+
 constexpr uint32_t kMsrTsc = 0x10;
 constexpr uint32_t kMsrMtrrDefType = 0x2ff;
 // MTRRs on, write-back by default: what firmware would have left.
@@ -139,7 +144,7 @@ std::vector<control::CpuInfo> Cpus::Infos() const {
     control::CpuInfo info;
     info.index = thread->index();
     info.host_tid = thread->thread_id();
-    info.qom_path = fmt::format("/machine/unattached/device[{}]", thread->index());
+    info.qom_path = QomPath(thread->index());
     info.topology = {id.socket, id.die, id.core, id.thread};
     infos.push_back(std::move(info));
   }

@@ -60,9 +60,11 @@ std::vector<control::MachineTypeInfo> KnownMachineTypes() {
 
 std::vector<control::CpuDefinition> KnownCpuDefinitions() {
   std::vector<control::CpuDefinition> definitions;
-  for (const cpu::ModelName& model : cpu::ModelNames()) {
+  // Last name first, as QEMU lists them.
+  const std::vector<cpu::ModelName>& models = cpu::ModelNames();
+  for (auto model = models.rbegin(); model != models.rend(); ++model) {
     control::CpuDefinition definition;
-    definition.name = model.name;
+    definition.name = model->name;
     definition.type_name = definition.name + "-x86_64-cpu";
     definitions.push_back(std::move(definition));
   }

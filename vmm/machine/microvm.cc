@@ -173,7 +173,6 @@ Status Microvm::AddSerial(const MachineConfig& config) {
     const std::string& id = config.serials[0];
     DAVIT_ASSIGN(backend::Chardev* const chardev, FindChardev(id));
     DAVIT_TRY(serial_->Connect(chardev));
-    shape_.serial_chardev = id;
   }
   return ports_.Claim(boot::kSerialPort, devices::Uart16550::kPorts, "serial", serial_.get());
 }

@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include "vmm/boot/microvm_layout.h"
+#include "vmm/devices/acpi_ged.h"
 #include "vmm/devices/debug_port.h"
+#include "vmm/devices/ioapic.h"
 
 namespace davit::machine {
 namespace {
@@ -24,6 +26,14 @@ QtreeNode Device(std::string type,
 
 std::string Hex(uint64_t value) { return fmt::format("{} (0x{:x})", value, value); }
 
+// elcr_mask: the lines that can be made level-triggered.
+QtreeNode Pic(uint64_t port, uint64_t elcr_port, uint64_t elcr_mask, bool master) {
+  return Device("kvm-i8259", {{"iobase", Hex(port)},
+                              {"elcr_addr", Hex(elcr_port)},
+                              {"elcr_mask", Hex(elcr_mask)},
+                              {"master", master ? "true" : "false"}});
+}
+
 }  // namespace
 
 QtreeNode::Bus BuildQtree(const MicrovmShape& shape) {
@@ -36,25 +46,33 @@ QtreeNode::Bus BuildQtree(const MicrovmShape& shape) {
     port.id = "debugcon";
   }
   if (shape.serial) {
-    isa.devices.push_back(
-        Device("isa-serial", {{"index", "0 (0x0)"},
-                              {"iobase", Hex(boot::kSerialPort)},
-                              {"irq", Hex(boot::kSerialGsi)},
-                              {"chardev", fmt::format("\"{}\"", shape.serial_chardev)}}));
+    isa.devices.push_back(Device(
+        "isa-serial",
+        {{"index", Hex(0)}, {"iobase", Hex(boot::kSerialPort)}, {"irq", Hex(boot::kSerialGsi)}}));
   }
   if (shape.rtc) {
-    isa.devices.push_back(Device("mc146818rtc", {{"irq", Hex(boot::kRtcGsi)}}));
+    isa.devices.push_back(Device("mc146818rtc", {{"base_year", Hex(0)},
+                                                 {"iobase", Hex(boot::kRtcPort)},
+                                                 {"irq", Hex(boot::kRtcGsi)},
+                                                 {"lost_tick_policy", "\"discard\""}}));
   }
   isa.devices.push_back(Device("i8042"));
-  if (shape.pit) isa.devices.push_back(Device("kvm-pit", {{"iobase", Hex(boot::kPitPort)}}));
+  if (shape.pit) {
+    isa.devices.push_back(
+        Device("kvm-pit", {{"iobase", Hex(boot::kPitPort)}, {"lost_tick_policy", "\"delay\""}}));
+  }
   if (shape.pic) {
-    isa.devices.push_back(Device("kvm-i8259", {{"iobase", Hex(boot::kPicSecondaryPort)}}));
-    isa.devices.push_back(Device("kvm-i8259", {{"iobase", Hex(boot::kPicPrimaryPort)}}));
+    isa.devices.push_back(Pic(boot::kPicSecondaryPort, boot::kElcrPort + 1, 0xde, false));
+    isa.devices.push_back(Pic(boot::kPicPrimaryPort, boot::kElcrPort, 0xf8, true));
   }
 
   QtreeNode::Bus system{"main-system-bus", "System", {}};
-  if (shape.acpi) system.devices.push_back(Device("acpi-ged"));
-  system.devices.push_back(Device(shape.split_irqchip ? "ioapic" : "kvm-ioapic"));
+  if (shape.acpi)
+    system.devices.push_back(
+        Device("acpi-ged-x86", {{"ged-event", Hex(devices::AcpiGed::kEventPowerButton)}}));
+  system.devices.push_back(
+      shape.split_irqchip ? Device("ioapic", {{"version", Hex(devices::Ioapic::kHardwareVersion)}})
+                          : Device("kvm-ioapic", {{"gsi_base", Hex(0)}}));
   QtreeNode bridge = Device("isabus-bridge");
   bridge.buses.push_back(std::move(isa));
   system.devices.push_back(std::move(bridge));

@@ -17,7 +17,6 @@ struct MicrovmShape {
   bool pit = false;
   bool rtc = false;
   bool serial = true;
-  std::string serial_chardev;    // empty: no back end
   std::string debugcon_chardev;  // empty: no debug port
 };
 
