@@ -130,7 +130,7 @@ std::string HelpText(Show what, const Options& options) {
     case Show::kAccels:
       return "Accelerators supported in davitd:\nkvm\n";
     case Show::kDevices:
-      return "No device model can be added with -device yet.\n";
+      return "There is no device model for -device.\n";
     case Show::kObjects:
       return Objects();
     case Show::kChardevs:

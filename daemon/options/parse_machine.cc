@@ -239,8 +239,7 @@ Status ParseDevice(ParseContext& context, const std::string& text) {
     return {};
   }
   const std::string_view driver = std::string_view(text).substr(0, text.find(','));
-  return Fail(fmt::format(
-      "'{}' is not a valid device model name (no device model can be added yet)", driver));
+  return Fail(fmt::format("'{}' is not a valid device model name", driver));
 }
 
 }  // namespace davit::daemon

@@ -32,7 +32,7 @@ constexpr ParamSpec kSmp[] = {
     {"maxcpus", kNumber, "CPUs at most"},
 };
 constexpr ParamSpec kMemory[] = {
-    {"size", kString, "initial size; a plain number is in MiB"},
+    {"size", kSize, "initial size; a plain number is in MiB"},
     {"slots", kNumber, "slots for hot-plug"},
     {"maxmem", kSize, "size with all slots filled"},
 };
