@@ -4,8 +4,6 @@
 // See transcript.h.
 #include "tests/conformance/transcript.h"
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <sstream>
 
@@ -33,20 +31,10 @@ void AddWords(std::string_view text, std::vector<std::string>& words) {
   for (std::string word; in >> word;) words.push_back(word);
 }
 
-bool WildcardTakes(std::string_view name, std::string_view text) {
-  if (name == "any") return true;
-  if (name == "int") {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-      return std::isdigit(c) != 0 || c == '-';
-    });
+void Replace(std::string& text, std::string_view from, const std::string& to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+    text.replace(at, from.size(), to);
   }
-  if (name == "str") {
-    return text.size() >= 2 && text.front() == '"' && text.find('"', 1) == text.size() - 1;
-  }
-  if (name == "timestamp") {
-    return LineMatches("{\"seconds\": <<int>>, \"microseconds\": <<int>>}", text);
-  }
-  return false;
 }
 
 }  // namespace
@@ -67,14 +55,16 @@ Result<Transcript> ParseTranscript(std::string_view text) {
       AddWords(view.substr(11), transcript.davit_args);
     } else if (view.starts_with("qemu-args:")) {
       AddWords(view.substr(10), transcript.qemu_args);
-    } else if (view == "only: davit") {
-      transcript.davit_only = true;
     } else if (view.starts_with(">> ")) {
       transcript.steps.push_back({Kind::kSend, Bytes(view.substr(3)), number});
     } else if (view.starts_with("> ")) {
       transcript.steps.push_back({Kind::kSend, Bytes(view.substr(2)) + "\n", number});
     } else if (view.starts_with("< ")) {
       transcript.steps.push_back({Kind::kExpect, std::string(view.substr(2)), number});
+    } else if (std::string_view("=+-").find(view[0]) != std::string_view::npos &&
+               view.substr(1).starts_with(' ') && !transcript.steps.empty() &&
+               HasRows(transcript.steps.back().text)) {
+      transcript.steps.back().rows.push_back({view[0], std::string(view.substr(2)), number});
     } else if (view == "!eof") {
       transcript.steps.push_back({Kind::kEndOfFile, "", number});
     } else {
@@ -84,20 +74,15 @@ Result<Transcript> ParseTranscript(std::string_view text) {
   return transcript;
 }
 
-bool LineMatches(std::string_view expected, std::string_view line) {
-  const size_t open = expected.find("<<");
-  const size_t close = expected.find(">>", open == std::string_view::npos ? 0 : open);
-  if (open == std::string_view::npos || close == std::string_view::npos) return expected == line;
-  if (!line.starts_with(expected.substr(0, open))) return false;
-  const std::string_view name = expected.substr(open + 2, close - open - 2);
-  const std::string_view rest = expected.substr(close + 2);
-  // Each end of the wildcard that its kind allows, shortest first.
-  for (size_t end = open; end <= line.size(); ++end) {
-    if (WildcardTakes(name, line.substr(open, end - open)) && LineMatches(rest, line.substr(end))) {
-      return true;
-    }
+Transcript InFolder(Transcript transcript, const std::string& dir) {
+  for (auto* args : {&transcript.davit_args, &transcript.qemu_args}) {
+    for (std::string& arg : *args) Replace(arg, "$DIR", dir);
   }
-  return false;
+  for (TranscriptStep& step : transcript.steps) {
+    Replace(step.text, "$DIR", dir);
+    for (Row& row : step.rows) Replace(row.text, "$DIR", dir);
+  }
+  return transcript;
 }
 
 }  // namespace davit::testing
