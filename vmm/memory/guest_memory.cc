@@ -131,6 +131,24 @@ Status GuestMemory::ReadFile(GuestAddress addr, int fd, uint64_t file_offset, ui
                       });
 }
 
+Result<uint64_t> GuestMemory::BackingPageSize(GuestAddress addr) const {
+  const auto it = FindRegion(*regions_, addr.value);
+  if (it == regions_->end()) return NotRam(addr, 1);
+  return it->block->page_size();
+}
+
+Status GuestMemory::Discard(GuestAddress addr, uint64_t len) const {
+  if (!Contains(addr, len)) return NotRam(addr, len);
+  return ForEachPiece(*regions_, addr.value, len,
+                      [&](const Region& r, uint64_t offset, uint64_t, uint64_t n) -> Status {
+                        const uint64_t page = r.block->page_size();
+                        const uint64_t begin = AlignUp(offset, page);
+                        const uint64_t end = (offset + n) / page * page;
+                        if (begin >= end) return {};
+                        return r.block->Discard(begin, end - begin);
+                      });
+}
+
 Status GuestMemory::ForEachHostRange(GuestAddress addr, uint64_t len,
                                      const std::function<void(uint64_t, uint64_t)>& fn) const {
   if (!Contains(addr, len)) return NotRam(addr, len);

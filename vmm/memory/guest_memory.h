@@ -71,6 +71,12 @@ class GuestMemory {
   // pread(2)s [file_offset, +len) into guest RAM; a short file is an Error.
   Status ReadFile(GuestAddress addr, int fd, uint64_t file_offset, uint64_t len) const;
 
+  // Page size of the host memory behind addr, bytes. Error: not RAM.
+  Result<uint64_t> BackingPageSize(GuestAddress addr) const;
+  // Gives the host pages that lie in [addr, addr+len) as a whole back to the host (RamBlock).
+  // Edges that share a host page with bytes outside are left alone.
+  Status Discard(GuestAddress addr, uint64_t len) const;
+
  private:
   friend class BorrowedIo;  // borrowed_io.h
   // fn(host address, bytes) for each piece of [addr, addr+len). All or nothing.

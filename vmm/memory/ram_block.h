@@ -69,6 +69,10 @@ class RamBlock {
   void CopyIn(uint64_t offset, std::span<const std::byte> in) const;
   void Fill(uint64_t offset, uint64_t len, std::byte value) const;
   Status ReadFile(uint64_t offset, int fd, uint64_t file_offset, uint64_t len) const;
+  // Gives the host memory under [offset, offset + len), multiples of page_size(), back to the host.
+  // Afterwards reads give zeros (a private mapping of a file: the file's bytes). Error: the backing
+  // store cannot (locked memory, a device).
+  Status Discard(uint64_t offset, uint64_t len) const;
 
  private:
   explicit RamBlock(const RamBlockOptions& options);

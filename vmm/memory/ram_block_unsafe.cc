@@ -199,4 +199,25 @@ Status RamBlock::ReadFile(uint64_t offset, int fd, uint64_t file_offset, uint64_
   return {};
 }
 
+Status RamBlock::Discard(uint64_t offset, uint64_t len) const {
+  if (readonly()) return Fail(fmt::format("memory backend '{}' is read-only", id()));
+  const auto failed = [this] {
+    return FailErrno(fmt::format("cannot discard memory of '{}'", id()));
+  };
+  // Private pages, and anonymous shared ones, go by way of the mapping.
+  if (!fd_ || !options_.share) {
+    const int advice = options_.share ? MADV_REMOVE : MADV_DONTNEED;
+    if (madvise(Pointer(host_address_ + offset), len, advice) != 0) return failed();
+  }
+  // Pages of the file itself: a hole frees them for every mapping. A file that is mapped privately
+  // is somebody's data; a memfd is ours, and a private mapping has filled it as well.
+  if (fd_ && (options_.share || options_.kind == RamBlockOptions::Kind::kMemfd)) {
+    if (fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  static_cast<off_t>(options_.offset + offset), static_cast<off_t>(len)) != 0) {
+      return failed();
+    }
+  }
+  return {};
+}
+
 }  // namespace davit::memory
