@@ -134,7 +134,8 @@ struct MemorySizeSummary {
   std::optional<uint64_t> plugged_memory = 0;  // bytes; QEMU reports it where hot-plug is built in
 };
 
-// A property value of an object (object-add, -object): the scalar and list forms of QAPI.
+// A property value of an object or device: the scalar and list forms of QAPI. Integers of a signed
+// property are int64_t, of an unsigned one uint64_t.
 struct PropertyValue;
 using PropertyList = std::vector<PropertyValue>;
 struct PropertyValue {
@@ -145,6 +146,15 @@ struct PropertyValue {
 struct ObjectSpec {
   std::string qom_type;  // "memory-backend-ram"
   std::string id;
+  std::vector<std::pair<std::string, PropertyValue>> properties;
+};
+
+// -device / device_add after the schema has typed its properties. Every property of the driver that
+// has a default stands in `properties`; one without a default only when it was given.
+struct DeviceSpec {
+  std::string driver;  // "virtio-rng-pci": the name, aliases resolved
+  std::string id;      // empty: anonymous
+  std::string bus;     // bus=: empty: wherever it fits
   std::vector<std::pair<std::string, PropertyValue>> properties;
 };
 

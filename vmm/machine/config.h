@@ -60,6 +60,12 @@ struct OvercommitConfig {
 // A kernel or initrd: none, a file, or bytes that outlive the machine (the probe guest).
 using ImageSource = std::variant<std::monostate, std::string, std::span<const std::byte>>;
 
+// -device
+struct DeviceConfig {
+  std::string where;  // "-device virtio-rng-pci": begins the text of errors; may be empty
+  control::DeviceSpec spec;
+};
+
 struct MachineConfig {
   std::string type;                  // -machine [type=]; empty: the default machine
   PropertyTexts machine_properties;  // -machine, without type
@@ -81,6 +87,7 @@ struct MachineConfig {
   control::ActionPolicy actions;
 
   std::vector<control::ObjectSpec> objects;  // -object, made in this order
+  std::vector<DeviceConfig> devices;         // -device, made in this order after all objects
   // Serial port n speaks to this chardev; empty string: the port has no back end (-serial none).
   std::vector<std::string> serials;
   std::string debugcon;  // -debugcon: the chardev of the debug port; empty: no such port

@@ -1,0 +1,34 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What devices are made from: everything of the machine that a factory row (row.h) may reach.
+// Back ends of a kind (block nodes, netdevs) get a pointer here. All outlive the devices. Owner:
+// control thread.
+#pragma once
+
+#include <functional>
+
+#include "vmm/control/events.h"
+#include "vmm/io/event_loop.h"
+#include "vmm/memory/guest_memory.h"
+
+namespace davit::backend {
+class ChardevRegistry;
+}
+
+namespace davit::machine {
+
+class Accel;
+class ObjectTree;
+
+struct DeviceContext {
+  Accel& accel;
+  io::EventLoop& loop;                           // where devices live: Accel::device_loop()
+  memory::GuestMemory memory;                    // the guest's RAM
+  ObjectTree& objects;                           // rng=, iothread=, memdev=
+  backend::ChardevRegistry* chardevs = nullptr;  // null: the process has none
+  // Control thread only: a device on another loop posts to `loop` first.
+  std::function<void(const control::Event&)> emit;
+};
+
+}  // namespace davit::machine
