@@ -126,6 +126,48 @@ Status FakeVm::SetIrqLine(uint32_t gsi, bool level) {
   return {};
 }
 
+Status FakeVm::SetGsiRouting(const std::vector<GsiRoute>& table) {
+  DAVIT_TRY(Record("SetGsiRouting"));
+  const std::lock_guard lock(mutex_);
+  routes = table;
+  return {};
+}
+
+Status FakeVm::SignalMsi(Msi message) {
+  DAVIT_TRY(Record("SignalMsi"));
+  const std::lock_guard lock(mutex_);
+  msis.push_back(message);
+  return {};
+}
+
+Status FakeVm::AddIrqfd(int event_fd, uint32_t gsi, int) {
+  DAVIT_TRY(Record("AddIrqfd"));
+  const std::lock_guard lock(mutex_);
+  irqfds[event_fd] = gsi;
+  return {};
+}
+
+Status FakeVm::RemoveIrqfd(int event_fd, uint32_t) {
+  DAVIT_TRY(Record("RemoveIrqfd"));
+  const std::lock_guard lock(mutex_);
+  irqfds.erase(event_fd);
+  return {};
+}
+
+Status FakeVm::AddIoeventfd(int event_fd, const IoEventAddress& where) {
+  DAVIT_TRY(Record("AddIoeventfd"));
+  const std::lock_guard lock(mutex_);
+  ioeventfds[event_fd] = where;
+  return {};
+}
+
+Status FakeVm::RemoveIoeventfd(int event_fd, const IoEventAddress&) {
+  DAVIT_TRY(Record("RemoveIoeventfd"));
+  const std::lock_guard lock(mutex_);
+  ioeventfds.erase(event_fd);
+  return {};
+}
+
 Status FakeVm::SetClock(uint64_t ns) {
   clock_sets.push_back(ns);
   return {};

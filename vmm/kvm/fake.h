@@ -88,6 +88,10 @@ class FakeVm final : public Vm {
   std::vector<std::string> calls;  // "CreateIrqchip", "CreatePit", ...
   std::vector<FakeVcpu*> vcpus;    // owned by their users
   std::map<uint32_t, bool> lines;
+  std::vector<GsiRoute> routes;  // the last table set
+  std::vector<Msi> msis;
+  std::map<int, uint32_t> irqfds;            // fd -> GSI
+  std::map<int, IoEventAddress> ioeventfds;  // fd -> where
   uint64_t clock = 1000;
   std::vector<uint64_t> clock_sets;
   int irqchip_restores = 0;
@@ -104,12 +108,12 @@ class FakeVm final : public Vm {
   Status CreatePit(bool) override { return Record("CreatePit"); }
   Status DisableExits() override { return Record("DisableExits"); }
   Status SetIrqLine(uint32_t gsi, bool level) override;
-  Status SetGsiRouting(const std::vector<GsiRoute>&) override { return Record("SetGsiRouting"); }
-  Status SignalMsi(Msi) override { return Record("SignalMsi"); }
-  Status AddIrqfd(int, uint32_t, int) override { return Record("AddIrqfd"); }
-  Status RemoveIrqfd(int, uint32_t) override { return Record("RemoveIrqfd"); }
-  Status AddIoeventfd(int, const IoEventAddress&) override { return Record("AddIoeventfd"); }
-  Status RemoveIoeventfd(int, const IoEventAddress&) override { return Record("RemoveIoeventfd"); }
+  Status SetGsiRouting(const std::vector<GsiRoute>& table) override;
+  Status SignalMsi(Msi message) override;
+  Status AddIrqfd(int event_fd, uint32_t gsi, int resample_fd) override;
+  Status RemoveIrqfd(int event_fd, uint32_t gsi) override;
+  Status AddIoeventfd(int event_fd, const IoEventAddress& where) override;
+  Status RemoveIoeventfd(int event_fd, const IoEventAddress& where) override;
   Result<uint64_t> GetClock() override { return clock; }
   Status SetClock(uint64_t ns) override;
   Result<IrqchipState> SaveIrqchip(bool) override { return IrqchipState{}; }
@@ -119,7 +123,7 @@ class FakeVm final : public Vm {
 
  private:
   Status Record(std::string call);
-  std::mutex mutex_;  // guards calls and lines
+  std::mutex mutex_;  // guards what calls change
 };
 
 class FakeSystem final : public System {

@@ -14,6 +14,9 @@
 #include "vmm/irq/irq_line.h"
 #include "vmm/irq/msi.h"
 
+namespace davit::devices {
+class Ioapic;
+}
 namespace davit::kvm {
 class Vm;
 }
@@ -24,10 +27,13 @@ class Accel {
  public:
   virtual ~Accel() = default;
 
-  // Pin `gsi` of the platform's interrupt controllers (ISA numbers below 16, then IOAPIC pins). The
-  // same object each time, owned by the accelerator. A board with its own IOAPIC (split irqchip)
-  // does not call this.
+  // Pin `gsi` of the platform's interrupt controllers (ISA numbers below 16, then IOAPIC pins), in
+  // the kernel or not; gsi < 24. The same object each time, owned by the accelerator. Control
+  // thread.
   virtual irq::IrqLine& Line(uint32_t gsi) = 0;
+  // The IOAPIC where it is in this process (split irqchip): the board claims its window, resets it
+  // and tells it of ends of interrupts. nullptr: it is KVM's.
+  virtual devices::Ioapic* ioapic() = 0;
   virtual irq::MsiController& msi() = 0;
   virtual bus::DoorbellHost& doorbells() = 0;
   // The control thread's loop as devices see it: its Now() and At() are the guest's virtual clock

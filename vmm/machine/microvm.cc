@@ -21,9 +21,7 @@
 #include "vmm/devices/i8042.h"
 #include "vmm/devices/ioapic.h"
 #include "vmm/devices/uart16550.h"
-#include "vmm/irq/kvm_irq_line.h"
 #include "vmm/machine/microvm_qtree.h"
-#include "vmm/machine/split_irqchip.h"
 #include "vmm/machine/vm_clock.h"
 
 namespace davit::machine {
@@ -54,7 +52,7 @@ class Microvm final : public Board {
     if (ged_) ged_->PressPowerButton();
   }
   void EndOfInterrupt(uint8_t vector) override {
-    if (ioapic_) ioapic_->EndOfInterrupt(vector);
+    if (ioapic_ != nullptr) ioapic_->EndOfInterrupt(vector);
   }
   control::QtreeNode::Bus Qtree() const override { return BuildQtree(shape_); }
   const std::vector<std::byte>& device_tree() const override { return device_tree_; }
@@ -69,7 +67,7 @@ class Microvm final : public Board {
   Status AddI8042();
   Status AddGed();
   Status AddRtc(const RtcConfig& config);
-  irq::IrqLine& Line(uint32_t gsi);
+  irq::IrqLine& Line(uint32_t gsi) { return deps_.accel.Line(gsi); }
   boot::AcpiConfig Acpi() const;
   Result<std::vector<std::byte>> DeviceTree(boot::GuestRange initrd) const;
 
@@ -84,9 +82,7 @@ class Microvm final : public Board {
   std::string append_;
   std::vector<std::byte> device_tree_;
 
-  std::unique_ptr<SplitIrqchipSink> ioapic_sink_;
-  std::unique_ptr<devices::Ioapic> ioapic_;
-  std::vector<std::unique_ptr<irq::KvmIrqLine>> lines_;
+  devices::Ioapic* ioapic_ = nullptr;
   std::unique_ptr<devices::Uart16550> serial_;
   std::unique_ptr<devices::I8042> i8042_;
   std::unique_ptr<devices::AcpiGed> ged_;
@@ -150,15 +146,9 @@ Status Microvm::OpenImages(const MachineConfig& config) {
 }
 
 Status Microvm::AddIrqchip() {
-  if (!shape_.split_irqchip) return {};
-  ioapic_sink_ = std::make_unique<SplitIrqchipSink>(deps_.vm);
-  ioapic_ = std::make_unique<devices::Ioapic>(*ioapic_sink_);
-  return mmio_.Claim(boot::kIoapicBase, devices::Ioapic::kSize, "ioapic", ioapic_.get());
-}
-
-irq::IrqLine& Microvm::Line(uint32_t gsi) {
-  if (ioapic_) return ioapic_->pin(gsi);
-  return *lines_.emplace_back(std::make_unique<irq::KvmIrqLine>(deps_.vm, gsi));
+  ioapic_ = deps_.accel.ioapic();
+  if (ioapic_ == nullptr) return {};
+  return mmio_.Claim(boot::kIoapicBase, devices::Ioapic::kSize, "ioapic", ioapic_);
 }
 
 Result<backend::Chardev*> Microvm::FindChardev(const std::string& id) const {
@@ -168,7 +158,7 @@ Result<backend::Chardev*> Microvm::FindChardev(const std::string& id) const {
 }
 
 Status Microvm::AddSerial(const MachineConfig& config) {
-  serial_ = std::make_unique<devices::Uart16550>(Line(boot::kSerialGsi), deps_.loop);
+  serial_ = std::make_unique<devices::Uart16550>(Line(boot::kSerialGsi), deps_.accel.device_loop());
   if (!config.serials.empty() && !config.serials[0].empty()) {
     const std::string& id = config.serials[0];
     DAVIT_ASSIGN(backend::Chardev* const chardev, FindChardev(id));
@@ -220,7 +210,8 @@ Status Microvm::AddRtc(const RtcConfig& config) {
   int64_t start = config.date;
   if (config.base == RtcConfig::Base::kUtc) start = devices::UtcNow();
   if (config.base == RtcConfig::Base::kLocaltime) start = devices::LocalTimeNow();
-  rtc_ = std::make_unique<CmosRtc>(Line(boot::kRtcGsi), deps_.loop, std::move(source), start);
+  rtc_ = std::make_unique<CmosRtc>(Line(boot::kRtcGsi), deps_.accel.device_loop(),
+                                   std::move(source), start);
   const boot::RamSplit ram = boot::SplitRam(deps_.memory.total_bytes());
   rtc_->SetMemorySize(ram.below_4g, ram.above_4g);
   return ports_.Claim(boot::kRtcPort, CmosRtc::kPorts, "rtc", rtc_.get());
@@ -251,7 +242,7 @@ boot::AcpiConfig Microvm::Acpi() const {
 }
 
 Result<std::optional<boot::BootEntry>> Microvm::Reset() {
-  if (ioapic_) ioapic_->Reset();
+  if (ioapic_ != nullptr) ioapic_->Reset();
   if (serial_) serial_->Reset();
   i8042_->Reset();
   if (ged_) ged_->Reset();

@@ -3,7 +3,7 @@
 //
 // The microvm board: serial port, keyboard controller for reset, ACPI generic event device, RTC,
 // at the places of vmm/boot/microvm_layout.h; boots a kernel directly. Its interrupt controllers
-// are KVM's (kernel-irqchip=on), or an IOAPIC of its own over KVM's local APICs (split).
+// are the accelerator's.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,7 @@
 #include "vmm/backend/char/registry.h"
 #include "vmm/base/error.h"
 #include "vmm/cpu/topology.h"
-#include "vmm/io/event_loop.h"
-#include "vmm/kvm/kvm.h"
+#include "vmm/machine/accel.h"
 #include "vmm/machine/board.h"
 #include "vmm/machine/config.h"
 #include "vmm/machine/machine_options.h"
@@ -23,9 +22,8 @@ namespace davit::machine {
 
 // All outlive the board.
 struct MicrovmDeps {
-  kvm::Vm& vm;
+  Accel& accel;
   memory::GuestMemory memory;
-  io::EventLoop& loop;
   backend::ChardevRegistry* chardevs;  // may be null when no serial port has a back end
   Requests& requests;
 };

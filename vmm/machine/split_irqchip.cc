@@ -4,6 +4,7 @@
 // See split_irqchip.h.
 #include "vmm/machine/split_irqchip.h"
 
+#include <utility>
 #include <vector>
 
 #include "vmm/base/log.h"
@@ -30,7 +31,7 @@ void SplitIrqchipSink::EntryChanged(unsigned pin, const Ioapic::Message& message
     route.target = kvm::Msi{entry.address, entry.data};
     routes.push_back(route);
   }
-  auto set = vm_.SetGsiRouting(routes);
+  auto set = table_.SetPins(std::move(routes));
   if (!set) DAVIT_LOG_GUEST_ERROR("IOAPIC: {}", set.error().message);
 }
 

@@ -9,18 +9,21 @@
 #include <array>
 
 #include "vmm/devices/ioapic.h"
+#include "vmm/irq/gsi_table.h"
 #include "vmm/kvm/kvm.h"
 
 namespace davit::machine {
 
 class SplitIrqchipSink final : public devices::Ioapic::Sink {
  public:
-  explicit SplitIrqchipSink(kvm::Vm& vm) : vm_(vm) {}
+  // Both outlive the sink.
+  SplitIrqchipSink(kvm::Vm& vm, irq::GsiTable& table) : vm_(vm), table_(table) {}
   void Deliver(unsigned pin, const devices::Ioapic::Message& message) override;
   void EntryChanged(unsigned pin, const devices::Ioapic::Message& message) override;
 
  private:
   kvm::Vm& vm_;
+  irq::GsiTable& table_;
   std::array<devices::Ioapic::Message, devices::Ioapic::kPins> entries_{};
 };
 

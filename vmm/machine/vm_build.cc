@@ -13,6 +13,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/units.h"
 #include "vmm/boot/microvm_layout.h"
+#include "vmm/machine/accel_kvm.h"
 #include "vmm/machine/host_brand.h"
 #include "vmm/machine/microvm.h"
 #include "vmm/machine/vm_impl.h"
@@ -68,6 +69,7 @@ void VmImpl::Unbuild() {
   cpus_.reset();
   exits_.reset();
   board_.reset();
+  accel_.reset();
   vm_.reset();
   irqchip_reset_.reset();
   memory_ = {};
@@ -232,11 +234,15 @@ Status VmImpl::BuildKvm() {
     }
     DAVIT_TRY(vm_->EnableSplitIrqchip(boot::kIoapicPins));
   }
+  accel_ =
+      std::make_unique<KvmAccel>(*vm_, deps_.loop,
+                                 options_.irqchip == IrqchipMode::kOn ? KvmAccel::Irqchip::kInKernel
+                                                                      : KvmAccel::Irqchip::kSplit);
   return {};
 }
 
 Status VmImpl::BuildBoard() {
-  MicrovmDeps deps{*vm_, memory_, deps_.loop, deps_.chardevs, *requests_};
+  MicrovmDeps deps{*accel_, memory_, deps_.chardevs, *requests_};
   DAVIT_ASSIGN(board_, MakeMicrovm(deps, config_, options_, topology_));
   exits_ = std::make_unique<ExitDispatcher>(*board_, memory_, *requests_);
   return {};

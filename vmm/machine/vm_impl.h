@@ -14,6 +14,7 @@
 #include "vmm/control/vm_control.h"
 #include "vmm/cpu/topology.h"
 #include "vmm/kvm/kvm.h"
+#include "vmm/machine/accel.h"
 #include "vmm/machine/board.h"
 #include "vmm/machine/cpus.h"
 #include "vmm/machine/exits.h"
@@ -107,6 +108,7 @@ class VmImpl final : public control::VmControl {
   memory::GuestMemory memory_;
   std::string ram_id_;  // of the object that is the RAM; empty: none
   std::unique_ptr<kvm::Vm> vm_;
+  std::unique_ptr<Accel> accel_;
   std::optional<kvm::IrqchipState> irqchip_reset_;
   std::optional<kvm::IrqchipState> irqchip_held_;  // the PIT's time while the guest stands still
   std::unique_ptr<Board> board_;
