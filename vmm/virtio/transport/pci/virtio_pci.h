@@ -1,0 +1,102 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// virtio over PCI (virtio 1.2, 4.1), non-transitional: a Function whose BAR 4 holds the register
+// blocks (common, ISR, device, notify; each also reachable through the pci-cfg capability) and BAR
+// 1 the MSI-X table, laid out as QEMU 7.2's. Kicks come through doorbells where the host has them,
+// else as writes.
+//
+// Threads: as pci::Function; registers in BAR 4 are called on vCPU threads without the host lock.
+// Lock order: host, doorbells, device (Frontend), interrupts.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vmm/bus/doorbell.h"
+#include "vmm/pci/function.h"
+#include "vmm/pci/msix.h"
+#include "vmm/virtio/core/frontend.h"
+#include "vmm/virtio/core/interrupts.h"
+
+namespace davit::virtio {
+
+struct VirtioPciConfig {
+  pci::FunctionOptions function;    // driver "virtio-rng-pci", id, multifunction
+  std::optional<uint32_t> vectors;  // vectors=; unset: as many as QEMU gives that device
+  bool ioeventfd = true;
+};
+
+class VirtioPci final : public pci::Function, public DeviceInterrupts {
+ public:
+  // doorbells outlive it. Attach it to a bus to bring it to the guest; detach before it dies.
+  VirtioPci(const VirtioPciConfig& config, std::unique_ptr<Frontend> frontend,
+            bus::DoorbellHost& doorbells);
+  ~VirtioPci() override;
+
+  Frontend& frontend() { return *frontend_; }
+
+  // DeviceInterrupts: any thread.
+  void RaiseQueue(uint16_t queue) override;
+  void RaiseConfig() override;
+
+ protected:
+  Status Realize(pci::Bus& bus) override;
+  void OnConfigRead(uint32_t offset, uint32_t size) override;
+  void OnConfigWritten(uint32_t offset, uint32_t size) override;
+  void OnBarMapped(int index, std::optional<uint64_t> base) override;
+  void OnBusMaster(bool enabled) override;
+  void OnReset() override;
+  void OnFunctionLevelReset() override;
+
+ private:
+  class Registers final : public bus::BusDevice {  // BAR 4
+   public:
+    explicit Registers(VirtioPci& owner) : owner_(owner) {}
+    void Read(uint64_t offset, std::span<uint8_t> data) override;
+    void Write(uint64_t offset, std::span<const uint8_t> data) override;
+
+   private:
+    VirtioPci& owner_;
+  };
+
+  uint64_t ReadCommon(uint32_t offset, uint32_t size);
+  void WriteCommon(uint32_t offset, uint32_t size, uint64_t value);
+  void WriteQueue(uint32_t offset, uint32_t size, uint64_t value);
+  uint8_t ReadIsr();
+  void Raise(uint16_t vector, uint8_t isr);
+  void ResetRegisters();
+  // The window of the pci-cfg capability; host lock.
+  void ConfigWindow(bool write);
+  void Kick(uint16_t queue);
+  void UpdateDoorbells();  // takes doorbell_mutex_
+
+  const VirtioPciConfig config_;
+  const std::unique_ptr<Frontend> frontend_;
+  bus::DoorbellHost& doorbells_;
+  Registers registers_{*this};
+  std::unique_ptr<pci::Msix> msix_;
+  uint32_t window_ = 0;   // offset of the pci-cfg capability
+  uint32_t express_ = 0;  // of the Express capability; 0: none
+
+  std::mutex select_mutex_;  // the selectors and vectors below
+  uint32_t device_feature_select_ = 0, driver_feature_select_ = 0;
+  uint16_t queue_select_ = 0;
+
+  std::mutex irq_mutex_;  // taken with the device's lock held
+  uint16_t config_vector_;
+  std::vector<uint16_t> queue_vectors_;
+  uint8_t isr_ = 0;
+
+  std::mutex doorbell_mutex_;
+  std::optional<uint64_t> registers_base_;
+  std::vector<std::optional<uint64_t>> bound_;  // by queue: where its doorbell is
+};
+
+}  // namespace davit::virtio
