@@ -1,0 +1,69 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Each event of the VM beside what a client reads of it.
+#include "qmp/handlers/event_bridge.h"
+
+#include <gtest/gtest.h>
+
+#include "schema/runtime/json/json.h"
+
+namespace davit::qmp {
+namespace {
+
+using control::ShutdownCause;
+using control::WatchdogAction;
+using Panic = control::GuestPanickedEvent::Action;
+
+// "NAME", or "NAME {data}".
+std::string Text(const control::Event& event) {
+  const qapi::Event encoded = ToQapiEvent(event);
+  const std::string name(encoded.name);
+  return encoded.has_data ? name + " " + json::Write(encoded.data) : name;
+}
+
+TEST(EventBridgeTest, EventsWithoutDataHaveNoDataMember) {
+  EXPECT_EQ(Text(control::SuspendEvent{}), "SUSPEND");
+  EXPECT_EQ(Text(control::WakeupEvent{}), "WAKEUP");
+  EXPECT_EQ(Text(control::PowerdownEvent{}), "POWERDOWN");
+  EXPECT_EQ(Text(control::StopEvent{}), "STOP");
+  EXPECT_EQ(Text(control::ResumeEvent{}), "RESUME");
+}
+
+TEST(EventBridgeTest, WatchdogTellsEachAction) {
+  EXPECT_EQ(Text(control::WatchdogEvent{WatchdogAction::kReset}),
+            R"(WATCHDOG {"action": "reset"})");
+  EXPECT_EQ(Text(control::WatchdogEvent{WatchdogAction::kShutdown}),
+            R"(WATCHDOG {"action": "shutdown"})");
+  EXPECT_EQ(Text(control::WatchdogEvent{WatchdogAction::kPoweroff}),
+            R"(WATCHDOG {"action": "poweroff"})");
+  EXPECT_EQ(Text(control::WatchdogEvent{WatchdogAction::kPause}),
+            R"(WATCHDOG {"action": "pause"})");
+  EXPECT_EQ(Text(control::WatchdogEvent{WatchdogAction::kDebug}),
+            R"(WATCHDOG {"action": "debug"})");
+  EXPECT_EQ(Text(control::WatchdogEvent{WatchdogAction::kNone}), R"(WATCHDOG {"action": "none"})");
+  EXPECT_EQ(Text(control::WatchdogEvent{WatchdogAction::kInjectNmi}),
+            R"(WATCHDOG {"action": "inject-nmi"})");
+}
+
+TEST(EventBridgeTest, ShutdownAndResetTellWhoCausedThem) {
+  EXPECT_EQ(Text(control::ShutdownEvent{ShutdownCause::kGuestShutdown}),
+            R"(SHUTDOWN {"guest": true, "reason": "guest-shutdown"})");
+  EXPECT_EQ(Text(control::ShutdownEvent{ShutdownCause::kHostQmpQuit}),
+            R"(SHUTDOWN {"guest": false, "reason": "host-qmp-quit"})");
+  EXPECT_EQ(Text(control::ResetEvent{ShutdownCause::kGuestReset}),
+            R"(RESET {"guest": true, "reason": "guest-reset"})");
+  EXPECT_EQ(Text(control::ResetEvent{ShutdownCause::kHostQmpSystemReset}),
+            R"(RESET {"guest": false, "reason": "host-qmp-system-reset"})");
+}
+
+TEST(EventBridgeTest, GuestPanickedWithoutInformationOfTheGuest) {
+  EXPECT_EQ(Text(control::GuestPanickedEvent{Panic::kPause}),
+            R"(GUEST_PANICKED {"action": "pause"})");
+  EXPECT_EQ(Text(control::GuestPanickedEvent{Panic::kPoweroff}),
+            R"(GUEST_PANICKED {"action": "poweroff"})");
+  EXPECT_EQ(Text(control::GuestPanickedEvent{Panic::kRun}), R"(GUEST_PANICKED {"action": "run"})");
+}
+
+}  // namespace
+}  // namespace davit::qmp
