@@ -2,16 +2,23 @@
 # Copyright the davit authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# linux_bench.sh BENCH DAVITD INIT LAB_SH: `bench --linux` with Debian's kernel, where the guest tests would
+# linux_bench.sh BENCH DAVITD INIT LAB_SH SKIP_SH: `bench --linux` with Debian's kernel, where the guest tests would
 # run it too: directly, or inside the nested lab with QEMU beside davitd.
 set -uo pipefail
 bench=$1 davitd=$2 init=$3 lab=$4
 # shellcheck source=../guest/lab/lab.sh
 . "$lab"
+# shellcheck source=../support/skip.sh
+. "$5"
+
+skip() {
+  davit_skip "$1" Bench.Linux
+  exit 0
+}
 
 mode=$(lab_choose)
-case $mode in skip:*) echo "SKIP: ${mode#skip: }"; exit 0 ;; esac
-kernel=$(lab_kernel "$(lab_workspace "$lab")") || exit 1
+case $mode in skip:*) skip "${mode#skip: }" ;; esac
+kernel=$(lab_kernel "$(lab_workspace "$lab")") || skip "Debian's kernel could not be fetched"
 echo "Linux bench: mode $mode, $(cat "$kernel/version")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

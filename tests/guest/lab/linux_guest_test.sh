@@ -2,7 +2,7 @@
 # Copyright the davit authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# linux_guest_test.sh CASES DAVITD INIT PROBE_ELF FILTER: runs the guest cases that FILTER (gtest) names,
+# linux_guest_test.sh CASES DAVITD INIT PROBE_ELF FILTER SKIP_SH: runs the guest cases that FILTER (gtest) names,
 # directly on a host where KVM has hardware, else inside the nested lab, else skips and says why. In CI
 # ($CI) a skip is a failure. $DAVIT_GUEST_MODE=direct|lab and $DAVIT_GUEST_FILTER override.
 set -uo pipefail
@@ -10,20 +10,17 @@ cases=$1 davitd=$2 init=$3 probe=$4
 here=$(dirname "$0")
 # shellcheck source=lab.sh
 . "$here/lab.sh"
+# shellcheck source=../../support/skip.sh
+. "$6"
 filter=${DAVIT_GUEST_FILTER:-$5}
 xml=${XML_OUTPUT_FILE:-/dev/null}
 
 skip() {
-  echo "SKIP guest tests: $1"
-  local names name
+  local names
   names=$("$cases" --gtest_list_tests --gtest_filter="$filter" | awk '/^  /{ print suite $1 } !/^  /{ suite = $1 }')
-  {
-    echo '<testsuites><testsuite name="guest">'
-    for name in $names; do
-      echo "<testcase classname=\"${name%%.*}\" name=\"${name#*.}\"><skipped message=\"$1\"/></testcase>"
-    done
-    echo '</testsuite></testsuites>'
-  } >"$xml"
+  # One case a line, wanted split.
+  # shellcheck disable=SC2086
+  davit_skip "$1" $names
   [ -z "${CI:-}" ] || { echo "In CI the guest tests must run."; exit 1; }
   exit 0
 }

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Copyright the davit authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# skip_test.sh SKIP_SH SUMMARY_PY: what davit_skip leaves is counted as skipped, reason and all.
+set -euo pipefail
+# shellcheck source=skip.sh
+. "$1"
+xml=$TEST_TMPDIR/test.xml
+XML_OUTPUT_FILE=$xml davit_skip 'no "kvm" <here> & there' Bench.Host Bench.Linux
+cat >"$TEST_TMPDIR/log" <<LOG
+{"id": {"testResult": {"label": "//a:b"}}, "testResult": {"status": "PASSED", "testActionOutput": [{"name": "test.xml", "uri": "file://$xml"}]}}
+LOG
+# Nothing ran: summary.py itself says so by its status.
+got=$(python3 "$2" "$TEST_TMPDIR/log") && { echo "skipped cases alone were a success"; exit 1; }
+want='skipped: //a:b Bench.Host: no "kvm" <here> & there
+skipped: //a:b Bench.Linux: no "kvm" <here> & there
+0 passed, 0 failed, 2 skipped'
+[ "$got" = "$want" ] || { printf 'expected:\n%s\ngot:\n%s\n' "$want" "$got"; exit 1; }
