@@ -29,7 +29,11 @@ Status ControlHandlers::Quit(Context&) {
 
 Result<json::Value> IntrospectHandlers::QueryQmpSchema(Context&, json::Object args) {
   DAVIT_TRY(qapi::DecodeNothing(args));
-  return json::Parse(qapi::IntrospectionJson());
+  // Each client asks once; a copy costs a fraction of reading the text.
+  if (!schema_) {
+    DAVIT_ASSIGN(schema_, json::Parse(qapi::IntrospectionJson()));
+  }
+  return *schema_;
 }
 
 Result<std::vector<qapi::ChardevInfo>> CharHandlers::QueryChardev(Context&) {

@@ -215,7 +215,9 @@ TEST_F(HandlersTest, FdCommands) {
 }
 
 TEST_F(HandlersTest, SchemaIsAnArrayWithEachCommand) {
-  const json::Value schema = json::Parse(Do("query-qmp-schema")).value();
+  const std::string text = Do("query-qmp-schema");
+  EXPECT_EQ(Do("query-qmp-schema"), text);
+  const json::Value schema = json::Parse(text).value();
   ASSERT_NE(schema.AsArray(), nullptr);
   size_t commands = 0;
   for (const json::Value& row : *schema.AsArray()) {

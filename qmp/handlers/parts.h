@@ -4,6 +4,7 @@
 // The handler classes, one a schema module. Inner header of this package. Owner: control thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,9 @@ class ControlHandlers final : public qapi::ControlCommands {
 class IntrospectHandlers final : public qapi::IntrospectCommands {
  public:
   Result<json::Value> QueryQmpSchema(Context& context, json::Object args) override;
+
+ private:
+  std::optional<json::Value> schema_;  // from the first call on
 };
 
 class RunStateHandlers final : public qapi::RunStateCommands {
