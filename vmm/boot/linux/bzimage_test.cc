@@ -7,6 +7,7 @@
 #include "vmm/base/units.h"
 #include "vmm/boot/linux/boot_params.h"
 #include "vmm/boot/microvm_layout.h"
+#include "vmm/boot/testing/loader_fixture.h"
 #include "vmm/boot/testing/test_images.h"
 
 namespace davit::boot {
@@ -92,29 +93,13 @@ TEST(ParseBzImage, WildAddressesAreRefused) {
             "invalid kernel header: preferred address 0xffffffffffffffff is above 4 GiB");
 }
 
-class LoadBzImageTest : public ::testing::Test {
+class LoadBzImageTest : public testing::LoaderTest {
  protected:
-  Result<LoadedKernel> Load(uint64_t ram = 64 * kMiB) {
-    memory_ = testing::MakeMemory(ram);
-    kernel_.emplace(testing::KernelOf(bytes_));
-    initrd_.emplace(testing::InitrdOf(initrd_bytes_));
-    request_.kernel = &*kernel_;
-    request_.initrd = initrd_bytes_.empty() ? nullptr : &*initrd_;
-    return LoadBzImage(memory_, request_);
-  }
-  std::string LoadErrorOf(uint64_t ram = 64 * kMiB) {
-    const Result<LoadedKernel> loaded = Load(ram);
-    return loaded ? "no error" : loaded.error().message;
-  }
+  LoadBzImageTest() : LoaderTest(LoadBzImage, testing::MakeBzImage()) {}
+
   uint64_t Param(uint64_t offset, size_t size) {
     return ReadInt(memory_, kBootZeroPage + offset, size);
   }
-
-  Bytes bytes_ = testing::MakeBzImage();
-  Bytes initrd_bytes_;
-  LoadRequest request_;
-  memory::GuestMemory memory_;
-  std::optional<Image> kernel_, initrd_;
 };
 
 TEST_F(LoadBzImageTest, KernelAndEntryPoint) {

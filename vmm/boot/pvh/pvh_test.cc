@@ -7,6 +7,7 @@
 #include "vmm/base/units.h"
 #include "vmm/boot/microvm_layout.h"
 #include "vmm/boot/pvh/elf.h"
+#include "vmm/boot/testing/loader_fixture.h"
 #include "vmm/boot/testing/test_images.h"
 
 namespace davit::boot {
@@ -106,29 +107,13 @@ TEST(ParseElf, EntryOutsideTheSegments) {
       "Error while loading elf kernel: its PVH entry point 0x100200010 is outside its segments");
 }
 
-class LoadPvhTest : public ::testing::Test {
+class LoadPvhTest : public testing::LoaderTest {
  protected:
-  Result<LoadedKernel> Load(uint64_t ram = 64 * kMiB) {
-    memory_ = testing::MakeMemory(ram);
-    kernel_.emplace(testing::KernelOf(bytes_));
-    initrd_.emplace(testing::InitrdOf(initrd_bytes_));
-    request_.kernel = &*kernel_;
-    request_.initrd = initrd_bytes_.empty() ? nullptr : &*initrd_;
-    return LoadPvh(memory_, request_);
-  }
-  std::string LoadErrorOf(uint64_t ram = 64 * kMiB) {
-    const Result<LoadedKernel> loaded = Load(ram);
-    return loaded ? "no error" : loaded.error().message;
-  }
+  LoadPvhTest() : LoaderTest(LoadPvh, testing::MakeElf64()) {}
+
   uint64_t Info(uint64_t offset, size_t size) {
     return ReadInt(memory_, kBootStartInfo + offset, size);
   }
-
-  Bytes bytes_ = testing::MakeElf64();
-  Bytes initrd_bytes_;
-  LoadRequest request_;
-  memory::GuestMemory memory_;
-  std::optional<Image> kernel_, initrd_;
 };
 
 TEST_F(LoadPvhTest, SegmentsAndEntryPoint) {
