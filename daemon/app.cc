@@ -81,7 +81,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   bool running() const override { return vm_->run_state() == control::RunState::kRunning; }
 
  private:
-  void MakeSocketPathsAbsolute();
+  void MakePathsAbsolute();
   Status OpenMonitors();
   Status OpenChardevs();
   Status MakeVm();
@@ -107,13 +107,25 @@ bool App::IsMonitor(const std::string& chardev) const {
                      [&](const MonitorOption& monitor) { return monitor.chardev == chardev; });
 }
 
-// Sockets are unlinked at the end, when a daemon has another working directory.
-void App::MakeSocketPathsAbsolute() {
+void MakeAbsolute(std::string& path) { path = std::filesystem::absolute(path).string(); }
+
+// What is used when a daemon has another working directory: sockets are unlinked at the end, and
+// --preconfig makes the machine later.
+void App::MakePathsAbsolute() {
   for (ChardevOption& chardev : options_.chardevs) {
     auto* socket = std::get_if<backend::SocketSpec>(&chardev.spec.backend);
     if (socket == nullptr) continue;
     auto* address = std::get_if<backend::UnixAddress>(&socket->address);
-    if (address != nullptr) address->path = std::filesystem::absolute(address->path).string();
+    if (address != nullptr) MakeAbsolute(address->path);
+  }
+  machine::MachineConfig& config = options_.machine;
+  if (!config.preconfig) return;
+  for (machine::ImageSource* image : {&config.kernel, &config.initrd}) {
+    if (auto* path = std::get_if<std::string>(image)) MakeAbsolute(*path);
+  }
+  if (!config.dtb.empty()) MakeAbsolute(config.dtb);
+  for (auto& [name, value] : config.machine_properties) {
+    if (name == "dumpdtb" && !value.empty()) MakeAbsolute(value);
   }
 }
 
@@ -170,7 +182,7 @@ Status App::SetUp() {
   std::optional<Daemonizer> daemonizer;
   if (options_.daemonize) {
     DAVIT_ASSIGN(daemonizer, Daemonizer::Fork());
-    MakeSocketPathsAbsolute();
+    MakePathsAbsolute();
   }
   if (!options_.pidfile.empty()) {
     Result<PidFile> pidfile = PidFile::Create(options_.pidfile);

@@ -57,7 +57,12 @@ bool Contains(const std::string& text, const std::string& part);
 }  // namespace davit::testing
 
 #define EXPECT_CONTAINS(text, part) EXPECT_PRED2(::davit::testing::Contains, text, part)
-// Fails the test when a Result holds an error.
+// Fail the test when a Result holds an error.
+#define EXPECT_OK(expression)                                \
+  do {                                                       \
+    const auto& expect_ok = (expression);                    \
+    EXPECT_TRUE(expect_ok.has_value()) << expect_ok.error(); \
+  } while (0)
 #define ASSERT_OK(expression)                                \
   do {                                                       \
     const auto& assert_ok = (expression);                    \

@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/integration/common.h"
 
@@ -125,6 +127,37 @@ TEST_F(VmProcessTest, DaemonRemovesASocketThatHadARelativePath) {
   EXPECT_TRUE((*client)->WaitEvent("SHUTDOWN"));
   EXPECT_FALSE((*client)->ReadLine(milliseconds(10'000)));  // end of file
   EXPECT_FALSE(Exists(dir.File("q")));
+}
+
+// The machine is made when the daemon has long been in another working directory.
+TEST_F(VmProcessTest, DaemonInPreconfigFindsFilesThatHadRelativePaths) {
+  TempDir dir;
+  const std::string probe = std::string(getenv("TEST_SRCDIR")) + "/davit/tests/guest/probe/";
+  std::filesystem::copy_file(probe + "probe.elf", dir.File("kernel"));
+  std::ofstream(dir.File("initrd")) << "initrd";
+  const RunResult started =
+      RunCommand({"env", "-C", dir.path(), std::filesystem::absolute(DavitdPath()), "-daemonize",
+                  "--preconfig", "-kernel", "kernel", "-initrd", "initrd", "-qmp",
+                  "unix:q,server=on,wait=off"});
+  ASSERT_EQ(started.status, 0) << started.err;
+  auto client = client::Client::Connect("unix:" + dir.File("q"));
+  ASSERT_OK(client);
+  EXPECT_OK((*client)->Execute("x-exit-preconfig"));
+  EXPECT_OK((*client)->Execute("quit"));
+  EXPECT_FALSE((*client)->ReadLine(milliseconds(10'000)));  // end of file
+}
+
+TEST_F(VmProcessTest, DaemonInPreconfigWritesTheTreeWhereItWasStarted) {
+  TempDir dir;
+  const RunResult started =
+      RunCommand({"env", "-C", dir.path(), std::filesystem::absolute(DavitdPath()), "-daemonize",
+                  "--preconfig", "-machine", "dumpdtb=tree", "-qmp", "unix:q,server=on,wait=off"});
+  ASSERT_EQ(started.status, 0) << started.err;
+  auto client = client::Client::Connect("unix:" + dir.File("q"));
+  ASSERT_OK(client);
+  (void)(*client)->Execute("x-exit-preconfig");
+  EXPECT_FALSE((*client)->ReadLine(milliseconds(10'000)));  // end of file
+  EXPECT_TRUE(Exists(dir.File("tree")));
 }
 
 TEST_F(VmProcessTest, DaemonThatCannotStartSaysSoToItsCaller) {
