@@ -233,6 +233,8 @@ TEST_F(ConfigFileTest, ErrorsNameFileAndLine) {
 TEST_F(ConfigFileTest, MissingFileIsNamed) {
   EXPECT_EQ(ErrorOf({"-readconfig", "/nonexistent"}),
             "-readconfig /nonexistent: Could not open '/nonexistent': No such file or directory");
+  EXPECT_EQ(ErrorOf({"-readconfig", "/"}),
+            "-readconfig /: Cannot read config file: Is a directory");
 }
 
 TEST(TableTest, EveryRowHasHelpAndOneParser) {

@@ -60,6 +60,10 @@ class Reader {
       if (line.size() > kMaxLine) return At(line_, "line is too long");
       DAVIT_TRY(Line(Trim(line)));
     }
+    // A folder opens, and cannot be read.
+    if (file.bad()) {
+      return Fail(fmt::format("Cannot read config file: {}", std::strerror(errno)));
+    }
     return Flush();
   }
 
