@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t kFourGib = uint64_t{1} << 32;
 constexpr uint64_t kDefaultGed = 0xfea00000;
 constexpr uint32_t kDefaultGedGsi = 9;
+constexpr uint32_t kCpuidMonitor = 1u << 3;  // leaf 1, ecx
 
 bool ChecksumOk(const uint8_t* p, uint32_t length) {
   uint8_t sum = 0;
@@ -197,6 +198,7 @@ void PrintCpus() {
   __builtin_memcpy(name + 8, &vendor.ecx, 4);
   Print("cpus: %u in MADT, %u enabled, boot apic id %u, vendor %s\n", uint64_t{acpi_info.cpus},
         uint64_t{acpi_info.enabled_cpus}, uint64_t{Cpuid(1).ebx >> 24}, name);
+  Print("cpus: monitor and mwait %s\n", (Cpuid(1).ecx & kCpuidMonitor) != 0 ? "yes" : "no");
   for (uint32_t i = 0; i < acpi_info.cpus; ++i) {
     Print("cpus: cpu %u apic id %u\n", uint64_t{i}, uint64_t{acpi_info.apic_id[i]});
   }

@@ -54,19 +54,20 @@ void PrintClock() {
     Print("clock: no rtc\n");
     return;
   }
+  // Century, year, month, day, hour, minute; all of one second.
+  constexpr uint8_t kFields[] = {0x32, 9, 8, 7, 4, 2};
+  constexpr const char* kBefore[] = {"", "", "-", "-", " ", ":", ":"};
+  constexpr uint64_t kSecond = 6;
+  uint64_t value[7];
+  do {
+    value[kSecond] = Cmos(0);
+    for (uint64_t i = 0; i < kSecond; ++i) value[i] = Cmos(kFields[i]);
+  } while (Cmos(0) != value[kSecond]);
   Print("clock: rtc ");
-  PrintTwo(Cmos(0x32));
-  PrintTwo(Cmos(9));
-  Put('-');
-  PrintTwo(Cmos(8));
-  Put('-');
-  PrintTwo(Cmos(7));
-  Put(' ');
-  PrintTwo(Cmos(4));
-  Put(':');
-  PrintTwo(Cmos(2));
-  Put(':');
-  PrintTwo(Cmos(0));
+  for (uint64_t i = 0; i <= kSecond; ++i) {
+    Print("%s", kBefore[i]);
+    PrintTwo(value[i]);
+  }
   Print("\n");
 }
 
