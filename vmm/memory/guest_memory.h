@@ -78,7 +78,8 @@ class GuestMemory {
   Status Discard(GuestAddress addr, uint64_t len) const;
 
  private:
-  friend class BorrowedIo;  // borrowed_io.h
+  friend class BorrowedIo;   // borrowed_io.h
+  friend class GuestWindow;  // guest_window.h
   // fn(host address, bytes) for each piece of [addr, addr+len). All or nothing.
   Status ForEachHostRange(GuestAddress addr, uint64_t len,
                           const std::function<void(uint64_t, uint64_t)>& fn) const;
