@@ -2,15 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One request of the driver: a descriptor chain, taken off a queue (queue.h) and validated whole
-// before a device sees it (virtio 1.2, 2.6.5, 2.7.17): every buffer is RAM, readable ones come
-// before writable ones, no loop, at most one indirect table, at most queue-size descriptors, sums
-// in 64 bits. A device reads through Reader and fills through Writer and never sees an address.
-// Move-only; owned by one thread at a time; keeps the guest memory mapped.
+// before a device sees it (virtio 1.2, 2.6.5, 2.7.5.3): every buffer is RAM and not empty,
+// readable ones come before writable ones, no loop, at most one indirect table, at most 1024
+// descriptors (the queue's size where that is more), at most 2^32 bytes. A device reads through
+// Reader and fills through Writer and never sees an address.
+// Move-only; owned by one thread at a time; keeps the guest memory mapped. Cursors stay good when
+// the chain is moved, and die with it (or with Complete()).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -26,6 +28,19 @@ struct Buffer {
   uint32_t length = 0;
 };
 
+// What a chain holds. Queues keep those of completed chains and use them again, so that a running
+// queue allocates nothing.
+struct ChainState {
+  memory::GuestMemory memory;
+  std::vector<Buffer> buffers;  // readable ones first
+  size_t readable_count = 0;
+  uint64_t readable_bytes = 0, writable_bytes = 0;
+  uint16_t id = 0;           // head (split) or buffer id (packed)
+  uint16_t descriptors = 0;  // ring slots it took
+  uint32_t epoch = 0;        // of the ring it came from
+  uint32_t memory_age = 0;   // of `memory`, as the queue counts
+};
+
 // A cursor over buffers, shared by Reader and Writer.
 class BufferCursor {
  public:
@@ -34,10 +49,12 @@ class BufferCursor {
 
  protected:
   // Calls fn(address, n) for the next `len` bytes, buffer by buffer, and moves on. len <=
-  // remaining.
+  // remaining. Stops at the first error.
   template <typename Fn>
   Status Each(uint64_t len, Fn fn);
-  const memory::GuestMemory& memory_;
+  Status Need(uint64_t len) const;  // Error: fewer remain
+  Result<memory::BorrowedIo> BorrowNext(uint64_t bytes);
+  const memory::GuestMemory* memory_;
 
  private:
   std::span<const Buffer> buffers_;
@@ -60,7 +77,7 @@ class Reader : public BufferCursor {
   }
   Status Skip(uint64_t bytes);
   // The next `bytes` as iovecs for one back-end call. Error: fewer remain.
-  Result<memory::BorrowedIo> Borrow(uint64_t bytes);
+  Result<memory::BorrowedIo> Borrow(uint64_t bytes) { return BorrowNext(bytes); }
 };
 
 // The device-writable part, front to back. Bytes count as written when they are, or when Commit()
@@ -79,7 +96,7 @@ class Writer : public BufferCursor {
   // back end fills later).
   Status Skip(uint64_t bytes);
   // As Reader::Borrow; the bytes count only after Commit().
-  Result<memory::BorrowedIo> Borrow(uint64_t bytes);
+  Result<memory::BorrowedIo> Borrow(uint64_t bytes) { return BorrowNext(bytes); }
   void Commit(uint64_t bytes) { written_ += bytes; }
   uint64_t written() const { return written_; }
 
@@ -89,28 +106,26 @@ class Writer : public BufferCursor {
 
 class DescriptorChain {
  public:
+  // For tests and fuzz targets of devices; queues make theirs from a ChainState.
   DescriptorChain(memory::GuestMemory memory, uint16_t id, uint16_t descriptors,
                   std::vector<Buffer> buffers, size_t readable_count);
+  explicit DescriptorChain(std::unique_ptr<ChainState> state) : state_(std::move(state)) {}
   DescriptorChain(DescriptorChain&&) = default;
   DescriptorChain& operator=(DescriptorChain&&) = default;
 
   // Fresh cursors at the front, at each call.
   Reader reader() const;
   Writer writer() const;
-  uint64_t readable_bytes() const { return readable_bytes_; }
-  uint64_t writable_bytes() const { return writable_bytes_; }
+  uint64_t readable_bytes() const { return state_->readable_bytes; }
+  uint64_t writable_bytes() const { return state_->writable_bytes; }
 
   // For the queue: the buffer id, and how many ring slots it took (packed ring).
-  uint16_t id() const { return id_; }
-  uint16_t descriptors() const { return descriptors_; }
+  uint16_t id() const { return state_->id; }
+  uint16_t descriptors() const { return state_->descriptors; }
+  std::unique_ptr<ChainState> TakeState() { return std::move(state_); }
 
  private:
-  memory::GuestMemory memory_;
-  std::vector<Buffer> buffers_;
-  size_t readable_count_ = 0;
-  uint64_t readable_bytes_ = 0, writable_bytes_ = 0;
-  uint16_t id_ = 0;
-  uint16_t descriptors_ = 0;
+  std::unique_ptr<ChainState> state_;  // null when moved from
 };
 
 }  // namespace davit::virtio

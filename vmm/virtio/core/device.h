@@ -5,9 +5,9 @@
 // DRIVER_OK and speaks to its driver through them and through DeviceHost.
 //
 // Threads: each device has one lock, DeviceHost's. Every virtual below is called with it held: on
-// vCPU threads (ReadConfig, WriteConfig, Activate, Reset) and on the device's event loop
-// (HandleQueue, OnRunning). Callbacks of back ends come on the device's loop and take the lock
-// first, by `auto lock = host().Lock()`. Nothing blocks while holding it.
+// vCPU threads (ReadConfig, WriteConfig, Activate, Reset), on the control thread (Reset, OnRunning)
+// and on the device's event loop (HandleQueue). Callbacks of back ends come on the device's loop
+// and take the lock first, by `auto lock = host().Lock()`. Nothing blocks while holding it.
 //
 // A device that meets nonsense from its driver answers in the request where the specification has
 // a way, or calls host().NeedsReset(). It never ends the process.
@@ -45,6 +45,9 @@ class DeviceHost {
   virtual void NeedsReset(const std::string& reason) = 0;
   // A Reset() that answered false is complete now.
   virtual void ResetDone() = 0;
+  // HandleQueue(index) once more, later, on the loop, when the VM runs: for a device that stops
+  // before its queue is empty. Any thread, with or without the lock.
+  virtual void KickLater(uint16_t index) = 0;
 };
 
 struct DeviceTraits {
@@ -57,7 +60,9 @@ struct DeviceTraits {
 
 class VirtioDevice {
  public:
-  virtual ~VirtioDevice() = default;  // after Reset() is complete; on the control thread
+  // After Reset() is complete; on the loop's thread while the control thread waits (so watches and
+  // timers of the loop may be members). No lock.
+  virtual ~VirtioDevice() = default;
   virtual const DeviceTraits& traits() const = 0;  // constant over the device's life; no lock
 
   // [offset, offset + size) lies inside config_size.
@@ -65,6 +70,7 @@ class VirtioDevice {
   virtual void WriteConfig(uint32_t offset, std::span<const uint8_t> in) = 0;
   // The driver set DRIVER_OK. queues[i] is null where the driver left queue i disabled. They stay
   // valid until Reset() is complete. features: negotiated. Error: NEEDS_RESET with its text.
+  // HandleQueue() follows for each enabled queue, kicked or not.
   virtual Status Activate(uint64_t features, std::span<VirtQueue* const> queues) = 0;
   // Queue `index` was kicked (spurious ones happen). Only between Activate() and Reset(), for
   // enabled queues, while the VM runs.
@@ -75,6 +81,11 @@ class VirtioDevice {
   virtual bool Reset() = 0;
   // The VM stops (false) or goes on (true). Stopped: no new request is started.
   virtual void OnRunning(bool running) { (void)running; }
+  // Waits until nothing is in flight in the device's back ends, their callbacks included (so a
+  // Reset() under way is complete after it). Alone among these calls it is made WITHOUT the lock
+  // and may block: on the loop's thread, when the VM stops or is reset. Needed where Reset() can
+  // answer false.
+  virtual void Drain() {}
 
   void set_host(DeviceHost* host) { host_ = host; }  // once, by the core, before anything else
 

@@ -7,7 +7,7 @@
 // state of the device protocol itself.
 //
 // All calls on any thread unless said otherwise; they take the device's lock and never block on
-// I/O. The control thread makes and destroys it.
+// I/O. The control thread makes and destroys it; what is posted to the loop then does nothing.
 #pragma once
 
 #include <atomic>
@@ -18,9 +18,11 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "vmm/base/error.h"
+#include "vmm/base/log.h"
 #include "vmm/base/unique_fd.h"
 #include "vmm/io/event_loop.h"
 #include "vmm/memory/guest_memory.h"
@@ -58,16 +60,19 @@ class Frontend final : public DeviceHost {
 
   // --- the driver's registers ---
   uint8_t status();
-  // 0: reset. status() keeps its old value until nothing is in flight.
+  // 0: reset. status() keeps its old value until nothing is in flight. Bits stay until a reset;
+  // FEATURES_OK is refused (stays 0) without VERSION_1 or with a feature that was not offered,
+  // DRIVER_OK without FEATURES_OK.
   void SetStatus(uint8_t value);
   uint64_t offered_features();
-  uint64_t driver_features();
+  uint64_t driver_features();  // as the driver wrote them
   // 32 bits at a time, half 0 or 1; others are ignored. Refused after FEATURES_OK.
   void SetDriverFeatures(uint32_t half, uint32_t value);
   uint8_t config_generation();
   void ReadConfig(uint32_t offset, std::span<uint8_t> out);
   void WriteConfig(uint32_t offset, std::span<const uint8_t> in);
-  // A copy; all zero for an index that does not exist.
+  // A copy; all zero for an index that does not exist. `ready` stays true while a queue that was
+  // disabled has requests in flight.
   QueueConfig queue(uint16_t index);
   // Changes a queue that is not ready. False: no such queue, or ready. `change` must not keep the
   // reference.
@@ -79,15 +84,17 @@ class Frontend final : public DeviceHost {
   bool queue_resetting(uint16_t index);
 
   // A notification by a register write. Served at once on the device's loop, else posted to it. Any
-  // index; unknown ones are ignored.
+  // index; unknown ones are ignored. Not with the lock held (KickLater()).
   void Kick(uint16_t index);
   // For doorbells: the eventfd of queue `index`, watched by the loop. Lives as long as this.
   // Error: out of descriptors.
   Result<int> KickFd(uint16_t index);
 
   // --- the machine's side, control thread ---
-  // Power-on state, at once; waits for what is in flight (the loop keeps running).
+  // Power-on state, at once; waits for what is in flight (an iothread's loop keeps running; on the
+  // loop's own thread the device drains).
   void Quiesce();
+  // False: also waits until nothing is in flight. Before the first call the VM counts as running.
   void OnRunning(bool running);
   // The guest's RAM changed (hot-plug): what later requests see.
   void SetMemory(memory::GuestMemory memory);
@@ -99,13 +106,62 @@ class Frontend final : public DeviceHost {
   void ConfigChanged() override;
   void NeedsReset(const std::string& reason) override;
   void ResetDone() override;
+  void KickLater(uint16_t index) override;
 
  private:
-  const std::unique_ptr<VirtioDevice> device_;
+  struct Queue {
+    QueueConfig config;
+    std::unique_ptr<VirtQueue> ring;  // between DRIVER_OK and the end of the reset
+    bool disabling = false;           // ring stopped by the driver, config not yet reset
+    bool kicked = false;              // while the VM was stopped
+    std::atomic<bool> posted{false};  // a Serve() is on its way
+  };
+  // What the loop's thread reaches even when the Frontend is gone; keeps descriptors and watches.
+  struct LoopSide {
+    std::mutex gate;            // held by callbacks; before mutex_
+    Frontend* owner = nullptr;  // null: destroyed
+    std::vector<UniqueFd> fds;  // by queue
+    std::vector<std::unique_ptr<io::Registration>> watches;
+  };
+
+  bool Exists(uint16_t index) const { return index < queues_.size(); }
+  const std::string& LogName() const { return log_name_; }
+  // Runs fn on the loop's thread unless this is destroyed before.
+  void PostToLoop(std::function<void()> fn);
+  // Runs fn on the loop's thread and waits; here, when the loop has not run yet.
+  void RunOnLoop(const std::function<void()>& fn);
+  void Watch(uint16_t index);  // loop
+  void Serve(uint16_t index);  // loop
+  void PostServe(uint16_t index);
+
+  // mutex_ held:
+  bool FeaturesAcceptable() const;
+  void Activate();
+  void StartReset();
+  void FinishReset();
+  void FinishDisable(Queue& queue);
+  void RaiseConfig();
+
+  std::unique_ptr<VirtioDevice> device_;  // never null but in the destructor
   const FrontendOptions options_;
+  const std::string log_name_;
+  const uint64_t offered_;
   io::EventLoop& loop_;
-  std::mutex mutex_;  // the device's lock
+  const std::shared_ptr<LoopSide> loop_side_;
+  std::atomic<std::thread::id> loop_thread_{};  // of the first callback
+  std::atomic<DeviceInterrupts*> interrupts_{nullptr};
+
+  std::mutex mutex_;  // the device's lock; guards what follows
+  std::condition_variable reset_done_;
   memory::GuestMemory memory_;
+  std::vector<Queue> queues_;
+  uint64_t driver_features_ = 0;
+  uint8_t status_ = 0;
+  uint8_t generation_ = 0;
+  bool active_ = false;     // between Activate() and Reset() of the device
+  bool resetting_ = false;  // Reset() answered false
+  bool running_ = true;
+  LogLimiter log_limiter_;
 };
 
 }  // namespace davit::virtio

@@ -4,16 +4,23 @@
 // Virtqueues (virtio 1.2, 2.6 to 2.8). A QueueConfig is what the driver sets through a transport;
 // it becomes a VirtQueue only by Activate, which checks the rings once and copies the
 // configuration: what the driver writes to the registers later changes nothing. Split and packed
-// rings behind the same calls; EVENT_IDX inside. Owner: the device's lock (device.h).
+// rings behind the same calls; EVENT_IDX and IN_ORDER inside. Owner: the device's lock (device.h).
+//
+// A loop that serves a queue:  while (auto chain = Pop()) { ...; Complete(chain, written); }
+// Notify();  Pop() giving nullopt asks the driver for a kick when it queues more (unless
+// DisableKicks()), with no window in which a request is lost.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "vmm/base/error.h"
 #include "vmm/memory/guest_memory.h"
+#include "vmm/memory/guest_window.h"
 #include "vmm/virtio/core/chain.h"
 
 namespace davit::virtio {
@@ -44,26 +51,84 @@ class VirtQueue {
 
   // The next request; nullopt: the driver has queued no more. Error: the driver broke the rules
   // (the device goes NEEDS_RESET; the queue stays broken and gives the same error again).
-  virtual Result<std::optional<DescriptorChain>> Pop() = 0;
+  Result<std::optional<DescriptorChain>> Pop();
   // Puts the last popped chain back as if it had not been popped. Only in reverse order.
-  virtual void Unpop(DescriptorChain chain) = 0;
+  void Unpop(DescriptorChain chain);
   // Gives the chain back with `written` bytes of its writable part filled from the front. The
-  // driver sees it at once; Notify() raises the interrupt. Error: the used ring is gone (memory
-  // unplugged); as for Pop().
-  virtual Status Complete(DescriptorChain chain, uint64_t written) = 0;
+  // driver sees it at once (under IN_ORDER: when all before it are given back too); Notify() raises
+  // the interrupt. `written` is at most the chain's writable_bytes(). Error: as for Pop().
+  Status Complete(DescriptorChain chain, uint64_t written);
   // Raises the queue's interrupt if the driver wants one for what was completed since the last
   // call. One call after a batch.
-  virtual void Notify() = 0;
+  void Notify();
   // Kicks wanted or not. EnableKicks(): true when requests came in between, which need a Pop() now.
-  virtual bool EnableKicks() = 0;
-  virtual void DisableKicks() = 0;
+  bool EnableKicks();
+  void DisableKicks();
 
-  virtual uint16_t size() const = 0;
+  uint16_t size() const { return config_.size; }
   // Chains popped and not completed; never above size().
-  virtual uint16_t in_flight() const = 0;
+  uint16_t in_flight() const { return in_flight_; }
+  // Where the driver has put it, as activated (vhost).
+  const QueueConfig& config() const { return config_; }
+
+  // Called (lock held) when the driver resets this queue alone (RING_RESET). The device then
+  // completes all chains of this queue that it holds without a back end at work on them, with 0
+  // written, and ends the others soon; Complete() drops them. Until in_flight() is 0 the driver
+  // sees the reset under way. Needed only where a device keeps chains for later.
+  void set_on_stop(std::function<void()> fn) { on_stop_ = std::move(fn); }
+
+  // --- the core's side ---
+  // The ring is gone: Pop() gives nullopt, Complete() drops, no interrupt, until Restart().
+  // tell_device: by the call of set_on_stop().
+  void Stop(bool tell_device);
+  bool stopped() const { return stopped_; }
+  // A ring at a new place, from the beginning. Stopped, nothing in flight. Error: as Activate().
+  Status Restart(const QueueConfig& config);
+  // The guest's RAM changed: what later requests see.
+  void SetMemory(memory::GuestMemory memory);
 
  protected:
-  VirtQueue() = default;
+  VirtQueue(uint64_t features, memory::GuestMemory memory, QueueInterrupt interrupt);
+
+  // What a ring format does. PopRing fills `state` and moves on, or answers false (no more).
+  virtual Status OpenRing(const QueueConfig& config) = 0;
+  virtual Result<bool> PopRing(ChainState& state) = 0;
+  virtual void UnpopRing(const ChainState& state) = 0;
+  virtual void CompleteRing(const ChainState& state, uint32_t written) = 0;
+  // True when the driver wants an interrupt for what was completed since the last call.
+  virtual bool InterruptWanted() = 0;
+  // Asks for a kick at the next request. True: there is one already.
+  virtual bool ArmKicks() = 0;
+  virtual void DisarmKicks() = 0;
+
+  bool Negotiated(uint64_t feature) const { return (features_ & feature) != 0; }
+  // A part of the ring. Error: misaligned, not RAM; names `what`.
+  Result<memory::GuestWindow> OpenPart(const char* what, memory::GuestAddress at, uint64_t align,
+                                       uint64_t size) const;
+
+ private:
+  struct Ordered {                     // IN_ORDER: a chain in flight, oldest first
+    std::unique_ptr<ChainState> done;  // null: not completed yet
+    uint32_t written = 0;
+    uint16_t id = 0;
+  };
+  std::unique_ptr<ChainState> NewState();
+  void Recycle(std::unique_ptr<ChainState> state);
+  void CompleteInOrder(std::unique_ptr<ChainState> state, uint32_t written);
+
+  const uint64_t features_;
+  memory::GuestMemory memory_;
+  const QueueInterrupt interrupt_;
+  std::function<void()> on_stop_;
+  QueueConfig config_;
+  uint16_t in_flight_ = 0;
+  bool stopped_ = false;
+  bool kicks_ = true;
+  uint32_t epoch_ = 0;       // counts Stop()
+  uint32_t memory_age_ = 0;  // counts SetMemory()
+  std::string broken_;       // the error, once there is one
+  std::vector<std::unique_ptr<ChainState>> spare_;
+  std::vector<Ordered> order_;
 };
 
 }  // namespace davit::virtio

@@ -1,0 +1,410 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Frontend: status machine, features, configuration space, kicks while stopped, reset with
+// requests in flight, reset of one queue, NEEDS_RESET.
+#include "vmm/virtio/core/frontend.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "vmm/virtio/core/features.h"
+#include "vmm/virtio/testing/driver.h"
+
+namespace davit::virtio {
+namespace {
+
+using testing::Driver;
+using testing::DriverOptions;
+
+constexpr uint64_t kFeatureOwn = Bit(3);
+
+// Echoes readable bytes into the writable part at once; or, when `hold`, keeps the chain.
+class EchoDevice final : public VirtioDevice {
+ public:
+  struct Seen {
+    int handled = 0, resets = 0, activations = 0, drains = 0;
+    uint64_t features = 0;
+    std::vector<bool> enabled;
+    bool running = true;
+    std::vector<std::pair<uint16_t, DescriptorChain>> held;
+    std::vector<VirtQueue*> queues;
+    DeviceHost* host = nullptr;
+    bool hold = false;
+    bool async_reset = false;
+  };
+  explicit EchoDevice(Seen& seen) : seen_(seen) {
+    traits_.name = "virtio-echo";
+    traits_.id = 42;
+    traits_.features = kFeatureOwn;
+    traits_.queue_sizes = {16, 32};
+    traits_.config_size = 6;
+  }
+  const DeviceTraits& traits() const override { return traits_; }
+  void ReadConfig(uint32_t offset, std::span<uint8_t> out) override {
+    std::memcpy(out.data(), config_ + offset, out.size());
+  }
+  void WriteConfig(uint32_t offset, std::span<const uint8_t> in) override {
+    std::memcpy(config_ + offset, in.data(), in.size());
+  }
+  Status Activate(uint64_t features, std::span<VirtQueue* const> queues) override {
+    ++seen_.activations;
+    seen_.host = &host();
+    seen_.features = features;
+    seen_.queues.assign(queues.begin(), queues.end());
+    seen_.enabled.clear();
+    for (VirtQueue* queue : queues) seen_.enabled.push_back(queue != nullptr);
+    return {};
+  }
+  void HandleQueue(uint16_t index) override {
+    ++seen_.handled;
+    VirtQueue& queue = *seen_.queues[index];
+    for (;;) {
+      auto chain = queue.Pop();
+      if (!chain) return host().NeedsReset(chain.error().message);
+      if (!chain->has_value()) break;
+      if (seen_.hold) {
+        seen_.held.emplace_back(index, std::move(**chain));
+        continue;
+      }
+      (void)queue.Complete(std::move(**chain), 0);
+    }
+    queue.Notify();
+  }
+  bool Reset() override {
+    ++seen_.resets;
+    if (seen_.async_reset && !seen_.held.empty()) return false;
+    seen_.held.clear();
+    return true;
+  }
+  void OnRunning(bool running) override { seen_.running = running; }
+  void Drain() override {
+    ++seen_.drains;
+    auto lock = host().Lock();
+    if (seen_.async_reset && !seen_.held.empty()) {
+      seen_.held.clear();
+      host().ResetDone();
+    }
+  }
+
+ private:
+  Seen& seen_;
+  DeviceTraits traits_;
+  uint8_t config_[6] = {1, 2, 3, 4, 5, 6};
+};
+
+class FrontendTest : public ::testing::Test {
+ protected:
+  Driver& Make(DriverOptions options = {}) {
+    driver_.emplace(std::make_unique<EchoDevice>(seen_), options);
+    return *driver_;
+  }
+  static DriverOptions ByHand() {
+    DriverOptions options;
+    options.start = false;
+    return options;
+  }
+  EchoDevice::Seen seen_;
+  std::optional<Driver> driver_;
+};
+
+TEST_F(FrontendTest, DriverOkActivatesWithNegotiatedFeatures) {
+  Driver& driver = Make();
+  EXPECT_EQ(driver.status(),
+            kStatusAcknowledge | kStatusDriver | kStatusFeaturesOk | kStatusDriverOk);
+  EXPECT_EQ(seen_.activations, 1);
+  EXPECT_EQ(seen_.features, driver.features());
+  EXPECT_TRUE(driver.features() & kFeatureOwn);
+  EXPECT_EQ(seen_.enabled, (std::vector<bool>{true, true}));
+}
+
+TEST_F(FrontendTest, OffersWhatItsOptionsSay) {
+  DriverOptions options = ByHand();
+  EXPECT_EQ(Make(options).frontend().offered_features(), kFeatureOwn | kFeatureVersion1 |
+                                                             kFeatureIndirectDesc |
+                                                             kFeatureEventIdx | kFeatureRingReset);
+  options.frontend = {.indirect_desc = false,
+                      .event_idx = false,
+                      .packed = true,
+                      .in_order = true,
+                      .queue_reset = false};
+  EXPECT_EQ(Make(options).frontend().offered_features(),
+            kFeatureOwn | kFeatureVersion1 | kFeatureRingPacked | kFeatureInOrder);
+}
+
+TEST_F(FrontendTest, FeaturesWithoutVersion1AreRefused) {
+  DriverOptions options = ByHand();
+  options.features = ~kFeatureVersion1;
+  Driver& driver = Make(options);
+  EXPECT_FALSE(driver.Negotiate());
+  EXPECT_EQ(driver.status(), kStatusAcknowledge | kStatusDriver);
+}
+
+TEST_F(FrontendTest, FeatureThatWasNotOfferedIsRefused) {
+  Frontend& frontend = Make(ByHand()).frontend();
+  frontend.SetDriverFeatures(0, 1 << 7);
+  frontend.SetDriverFeatures(1, 1);
+  frontend.SetStatus(kStatusAcknowledge | kStatusDriver | kStatusFeaturesOk);
+  EXPECT_EQ(frontend.status(), kStatusAcknowledge | kStatusDriver);
+}
+
+TEST_F(FrontendTest, FeaturesDoNotChangeAfterFeaturesOk) {
+  Frontend& frontend = Make().frontend();
+  const uint64_t before = frontend.driver_features();
+  frontend.SetDriverFeatures(0, 0);
+  frontend.SetDriverFeatures(1, 0);
+  EXPECT_EQ(frontend.driver_features(), before);
+}
+
+TEST_F(FrontendTest, DriverOkWithoutFeaturesOkIsRefused) {
+  Driver& driver = Make(ByHand());
+  driver.frontend().SetStatus(kStatusAcknowledge | kStatusDriver | kStatusDriverOk);
+  EXPECT_EQ(driver.status(), kStatusAcknowledge | kStatusDriver);
+  EXPECT_EQ(seen_.activations, 0);
+}
+
+TEST_F(FrontendTest, DriverCannotSetNeedsResetNorClearBits) {
+  Driver& driver = Make();
+  const uint8_t before = driver.status();
+  driver.frontend().SetStatus(kStatusNeedsReset | kStatusAcknowledge);
+  EXPECT_EQ(driver.status(), before);
+  driver.frontend().SetStatus(kStatusFailed);
+  EXPECT_EQ(driver.status(), before | kStatusFailed);
+}
+
+TEST_F(FrontendTest, QueueLeftDisabledIsNullAtActivation) {
+  Driver& driver = Make(ByHand());
+  ASSERT_TRUE(driver.Negotiate());
+  driver.SetUpQueue(1);
+  driver.DriverOk();
+  EXPECT_EQ(seen_.enabled, (std::vector<bool>{false, true}));
+  driver.frontend().Kick(0);
+  EXPECT_FALSE(driver.needs_reset());
+}
+
+TEST_F(FrontendTest, BadRingNeedsReset) {
+  Driver& driver = Make(ByHand());
+  ASSERT_TRUE(driver.Negotiate());
+  driver.frontend().ConfigureQueue(0, [](QueueConfig& config) { config.size = 3; });
+  driver.frontend().SetQueueReady(0, true);
+  driver.DriverOk();
+  EXPECT_TRUE(driver.needs_reset());
+  EXPECT_EQ(driver.interrupts().config(), 1);
+  EXPECT_EQ(seen_.activations, 0);
+  driver.Reset();
+  EXPECT_EQ(driver.status(), 0);
+  EXPECT_TRUE(driver.Start());
+  EXPECT_EQ(seen_.activations, 1);
+}
+
+TEST_F(FrontendTest, ReadyQueueIsNotReconfigured) {
+  Driver& driver = Make();
+  const QueueConfig before = driver.frontend().queue(0);
+  EXPECT_FALSE(driver.frontend().ConfigureQueue(0, [](QueueConfig& config) { config.size = 1; }));
+  EXPECT_EQ(driver.frontend().queue(0).size, before.size);
+  EXPECT_FALSE(driver.frontend().ConfigureQueue(9, [](QueueConfig&) {}));
+}
+
+TEST_F(FrontendTest, MaximumSizeIsNotTheDriversToChange) {
+  Driver& driver = Make(ByHand());
+  driver.frontend().ConfigureQueue(0, [](QueueConfig& config) {
+    config.max_size = 1024;
+    config.ready = true;
+  });
+  EXPECT_EQ(driver.frontend().queue(0).max_size, 16);
+  EXPECT_FALSE(driver.frontend().queue(0).ready);
+}
+
+TEST_F(FrontendTest, ConfigSpaceEndsWhereTheDeviceSays) {
+  Driver& driver = Make();
+  EXPECT_EQ(driver.Config<uint32_t>(4), 0x0605U);
+  EXPECT_EQ(driver.Config<uint32_t>(0x1000), 0U);
+  driver.SetConfig<uint64_t>(4, 0x1111111111112222);
+  EXPECT_EQ(driver.Config<uint64_t>(0), 0x222204030201U);
+}
+
+TEST_F(FrontendTest, ConfigChangeBumpsTheGenerationAndInterrupts) {
+  Driver& driver = Make();
+  const uint8_t before = driver.frontend().config_generation();
+  {
+    auto lock = driver.frontend().Lock();
+    driver.frontend().ConfigChanged();
+  }
+  EXPECT_NE(driver.frontend().config_generation(), before);
+  EXPECT_EQ(driver.interrupts().config(), 1);
+}
+
+TEST_F(FrontendTest, RequestIsServedAndInterrupts) {
+  Driver& driver = Make();
+  driver.queue(1).Add().Readable("hello").Publish();
+  driver.queue(1).Kick();
+  EXPECT_EQ(driver.queue(1).CollectUsed().size(), 1U);
+  EXPECT_EQ(driver.interrupts().queue(1), 1);
+  EXPECT_EQ(driver.interrupts().queue(0), 0);
+}
+
+TEST_F(FrontendTest, KickOfAQueueThatDoesNotExistIsIgnored) {
+  Driver& driver = Make();
+  const int before = seen_.handled;
+  for (const uint16_t index : {2, 3, 255, 256, 65535}) driver.frontend().Kick(index);
+  driver.loop().RunPosted();
+  EXPECT_EQ(seen_.handled, before);
+}
+
+TEST_F(FrontendTest, DoorbellServesTheQueue) {
+  Driver& driver = Make();
+  const int fd = *driver.frontend().KickFd(0);
+  EXPECT_EQ(*driver.frontend().KickFd(0), fd);
+  driver.loop().RunPosted();
+  driver.queue(0).Add().Readable("x").Publish();
+  const uint64_t one = 1;
+  ASSERT_EQ(write(fd, &one, sizeof(one)), 8);
+  ASSERT_TRUE(driver.loop().FireReadable(fd));
+  EXPECT_EQ(driver.queue(0).CollectUsed().size(), 1U);
+  const int handled = seen_.handled;
+  driver.loop().FireReadable(fd);
+  EXPECT_EQ(seen_.handled, handled) << "the eventfd was read empty";
+}
+
+TEST_F(FrontendTest, KickWhileStoppedIsServedOnResume) {
+  Driver& driver = Make();
+  driver.frontend().OnRunning(false);
+  EXPECT_FALSE(seen_.running);
+  EXPECT_EQ(seen_.drains, 1);
+  driver.queue(0).Add().Readable("x").Publish();
+  driver.queue(0).Kick();
+  EXPECT_TRUE(driver.queue(0).CollectUsed().empty());
+  driver.frontend().OnRunning(true);
+  driver.loop().RunPosted();
+  EXPECT_EQ(driver.queue(0).CollectUsed().size(), 1U);
+}
+
+TEST_F(FrontendTest, ResetForgetsQueuesAndFeatures) {
+  Driver& driver = Make();
+  driver.Reset();
+  EXPECT_EQ(driver.status(), 0);
+  EXPECT_EQ(driver.frontend().driver_features(), 0U);
+  EXPECT_FALSE(driver.frontend().queue(0).ready);
+  EXPECT_EQ(driver.frontend().queue(0).size, 16);
+  EXPECT_EQ(driver.frontend().queue(0).descriptors.value, 0U);
+}
+
+TEST_F(FrontendTest, ResetWithRequestsInFlightIsCompleteWhenTheyAre) {
+  seen_.hold = seen_.async_reset = true;
+  Driver& driver = Make();
+  driver.queue(0).Add().Readable("x").Writable(4).Publish();
+  driver.queue(0).Kick();
+  ASSERT_EQ(seen_.held.size(), 1U);
+  driver.frontend().SetStatus(0);
+  EXPECT_NE(driver.status(), 0) << "the driver reads until it is 0";
+  driver.frontend().SetStatus(kStatusAcknowledge);  // too early: ignored
+  EXPECT_FALSE(driver.frontend().ConfigureQueue(0, [](QueueConfig&) {}));
+  {
+    auto lock = driver.frontend().Lock();
+    auto [index, chain] = std::move(seen_.held.front());
+    seen_.held.clear();
+    ASSERT_TRUE(seen_.queues[index]->Complete(std::move(chain), 4));
+    driver.frontend().ResetDone();
+  }
+  EXPECT_EQ(driver.status(), 0);
+  EXPECT_TRUE(driver.queue(0).CollectUsed().empty()) << "dropped";
+  EXPECT_EQ(driver.interrupts().queue(0), 0);
+}
+
+TEST_F(FrontendTest, QuiesceDrainsWhatIsInFlight) {
+  seen_.hold = seen_.async_reset = true;
+  Driver& driver = Make();
+  driver.queue(0).Add().Readable("x").Publish();
+  driver.queue(0).Kick();
+  driver.frontend().Quiesce();
+  EXPECT_EQ(seen_.drains, 1);
+  EXPECT_EQ(driver.status(), 0);
+}
+
+TEST_F(FrontendTest, ResetOfOneQueueWaitsForItsRequests) {
+  seen_.hold = true;
+  Driver& driver = Make();
+  driver.queue(0).Add().Readable("x").Publish();
+  driver.queue(0).Kick();
+  driver.queue(1).Add().Readable("y").Publish();
+  driver.queue(1).Kick();
+  ASSERT_EQ(seen_.held.size(), 2U);
+  driver.frontend().ResetQueue(0);
+  EXPECT_TRUE(driver.frontend().queue_resetting(0));
+  EXPECT_FALSE(driver.frontend().queue_resetting(1));
+  {
+    auto lock = driver.frontend().Lock();
+    for (auto& [index, chain] : seen_.held) {
+      ASSERT_TRUE(seen_.queues[index]->Complete(std::move(chain), 0));
+    }
+    seen_.held.clear();
+  }
+  EXPECT_FALSE(driver.frontend().queue_resetting(0));
+  EXPECT_FALSE(driver.frontend().queue(0).ready);
+  EXPECT_TRUE(driver.queue(0).CollectUsed().empty());
+  EXPECT_EQ(driver.queue(1).CollectUsed().size(), 1U);
+
+  seen_.hold = false;
+  driver.SetUpQueue(0);
+  driver.queue(0).Add().Readable("again").Publish();
+  driver.queue(0).Kick();
+  EXPECT_EQ(driver.queue(0).CollectUsed().size(), 1U);
+  EXPECT_FALSE(driver.needs_reset());
+}
+
+TEST_F(FrontendTest, QueueResetWithoutTheFeatureIsIgnored) {
+  DriverOptions options;
+  options.features = ~kFeatureRingReset;
+  Driver& driver = Make(options);
+  driver.frontend().ResetQueue(0);
+  EXPECT_TRUE(driver.frontend().queue(0).ready);
+}
+
+TEST_F(FrontendTest, QueueEnabledAfterDriverOkIsNotServed) {
+  Driver& driver = Make(ByHand());
+  ASSERT_TRUE(driver.Negotiate());
+  driver.SetUpQueue(1);
+  driver.DriverOk();
+  driver.SetUpQueue(0);
+  driver.queue(0).Add().Readable("x").Publish();
+  driver.queue(0).Kick();
+  EXPECT_TRUE(driver.queue(0).CollectUsed().empty());
+}
+
+TEST_F(FrontendTest, BrokenQueueNeedsResetOnceAndIsNotServedAgain) {
+  Driver& driver = Make();
+  driver.queue(0).Add().Raw(1ULL << 40, 16, 0).Publish();
+  driver.queue(0).Kick();
+  EXPECT_TRUE(driver.needs_reset());
+  EXPECT_EQ(driver.interrupts().config(), 1);
+  const int handled = seen_.handled;
+  driver.queue(0).Kick();
+  driver.queue(1).Kick();
+  EXPECT_EQ(seen_.handled, handled);
+  EXPECT_EQ(driver.interrupts().config(), 1);
+  driver.Reset();
+  ASSERT_TRUE(driver.Start());
+  driver.queue(0).Add().Readable("good").Publish();
+  driver.queue(0).Kick();
+  EXPECT_EQ(driver.queue(0).CollectUsed().size(), 1U);
+}
+
+TEST_F(FrontendTest, PostedKickAfterTheEndDoesNothing) {
+  io::FakeEventLoop loop;
+  auto frontend = std::make_unique<Frontend>(std::make_unique<EchoDevice>(seen_), FrontendOptions(),
+                                             loop, memory::GuestMemory());
+  (void)frontend->KickFd(0);
+  frontend->Kick(0);
+  frontend->KickLater(1);
+  frontend.reset();
+  EXPECT_TRUE(loop.RunPosted());
+  EXPECT_EQ(seen_.handled, 0);
+}
+
+}  // namespace
+}  // namespace davit::virtio
