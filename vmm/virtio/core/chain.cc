@@ -62,6 +62,12 @@ Status Reader::Skip(uint64_t bytes) {
   return Each(bytes, [](memory::GuestAddress, uint64_t) { return Status(); });
 }
 
+Status Writer::Discard(uint64_t bytes) {
+  DAVIT_TRY(Need(bytes));
+  return Each(bytes,
+              [this](memory::GuestAddress at, uint64_t n) { return memory_->Discard(at, n); });
+}
+
 Status Writer::Write(std::span<const std::byte> in) {
   DAVIT_TRY(Need(in.size()));
   size_t done = 0;

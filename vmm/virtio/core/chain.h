@@ -98,6 +98,9 @@ class Writer : public BufferCursor {
   // As Reader::Borrow; the bytes count only after Commit().
   Result<memory::BorrowedIo> Borrow(uint64_t bytes) { return BorrowNext(bytes); }
   void Commit(uint64_t bytes) { written_ += bytes; }
+  // Gives the host memory of the next `bytes` back to the host, where they fill host pages
+  // (GuestMemory::Discard), and moves on.
+  Status Discard(uint64_t bytes);
   uint64_t written() const { return written_; }
 
  private:

@@ -122,11 +122,22 @@ void PackedQueue::CompleteRing(const ChainState& state, uint32_t written) {
   ring_.Write(at + 8, std::as_bytes(std::span(&element, 1)));
   uint16_t flags = used_.wrap ? kAvail | kUsed : 0;
   if (written != 0) flags |= kDescWrite;
-  ring_.StoreRelease16(at + kDescriptorFlags, flags);
+  if (held_ && !first_held_) {
+    first_held_ = {at + kDescriptorFlags, flags};
+  } else {
+    ring_.StoreRelease16(at + kDescriptorFlags, flags);
+  }
   busy_[state.id] = false;
   busy_slots_ -= state.descriptors;
   unsignalled_ += state.descriptors;
   Advance(used_, state.descriptors);
+}
+
+// The driver reads the ring in order: what lies behind the first is not seen before it.
+void PackedQueue::PublishRing() {
+  held_ = false;
+  if (first_held_) ring_.StoreRelease16(first_held_->offset, first_held_->flags);
+  first_held_.reset();
 }
 
 bool PackedQueue::InterruptWanted() {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "vmm/memory/guest_window.h"
@@ -26,6 +27,8 @@ class PackedQueue final : public VirtQueue {
   Result<bool> PopRing(ChainState& state) override;
   void UnpopRing(const ChainState& state) override;
   void CompleteRing(const ChainState& state, uint32_t written) override;
+  void HoldRing() override { held_ = true; }
+  void PublishRing() override;
   bool InterruptWanted() override;
   bool ArmKicks() override;
   void DisarmKicks() override;
@@ -37,9 +40,15 @@ class PackedQueue final : public VirtQueue {
   memory::GuestWindow ring_, driver_events_, device_events_;
   uint16_t ring_size_ = 0;
   Position available_, used_;
-  uint16_t busy_slots_ = 0;   // ring slots of the chains in flight
-  uint32_t unsignalled_ = 0;  // slots given back since the last Notify()
-  std::vector<bool> busy_;    // buffer ids in flight
+  struct HeldFlags {
+    uint64_t offset = 0;  // in ring_
+    uint16_t flags = 0;
+  };
+  bool held_ = false;
+  std::optional<HeldFlags> first_held_;  // of the first chain given back while held
+  uint16_t busy_slots_ = 0;              // ring slots of the chains in flight
+  uint32_t unsignalled_ = 0;             // slots given back since the last Notify()
+  std::vector<bool> busy_;               // buffer ids in flight
 };
 
 }  // namespace davit::virtio

@@ -84,6 +84,17 @@ Status VirtQueue::Complete(DescriptorChain chain, uint64_t written) {
   return {};
 }
 
+Status VirtQueue::CompleteAll(std::span<Completed> chains) {
+  const bool hold = !stopped_ && broken_.empty();
+  if (hold) HoldRing();
+  Status status;
+  for (Completed& completed : chains) {
+    if (Status one = Complete(std::move(completed.chain), completed.written); !one) status = one;
+  }
+  if (hold) PublishRing();
+  return status;
+}
+
 void VirtQueue::CompleteInOrder(std::unique_ptr<ChainState> state, uint32_t written) {
   auto entry = std::find_if(order_.begin(), order_.end(), [&](const Ordered& o) {
     return o.done == nullptr && o.id == state->id;

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,13 @@ class VirtQueue {
   // driver sees it at once (under IN_ORDER: when all before it are given back too); Notify() raises
   // the interrupt. `written` is at most the chain's writable_bytes(). Error: as for Pop().
   Status Complete(DescriptorChain chain, uint64_t written);
+  // Gives several chains back in this order so that the driver sees all of them or none: one frame
+  // over several buffers (5.1.6.4). They are moved from. Otherwise as Complete().
+  struct Completed {
+    DescriptorChain chain;
+    uint64_t written = 0;
+  };
+  Status CompleteAll(std::span<Completed> chains);
   // Raises the queue's interrupt if the driver wants one for what was completed since the last
   // call. One call after a batch.
   void Notify();
@@ -95,6 +103,9 @@ class VirtQueue {
   virtual Result<bool> PopRing(ChainState& state) = 0;
   virtual void UnpopRing(const ChainState& state) = 0;
   virtual void CompleteRing(const ChainState& state, uint32_t written) = 0;
+  // What CompleteRing() gives back between the two becomes visible with the second.
+  virtual void HoldRing() = 0;
+  virtual void PublishRing() = 0;
   // True when the driver wants an interrupt for what was completed since the last call.
   virtual bool InterruptWanted() = 0;
   // Asks for a kick at the next request. True: there is one already.

@@ -142,6 +142,25 @@ TEST_P(QueueTest, ChainsCompletedBackwardsComeInTheOrderPromised) {
   }
 }
 
+TEST_P(QueueTest, ChainsCompletedTogetherComeInOrderWithTheirLengths) {
+  // Several rounds, so that a group lies across the end of the ring too.
+  for (int round = 0; round < 10; ++round) {
+    std::vector<uint16_t> ids;
+    for (int i = 0; i < 3; ++i) ids.push_back(ring_->Publish({{kBuffers, 16, kWrite}}));
+    std::vector<VirtQueue::Completed> group;
+    for (uint64_t i = 0; i < 3; ++i) group.push_back({Pop(), i + 1});
+    ASSERT_TRUE(queue_->CompleteAll(group));
+    for (uint32_t i = 0; i < 3; ++i) {
+      const auto used = ring_->TakeUsed();
+      ASSERT_TRUE(used) << "round " << round << ", chain " << i;
+      EXPECT_EQ(used->id, ids[i]);
+      EXPECT_EQ(used->length, i + 1);
+    }
+    EXPECT_FALSE(ring_->TakeUsed());
+    EXPECT_EQ(queue_->in_flight(), 0);
+  }
+}
+
 TEST_P(QueueTest, UnpoppedChainIsPoppedAgain) {
   for (int i = 0; i < 20; ++i) {
     const uint16_t id = ring_->Publish({{kBuffers, 16, 0}, {kBuffers, 16, kWrite}});

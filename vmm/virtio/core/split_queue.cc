@@ -107,7 +107,13 @@ void SplitQueue::CompleteRing(const ChainState& state, uint32_t written) {
   const UsedElement element{state.id, written};
   used_.Write(kRing + 8 * (used_index_ % ring_size_), std::as_bytes(std::span(&element, 1)));
   busy_[state.id] = false;
-  used_.StoreRelease16(kIndex, ++used_index_);
+  ++used_index_;
+  if (!held_) used_.StoreRelease16(kIndex, used_index_);
+}
+
+void SplitQueue::PublishRing() {
+  held_ = false;
+  used_.StoreRelease16(kIndex, used_index_);
 }
 
 bool SplitQueue::InterruptWanted() {

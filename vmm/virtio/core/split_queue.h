@@ -23,6 +23,8 @@ class SplitQueue final : public VirtQueue {
   Result<bool> PopRing(ChainState& state) override;
   void UnpopRing(const ChainState& state) override;
   void CompleteRing(const ChainState& state, uint32_t written) override;
+  void HoldRing() override { held_ = true; }
+  void PublishRing() override;
   bool InterruptWanted() override;
   bool ArmKicks() override;
   void DisarmKicks() override;
@@ -35,6 +37,7 @@ class SplitQueue final : public VirtQueue {
   uint16_t seen_available_ = 0;  // the driver's index when last read
   uint16_t used_index_ = 0;      // next to fill
   uint16_t signalled_ = 0;       // used_index_ at the last Notify()
+  bool held_ = false;            // the driver does not see used_index_ yet
   std::vector<bool> busy_;       // heads in flight
 };
 
