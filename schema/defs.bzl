@@ -12,6 +12,7 @@ _STEMS = [
     "events",
     "introspect",
     "client",
+    "devices",
 ]
 
 def qapi_library(name, schema, srcs, prefix = "", namespace = "", defines = [], visibility = None):

@@ -10,6 +10,7 @@
 
 #include "schema/compiler/model.h"
 #include "schema/compiler/names.h"
+#include "schema/compiler/property_check.h"
 
 namespace davit::schema {
 namespace {
@@ -111,7 +112,8 @@ class Checker {
     const auto it = table_.find(name);
     if (it == table_.end()) return nullptr;
     const Meta meta = it->second->meta;
-    return meta == Meta::kCommand || meta == Meta::kEvent ? nullptr : it->second;
+    const bool no_type = meta == Meta::kCommand || meta == Meta::kEvent || meta == Meta::kDevice;
+    return no_type ? nullptr : it->second;
   }
 
   Definition& Resolve(const TypeRef& ref, const Definition& in, std::string_view what) {
@@ -153,8 +155,29 @@ class Checker {
       case Meta::kEvent:
         CheckArguments(definition);
         break;
+      case Meta::kDevice:
+        CheckDevice(definition);
+        break;
       default:
         break;
+    }
+  }
+
+  void CheckDevice(Definition& device) {
+    Seen seen;
+    for (const std::string& name : device.properties_refs) {
+      Definition& type = Resolve(TypeRef{name, false}, device, "'properties'");
+      if (type.meta != Meta::kStruct) {
+        Error(device, fmt::format("'properties' cannot use {}", type.Describe()));
+      }
+      CheckObject(type, 0);
+      device.properties.push_back(&type);
+      for (const ModelMember* member : type.all_members) {
+        CheckClash(device, *member, "property", seen);
+        if (const std::string fault = PropertyFault(*member); !fault.empty()) {
+          Error(device, fmt::format("{} {}", DescribeMember(*member, "property", device), fault));
+        }
+      }
     }
   }
 

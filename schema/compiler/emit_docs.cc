@@ -43,6 +43,9 @@ std::string Reference(const Schema& schema, std::string_view name) {
   std::string_view kind;
   if (schema.FindCommand(name) != nullptr) kind = "command";
   if (schema.FindEvent(name) != nullptr) kind = "event";
+  for (const auto& device : schema.device_storage) {
+    if (device->name == name) kind = "device";
+  }
   if (type != nullptr && type->module != nullptr && !type->implicit) kind = "type";
   if (kind.empty()) return fmt::format("`{}`", name);
   return fmt::format("[`{0}`](#{1}-{0})", name, kind);
@@ -123,16 +126,18 @@ class Page {
   }
 
   void Index() {
-    std::vector<std::string> commands, events, types;
+    std::vector<std::string> commands, events, devices, types;
     for (const auto& module : schema_.modules) {
       for (const Command* command : module->commands) commands.push_back(command->name);
       for (const Event* event : module->events) events.push_back(event->name);
+      for (const Device* device : module->devices) devices.push_back(device->name);
       for (const Type* type : module->types) {
         if (!type->implicit) types.push_back(type->name);
       }
     }
     IndexOf("Commands", std::move(commands));
     IndexOf("Events", std::move(events));
+    IndexOf("Devices", std::move(devices));
     IndexOf("Types", std::move(types));
   }
 
@@ -148,8 +153,10 @@ class Page {
         WriteType(**type);
       } else if (const auto* command = std::get_if<const Command*>(&item)) {
         WriteCommand(**command);
+      } else if (const auto* event = std::get_if<const Event*>(&item)) {
+        WriteEvent(**event);
       } else {
-        WriteEvent(*std::get<const Event*>(item));
+        WriteDevice(*std::get<const Device*>(item));
       }
     }
   }
@@ -198,6 +205,22 @@ class Page {
     WriteSections(event.doc);
   }
 
+  void WriteDevice(const Device& device) {
+    Heading("Device", "device", device.name);
+    if (!device.doc.body.empty()) Paragraph(Text(device.doc.body));
+    std::vector<std::string> names = device.keys.variants;
+    if (!device.keys.alias.empty()) names.insert(names.begin(), device.keys.alias);
+    if (!names.empty()) Paragraph(fmt::format("Also: `{}`", fmt::join(names, "`, `")));
+    Paragraph(fmt::format("Bus: `{}`", device.keys.bus));
+    if (!device.properties.empty()) {
+      Paragraph("Properties:\n");
+      for (const Type* type : device.properties) {
+        out_ += fmt::format("- the members of {}\n", TypeText(type));
+      }
+    }
+    WriteSections(device.doc);
+  }
+
   void WriteType(const Type& type) {
     Heading(KindTitle(type.kind), "type", type.name);
     if (!type.doc.body.empty()) Paragraph(Text(type.doc.body));
@@ -232,8 +255,11 @@ class Page {
   }
 
   void WriteMember(const Member& member) {
-    Bullet(fmt::format("`{}` ({}{}{})", member.name, TypeText(member.type),
-                       member.optional ? ", optional" : "", FeatureNote(member.features)),
+    // A property that has a default is not "optional" as a member of a command is.
+    std::string note = member.optional ? ", optional" : "";
+    if (member.initial) note = fmt::format(", default: `{}`", *member.initial);
+    Bullet(fmt::format("`{}` ({}{}{})", member.name, TypeText(member.type), note,
+                       FeatureNote(member.features)),
            member.doc);
   }
 

@@ -45,6 +45,9 @@ bool Matters(const Emitter& emitter, const Schema& schema) {
   if (emitter.name == "commands" || emitter.name == "client") {
     return any([](const auto& module) { return !module->commands.empty(); });
   }
+  if (emitter.name == "devices") {
+    return any([](const auto& module) { return !module->devices.empty(); });
+  }
   if (emitter.name == "events") {
     return any([](const auto& module) { return !module->events.empty(); });
   }

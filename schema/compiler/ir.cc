@@ -70,6 +70,8 @@ class Dumper {
   void DumpMember(std::string_view what, const Member& member) {
     Line(1, fmt::format("{} {}: {}{}{}", what, member.name, TypeName(member.type),
                         member.optional ? " optional" : "", member.indirect ? " indirect" : ""));
+    if (member.initial) Line(2, "default " + *member.initial);
+    if (!member.format.empty()) Line(2, "format " + member.format);
     DumpText(2, "doc", member.doc);
     DumpFeatures(2, member.features);
   }
@@ -127,6 +129,15 @@ class Dumper {
     DumpFeatures(1, event.features);
   }
 
+  void DumpDevice(const Device& device) {
+    Line(0, fmt::format("device {} on {}, {}", device.name, device.keys.bus, device.keys.category));
+    if (!device.keys.alias.empty()) Line(1, "alias " + device.keys.alias);
+    if (!device.keys.desc.empty()) Line(1, "desc " + device.keys.desc);
+    for (const std::string& variant : device.keys.variants) Line(1, "variant " + variant);
+    for (const Type* type : device.properties) Line(1, "properties " + type->name);
+    DumpDoc(device.doc);
+  }
+
   void DumpModule(const Module& module) {
     Line(0, fmt::format("module {} ({})", module.name, module.path));
     for (const Type* type : module.types) {
@@ -140,8 +151,10 @@ class Dumper {
         DumpType(**type);
       } else if (const auto* command = std::get_if<const Command*>(&item)) {
         DumpCommand(**command);
+      } else if (const auto* event = std::get_if<const Event*>(&item)) {
+        DumpEvent(**event);
       } else {
-        DumpEvent(*std::get<const Event*>(item));
+        DumpDevice(*std::get<const Device*>(item));
       }
     }
   }

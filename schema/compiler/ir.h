@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -73,6 +74,11 @@ struct Member {
   bool indirect = false;
   std::vector<Feature> features;
   std::string doc;
+  // davit's own keys, for properties of devices: the value when none is given, as the command line
+  // would spell it, and what a string or integer stands for ("pci-address", "mac",
+  // "link<rng-backend>"; empty: itself).
+  std::optional<std::string> initial;
+  std::string format;
 };
 
 // A branch of a union (name: value of the discriminator) or an alternative of an alternate.
@@ -166,9 +172,30 @@ struct Event {
   bool boxed = false;
 };
 
+// --- devices: davit's own kind of definition ---------------------------------------------
+
+// What `device` says besides the name.
+struct DeviceKeys {
+  std::string bus;                    // the type of bus that it sits on: "PCI", "virtio-bus"
+  std::string category;               // of "-device help": "storage", "network", ...
+  std::string alias;                  // another name that -device takes; may be empty
+  std::string desc;                   // for the list of devices; may be empty
+  std::vector<std::string> variants;  // other drivers that are the same device
+};
+
+struct Device {
+  std::string name;  // "virtio-rng-pci"
+  const Module* module = nullptr;
+  Location where;
+  Doc doc;
+  DeviceKeys keys;
+  // Structs whose members together are the properties: distinct names, all optional, scalars.
+  std::vector<const Type*> properties;
+};
+
 // --- the whole -----------------------------------------------------------------------
 
-using Item = std::variant<const FreeDoc*, const Type*, const Command*, const Event*>;
+using Item = std::variant<const FreeDoc*, const Type*, const Command*, const Event*, const Device*>;
 
 // One schema file.
 struct Module {
@@ -178,6 +205,7 @@ struct Module {
   std::vector<const Type*> types;  // in text order, implicit structs before their user; no arrays
   std::vector<const Command*> commands;  // in text order
   std::vector<const Event*> events;      // in text order
+  std::vector<const Device*> devices;    // in text order
 };
 
 // Move-only owner of everything. `modules` is in order of first inclusion, the root file first
@@ -199,6 +227,7 @@ struct Schema {
   std::vector<std::unique_ptr<Type>> type_storage;
   std::vector<std::unique_ptr<Command>> command_storage;
   std::vector<std::unique_ptr<Event>> event_storage;
+  std::vector<std::unique_ptr<Device>> device_storage;
   std::vector<std::unique_ptr<FreeDoc>> doc_storage;
 };
 

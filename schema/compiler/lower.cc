@@ -149,6 +149,8 @@ class Lowerer {
     out.optional = member.optional;
     out.features = Features(member.features, doc);
     out.doc = MemberDoc(doc, member.name);
+    out.initial = member.initial;
+    out.format = member.format;
     out.type = Use(*member.type, from, DescribeMember(member, "member", from));
     return out;
   }
@@ -209,6 +211,7 @@ class Lowerer {
     Module& module = *schema_.modules[definition.module];
     if (definition.meta == Meta::kCommand) return AddCommand(definition, module);
     if (definition.meta == Meta::kEvent) return AddEvent(definition, module);
+    if (definition.meta == Meta::kDevice) return AddDevice(definition, module);
     const Type* type = types_.at(&definition);
     module.types.push_back(type);
     if (!definition.implicit) module.items.emplace_back(type);
@@ -259,6 +262,22 @@ class Lowerer {
     event.boxed = definition.boxed;
     module.events.push_back(&event);
     module.items.emplace_back(&event);
+  }
+
+  void AddDevice(const Definition& definition, Module& module) {
+    schema_.device_storage.push_back(std::make_unique<Device>());
+    Device& device = *schema_.device_storage.back();
+    device.name = definition.name;
+    device.module = &module;
+    device.where = Where(definition.place);
+    device.doc = LowerDoc(definition);
+    device.keys = definition.device;
+    for (const Definition* properties : definition.properties) {
+      device.properties.push_back(
+          Use(*properties, definition, fmt::format("'properties' member '{}'", properties->name)));
+    }
+    module.devices.push_back(&device);
+    module.items.emplace_back(&device);
   }
 
   // --- order of types ------------------------------------------------------------------

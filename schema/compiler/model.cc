@@ -26,6 +26,8 @@ std::string_view MetaName(Meta meta) {
       return "command";
     case Meta::kEvent:
       return "event";
+    case Meta::kDevice:
+      return "device";
   }
   return "";
 }
@@ -35,7 +37,7 @@ std::string Definition::Context() const {
 }
 
 std::string Definition::Describe() const {
-  if (meta == Meta::kCommand || meta == Meta::kEvent) {
+  if (meta == Meta::kCommand || meta == Meta::kEvent || meta == Meta::kDevice) {
     return fmt::format("{} '{}'", MetaName(meta), name);
   }
   if (meta == Meta::kArray) return fmt::format("array type ['{}']", element->name);

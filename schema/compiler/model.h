@@ -26,6 +26,7 @@ enum class Meta : uint8_t {
   kAlternate,
   kCommand,
   kEvent,
+  kDevice,
 };
 
 std::string_view MetaName(Meta meta);  // "built-in", "array", "enum", ...
@@ -50,8 +51,10 @@ struct ModelMember {
   bool conditional = false;
   bool enabled = true;
   std::vector<ModelFeature> features;
-  const Definition* owner = nullptr;  // the (perhaps implicit) definition that has it
-  Definition* type = nullptr;         // resolved
+  const Definition* owner = nullptr;        // the (perhaps implicit) definition that has it
+  Definition* type = nullptr;               // resolved
+  std::optional<std::string> initial = {};  // struct members: `default`
+  std::string format = {};                  // struct members
 };
 
 struct Definition {
@@ -85,6 +88,8 @@ struct Definition {
   bool allow_preconfig = false;
   bool coroutine = false;
   std::vector<std::string> run_states;
+  DeviceKeys device;                         // device
+  std::vector<std::string> properties_refs;  // device: names of structs
 
   // Filled by the checker.
   State state = State::kUnchecked;
@@ -92,6 +97,7 @@ struct Definition {
   Definition* element = nullptr;
   Definition* arguments = nullptr;
   Definition* returns = nullptr;
+  std::vector<Definition*> properties;          // device
   std::vector<const ModelMember*> all_members;  // struct, union: the base's first
   const ModelMember* tag = nullptr;             // union
 

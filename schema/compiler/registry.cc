@@ -5,6 +5,7 @@
 #include "schema/compiler/emit_client.h"
 #include "schema/compiler/emit_codecs.h"
 #include "schema/compiler/emit_commands.h"
+#include "schema/compiler/emit_devices.h"
 #include "schema/compiler/emit_docs.h"
 #include "schema/compiler/emit_events.h"
 #include "schema/compiler/emit_introspect.h"
@@ -15,9 +16,10 @@ namespace davit::schema {
 namespace {
 
 constexpr Emitter kEmitters[] = {
-    {"types", EmitTypes},   {"codecs", EmitCodecs},         {"commands", EmitCommands},
-    {"events", EmitEvents}, {"introspect", EmitIntrospect}, {"client", EmitClient},
-    {"docs", EmitDocs},
+    {"types", EmitTypes},           {"codecs", EmitCodecs},
+    {"commands", EmitCommands},     {"events", EmitEvents},
+    {"introspect", EmitIntrospect}, {"client", EmitClient},
+    {"devices", EmitDevices},       {"docs", EmitDocs},
 };
 
 }  // namespace

@@ -54,6 +54,9 @@ class DefinitionReader {
       case Meta::kCommand:
         ReadCommand();
         break;
+      case Meta::kDevice:
+        ReadDevice();
+        break;
       default:
         ReadEvent();
         break;
@@ -78,8 +81,8 @@ class DefinitionReader {
   }
 
   void FindMeta() {
-    constexpr Meta kMetas[] = {Meta::kEnum,      Meta::kStruct,  Meta::kUnion,
-                               Meta::kAlternate, Meta::kCommand, Meta::kEvent};
+    constexpr Meta kMetas[] = {Meta::kEnum,    Meta::kStruct, Meta::kUnion, Meta::kAlternate,
+                               Meta::kCommand, Meta::kEvent,  Meta::kDevice};
     definition_ = std::make_unique<Definition>();
     const Node* name = nullptr;
     int found = 0;
@@ -93,7 +96,7 @@ class DefinitionReader {
     if (found != 1) {
       Error(
           "expression must have exactly one key 'enum', 'struct', 'union', 'alternate', "
-          "'command', 'event'");
+          "'command', 'event', 'device'");
     }
     const std::string_view meta = MetaName(definition_->meta);
     if (!name->IsString()) Error(fmt::format("'{}' requires a string name", meta));
@@ -109,6 +112,8 @@ class DefinitionReader {
   void CheckDefinitionName(const std::string& name, std::string_view meta) const {
     if (definition_->meta == Meta::kEvent) {
       ErrorUnlessEmpty(CheckUpperName(name, meta));
+    } else if (definition_->meta == Meta::kDevice) {
+      CheckDeviceName(name, meta);
     } else if (definition_->meta == Meta::kCommand) {
       const bool exempt = Contains(pragmas_.command_name_exceptions, name);
       ErrorUnlessEmpty(CheckLowerName(name, meta, false, exempt));
@@ -116,6 +121,10 @@ class DefinitionReader {
       ErrorUnlessEmpty(CheckCamelName(name, meta));
       if (name.ends_with("List")) Error(fmt::format("{} name should not end in 'List'", meta));
     }
+  }
+
+  void CheckDeviceName(const std::string& name, std::string_view source) const {
+    ErrorUnlessEmpty(CheckLowerName(name, source, true, true));
   }
 
   void CheckDoc() const {
@@ -233,7 +242,11 @@ class DefinitionReader {
       }
       const Node* type = &value;
       if (value.IsObject()) {
-        CheckKeys(value, source, {"type"}, {"if", "features"});
+        Names keys = {"if", "features"};
+        if (definition_->meta == Meta::kStruct) keys.insert(keys.end(), {"default", "format"});
+        CheckKeys(value, source, {"type"}, keys);
+        member.initial = ReadText(value, "default", source);
+        member.format = ReadText(value, "format", source).value_or("");
         member.conditional = value.Find("if") != nullptr;
         member.enabled = ReadIf(value, source);
         member.features = ReadFeatures(value.Find("features"));
@@ -243,6 +256,15 @@ class DefinitionReader {
       members.push_back(std::move(member));
     }
     return members;
+  }
+
+  // The string under `key`; nullopt when there is no such key.
+  std::optional<std::string> ReadText(const Node& object, std::string_view key,
+                                      std::string_view source) const {
+    const Node* node = object.Find(key);
+    if (node == nullptr) return std::nullopt;
+    if (!node->IsString()) Error(fmt::format("'{}' of {} must be a string", key, source));
+    return node->text;
   }
 
   std::vector<ModelMember> ReadBranches(const Node& data, bool check_names,
@@ -393,6 +415,41 @@ class DefinitionReader {
   void ReadEvent() {
     CheckKeys(object_, "event", {"event"}, {"data", "boxed", "if", "features"});
     ReadArguments();
+  }
+
+  std::vector<std::string> ReadTexts(std::string_view key) const {
+    std::vector<std::string> texts;
+    const Node* node = object_.Find(key);
+    if (node == nullptr) return texts;
+    if (!node->IsArray()) Error(fmt::format("'{}' must be an array of strings", key));
+    for (const Node& item : node->items) {
+      if (!item.IsString()) Error(fmt::format("'{}' must be an array of strings", key));
+      if (Contains(texts, item.text)) Error(fmt::format("'{}' lists '{}' twice", key, item.text));
+      texts.push_back(item.text);
+    }
+    return texts;
+  }
+
+  void ReadDevice() {
+    constexpr std::string_view kCategories[] = {
+        "bridge", "storage", "network", "input", "display", "sound", "misc", "cpu", "watchdog"};
+    CheckKeys(object_, "device", {"device", "bus", "category", "properties"},
+              {"alias", "desc", "variants", "if"});
+    DeviceKeys& keys = definition_->device;
+    keys.bus = *ReadText(object_, "bus", "device");
+    keys.category = *ReadText(object_, "category", "device");
+    keys.alias = ReadText(object_, "alias", "device").value_or("");
+    keys.desc = ReadText(object_, "desc", "device").value_or("");
+    keys.variants = ReadTexts("variants");
+    if (std::find(std::begin(kCategories), std::end(kCategories), keys.category) ==
+        std::end(kCategories)) {
+      Error(fmt::format("there is no category '{}'", keys.category));
+    }
+    if (!keys.alias.empty()) CheckDeviceName(keys.alias, "'alias'");
+    for (const std::string& variant : keys.variants) {
+      CheckDeviceName(variant, fmt::format("variant '{}'", variant));
+    }
+    definition_->properties_refs = ReadTexts("properties");
   }
 
   void ReadFlags() {

@@ -7,10 +7,10 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cmath>
 #include <cstdlib>
 #include <limits>
+
+#include "schema/runtime/number_text.h"
 
 namespace davit::qapi {
 namespace {
@@ -20,53 +20,6 @@ const std::string* OptionText(const json::Value& value) {
   const json::Array* array = value.AsArray();
   if (array != nullptr) return array->empty() ? nullptr : array->back().AsString();
   return value.AsString();
-}
-
-bool ParseInt(const char* text, char** end, int64_t& out) {
-  errno = 0;
-  out = std::strtoll(text, end, 0);
-  return *end != text && errno == 0;
-}
-
-bool ParseUint(const char* text, char** end, uint64_t& out) {
-  const char* digits = text;
-  while (std::isspace(static_cast<unsigned char>(*digits)) != 0) ++digits;
-  if (*digits == '-') return false;
-  errno = 0;
-  out = std::strtoull(text, end, 0);
-  return *end != text && errno == 0;
-}
-
-// A byte count: digits with an optional fraction and one of the suffixes B K M G T P E.
-bool ParseSize(const std::string& text, uint64_t& out) {
-  char* end = nullptr;
-  uint64_t whole = 0;
-  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0])) != 0) return false;
-  if (text[0] == '+' || !ParseUint(text.c_str(), &end, whole)) return false;
-  const bool hex = text.size() > 1 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-  double fraction = 0;
-  if (!hex) {
-    // A leading zero means nothing here: 010 is ten.
-    errno = 0;
-    whole = std::strtoull(text.c_str(), &end, 10);
-    if (errno != 0) return false;
-    if (*end == '.') {
-      double unit = 0.1;
-      for (++end; *end >= '0' && *end <= '9'; ++end, unit /= 10) fraction += (*end - '0') * unit;
-    }
-  }
-  constexpr std::string_view kSuffixes = "bkmgtpe";
-  int shift = 0;
-  if (*end != '\0') {
-    const size_t at = kSuffixes.find(static_cast<char>(std::tolower(*end)));
-    if (at == std::string_view::npos || end[1] != '\0' || (hex && at != 0 && fraction != 0))
-      return false;
-    shift = static_cast<int>(10 * at);
-  }
-  if (shift != 0 && (whole >> (64 - shift)) != 0) return false;
-  const auto extra = static_cast<uint64_t>(std::ldexp(fraction, shift));
-  out = (whole << shift) + extra;
-  return out >= extra;
 }
 
 const char* NameOrNull(std::string_view name, std::string& storage) {
@@ -138,8 +91,8 @@ bool Decoder::ReadInt(const json::Value& value, std::string_view name, int64_t& 
   }
   if (mode_ != DecodeMode::kOptions) return FailType(name, "integer");
   const std::string* text = OptionText(value);
-  char* end = nullptr;
-  if (text == nullptr || !ParseInt(text->c_str(), &end, out) || *end != '\0') {
+  const char* end = nullptr;
+  if (text == nullptr || !ParseIntText(text->c_str(), &end, out) || *end != '\0') {
     return FailRange(name, "an int64 value");
   }
   return true;
@@ -164,8 +117,8 @@ bool Decoder::ReadUint(const json::Value& value, std::string_view name, uint64_t
     return FailText(fmt::format("Parameter '{}' expects uint64", FullName(name)));
   }
   const std::string* text = OptionText(value);
-  char* end = nullptr;
-  if (text == nullptr || !ParseUint(text->c_str(), &end, out) || *end != '\0') {
+  const char* end = nullptr;
+  if (text == nullptr || !ParseUintText(text->c_str(), &end, out) || *end != '\0') {
     return FailRange(name, "a uint64 value");
   }
   return true;
@@ -180,7 +133,7 @@ bool Decoder::ReadUintTo(const json::Value& value, std::string_view name, uint64
 bool Decoder::ReadSize(const json::Value& value, std::string_view name, uint64_t& out) {
   if (mode_ != DecodeMode::kOptions) return ReadUint(value, name, out);
   const std::string* text = OptionText(value);
-  if (text == nullptr || !ParseSize(*text, out)) return FailRange(name, "a size value");
+  if (text == nullptr || !ParseSizeText(*text, out)) return FailRange(name, "a size value");
   return true;
 }
 
@@ -229,14 +182,14 @@ bool Decoder::ExpandRange(const json::Value& value, std::string_view list, json:
   // As many elements as a single range may stand for; QEMU's limit.
   constexpr int64_t kMaxRange = 65536;
   const std::string* text = value.AsString();
-  char* end = nullptr;
+  const char* end = nullptr;
   int64_t low = 0;
   int64_t high = 0;
-  if (text == nullptr || !ParseInt(text->c_str(), &end, low)) {
+  if (text == nullptr || !ParseIntText(text->c_str(), &end, low)) {
     return FailRange(list, "a uint64 value or range");
   }
   high = low;
-  if (*end == '-' && !ParseInt(end + 1, &end, high)) {
+  if (*end == '-' && !ParseIntText(end + 1, &end, high)) {
     return FailRange(list, "a uint64 value or range");
   }
   if (*end != '\0' || high < low || low < 0 || high - low >= kMaxRange) {

@@ -1,0 +1,165 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One array of properties a device, sorted by name, and one table of drivers over them. A property
+// that a driver shares with the device on a virtio-bus behind it belongs to that one in messages.
+#include "schema/compiler/emit_devices.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "schema/compiler/cpp_names.h"
+
+namespace davit::schema {
+namespace {
+
+std::string Quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+// Up to the first full stop that ends a sentence, as one line.
+std::string FirstSentence(std::string_view text) {
+  std::string line;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool blank = text[i] == '\n' || text[i] == ' ';
+    if (!blank) {
+      const bool last = i + 1 == text.size() || text[i + 1] == ' ' || text[i + 1] == '\n';
+      if (text[i] == '.' && last) break;
+      if (text[i] != '@') line += text[i];
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  return line;
+}
+
+const char* KindOf(const Member& member) {
+  if (member.format == "pci-address") return "kPciAddress";
+  if (member.format == "mac") return "kMac";
+  if (!member.format.empty()) return "kLink";
+  if (member.type->kind == TypeKind::kEnum) return "kEnum";
+  switch (member.type->builtin) {
+    case Builtin::kBool:
+      return "kBool";
+    case Builtin::kUint8:
+      return "kUint8";
+    case Builtin::kUint16:
+      return "kUint16";
+    case Builtin::kUint32:
+      return "kUint32";
+    case Builtin::kUint64:
+      return "kUint64";
+    case Builtin::kSize:
+      return "kSize";
+    case Builtin::kInt32:
+      return "kInt32";
+    case Builtin::kInt:
+    case Builtin::kInt64:
+      return "kInt64";
+    default:
+      return "kString";
+  }
+}
+
+class Table {
+ public:
+  explicit Table(const Schema& schema) : schema_(schema), names_(schema) {}
+
+  // The arrays of properties, then the rows.
+  std::string Write() {
+    std::string arrays;
+    std::map<std::string, std::string> rows;  // by driver: the table is sorted
+    for (const auto& device : schema_.device_storage) {
+      arrays += Properties(*device);
+      rows[device->name] = Row(*device, device->name, device->keys.alias);
+      for (const std::string& name : device->keys.variants) rows[name] = Row(*device, name, "");
+    }
+    std::string table;
+    for (const auto& [name, row] : rows) table += row;
+    if (rows.empty()) return "std::span<const DeviceType> DeviceTypes() { return {}; }\n\n";
+    return fmt::format(
+        "namespace {{\n\n{}constexpr DeviceType kDeviceTypes[] = {{\n{}}};\n\n}}  // namespace\n\n"
+        "std::span<const DeviceType> DeviceTypes() {{ return kDeviceTypes; }}\n\n",
+        arrays, table);
+  }
+
+ private:
+  static std::string ArrayName(const Device& device) {
+    return fmt::format("k{}Properties", CamelCase(device.name));
+  }
+
+  std::string Owner(const Device& device, const Type& properties) const {
+    for (const auto& other : schema_.device_storage) {
+      const auto& have = other->properties;
+      if (other->keys.bus == "virtio-bus" &&
+          std::find(have.begin(), have.end(), &properties) != have.end()) {
+        return other->name;
+      }
+    }
+    return device.name;
+  }
+
+  std::string Properties(const Device& device) const {
+    std::vector<std::pair<const Member*, const Type*>> members;
+    for (const Type* type : device.properties) {
+      for (const Member& member : type->members) members.emplace_back(&member, type);
+    }
+    if (members.empty()) return "";
+    std::sort(members.begin(), members.end(),
+              [](const auto& a, const auto& b) { return a.first->name < b.first->name; });
+    std::string text = fmt::format("constexpr DeviceProperty {}[] = {{\n", ArrayName(device));
+    for (const auto& [member, type] : members) {
+      const std::string& type_name =
+          member->format.starts_with("link<") ? member->format : member->type->name;
+      const std::string values = member->type->kind == TypeKind::kEnum
+                                     ? fmt::format("k{}Names", names_.TypeName(*member->type))
+                                     : "{}";
+      text += fmt::format("    {{{}, PropertyKind::{}, {},\n     {},\n     {}, {}, {}}},\n",
+                          Quoted(member->name), KindOf(*member), Quoted(type_name),
+                          Quoted(FirstSentence(member->doc)),
+                          member->initial ? Quoted(*member->initial) : "std::nullopt",
+                          Quoted(Owner(device, *type)), values);
+    }
+    return text + "};\n\n";
+  }
+
+  static std::string Row(const Device& device, const std::string& name, const std::string& alias) {
+    const bool none = std::all_of(device.properties.begin(), device.properties.end(),
+                                  [](const Type* type) { return type->members.empty(); });
+    return fmt::format("    {{{}, {}, {}, {}, {}, {}}},\n", Quoted(name), Quoted(alias),
+                       Quoted(device.keys.bus), Quoted(device.keys.category),
+                       Quoted(device.keys.desc), none ? "{}" : ArrayName(device));
+  }
+
+  const Schema& schema_;
+  const CppNames names_;
+};
+
+}  // namespace
+
+void EmitDevices(const Schema& schema, const EmitOptions& options, OutputFiles& out) {
+  std::string header = FileHead(true) +
+                       "#include <span>\n\n#include \"schema/runtime/device_type.h\"\n\n" +
+                       OpenNamespace(options.cpp_namespace);
+  std::string source =
+      FileHead(false) +
+      fmt::format("#include \"{}\"\n\n#include \"{}\"\n\n", options.IncludePath("devices.h"),
+                  options.IncludePath("types.h")) +
+      OpenNamespace(options.cpp_namespace);
+  if (options.cpp_namespace != "davit::qapi") {
+    header += "using ::davit::qapi::DeviceType;\n\n";
+    source += "using ::davit::qapi::DeviceProperty;\nusing ::davit::qapi::PropertyKind;\n\n";
+  }
+  header += "// Every driver, sorted by name.\nstd::span<const DeviceType> DeviceTypes();\n\n";
+  out["devices.h"] = header + CloseNamespace(options.cpp_namespace);
+  out["devices.cc"] = source + Table(schema).Write() + CloseNamespace(options.cpp_namespace);
+}
+
+}  // namespace davit::schema
