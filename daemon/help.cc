@@ -11,6 +11,7 @@
 #include "daemon/options/log_items.h"
 #include "daemon/options/table.h"
 #include "daemon/version.h"
+#include "qmp/handlers/device_spec.h"
 #include "schema/qapi/types.h"
 #include "vmm/backend/char/registry.h"
 #include "vmm/machine/vm.h"
@@ -130,7 +131,9 @@ std::string HelpText(Show what, const Options& options) {
     case Show::kAccels:
       return "Accelerators supported in davitd:\nkvm\n";
     case Show::kDevices:
-      return "There is no device model for -device.\n";
+      return qmp::DevicesText();
+    case Show::kDeviceProperties:
+      return qmp::DevicePropertiesText(options.show_option).value();
     case Show::kObjects:
       return Objects();
     case Show::kChardevs:

@@ -39,6 +39,7 @@ enum class Show : uint8_t {
   kCpus,
   kAccels,
   kDevices,
+  kDeviceProperties,  // of the device Options.show_option
   kObjects,
   kChardevs,
   kLogItems,
@@ -63,7 +64,7 @@ struct Options {
   bool nodefaults = false;
   bool nographic = false;
   std::optional<Show> show;
-  std::string show_option;            // a name of the option table
+  std::string show_option;            // a name of the option table, or of a device
   std::vector<std::string> warnings;  // to stderr, each after "davitd: "
 };
 

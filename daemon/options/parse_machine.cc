@@ -233,13 +233,4 @@ Status ParseUuid(ParseContext& context, const std::string& text) {
   return {};
 }
 
-Status ParseDevice(ParseContext& context, const std::string& text) {
-  if (text == "help" || text == "?") {
-    context.options.show = Show::kDevices;
-    return {};
-  }
-  const std::string_view driver = std::string_view(text).substr(0, text.find(','));
-  return Fail(fmt::format("'{}' is not a valid device model name", driver));
-}
-
 }  // namespace davit::daemon

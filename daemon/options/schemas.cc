@@ -92,6 +92,11 @@ constexpr ParamSpec kMsg[] = {
     {"timestamp", kBoolean, "time before each message"},
     {"guest-name", kBoolean, "name of the guest before each message"},
 };
+constexpr ParamSpec kGlobal[] = {
+    {"driver", kString, "driver of the devices"},
+    {"property", kString, "name of the property"},
+    {"value", kString, "value of the property"},
+};
 constexpr ParamSpec kDisplay[] = {
     {"type", kString, "none"},
 };
@@ -128,5 +133,8 @@ constinit const ParamSchema kDisplaySchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "type", .params = kDisplay};
 constinit const ParamSchema kObjectSchema{
     .group = "object", .implied = "qom-type", .open = true, .params = {}};
+constinit const ParamSchema kDeviceSchema{
+    .group = "device", .implied = "driver", .open = true, .params = {}};
+constinit const ParamSchema kGlobalSchema{.group = "global", .open = true, .params = kGlobal};
 
 }  // namespace davit::daemon

@@ -10,12 +10,19 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "daemon/options/options.h"
 #include "daemon/options/params.h"
 #include "vmm/base/error.h"
 
 namespace davit::daemon {
+
+// -device: looked at when all -global options are known.
+struct PendingDevice {
+  std::string where;
+  ParamList list;
+};
 
 // What a parser sees and fills. Lives for one command line.
 struct ParseContext {
@@ -27,6 +34,8 @@ struct ParseContext {
   unsigned serials_given = 0;
   // -debugcon: the whole option and its argument, which is looked at when all others are known.
   std::optional<std::pair<std::string, std::string>> debugcon;
+  std::vector<PendingDevice> devices;
+  std::vector<machine::GlobalConfig> globals;
   unsigned compat_monitors = 0;      // chardevs named compat_monitorN
   bool accel_given = false;          // -accel
   bool machine_accel_given = false;  // -machine accel=
@@ -60,7 +69,6 @@ Status ApplyRtc(ParseContext&, ParamList&);
 Status ApplyOvercommit(ParseContext&, ParamList&);
 Status ApplyAction(ParseContext&, ParamList&);
 Status ParseUuid(ParseContext&, const std::string&);
-Status ParseDevice(ParseContext&, const std::string&);
 // parse_char.cc:
 Status ApplyChardev(ParseContext&, ParamList&);
 Status ApplyMon(ParseContext&, ParamList&);
@@ -76,6 +84,11 @@ Status ApplyName(ParseContext&, ParamList&);
 Status ApplyMsg(ParseContext&, ParamList&);
 Status ApplyDisplay(ParseContext&, ParamList&);
 Status ParseLogItems(ParseContext&, const std::string&);
+// parse_device.cc:
+Status ApplyDevice(ParseContext&, ParamList&);
+Status ApplyGlobal(ParseContext&, ParamList&);
+// -global into -device, and both into the machine.
+Status FinishDevices(ParseContext&);
 // parse_object.cc:
 Status ApplyObject(ParseContext&, ParamList&);
 // readconfig.cc:
@@ -86,6 +99,6 @@ Status ApplyRow(ParseContext&, const OptionRow& row, ParamList& list);
 // Schemas (schemas.cc).
 extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema, kBootSchema,
     kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema, kMonSchema, kNameSchema,
-    kMsgSchema, kDisplaySchema, kObjectSchema;
+    kMsgSchema, kDisplaySchema, kObjectSchema, kDeviceSchema, kGlobalSchema;
 
 }  // namespace davit::daemon

@@ -66,6 +66,12 @@ struct DeviceConfig {
   control::DeviceSpec spec;
 };
 
+// -global, for a device of the board
+struct GlobalConfig {
+  std::string where;  // as DeviceConfig::where
+  std::string driver, property, value;
+};
+
 struct MachineConfig {
   std::string type;                  // -machine [type=]; empty: the default machine
   PropertyTexts machine_properties;  // -machine, without type
@@ -88,6 +94,7 @@ struct MachineConfig {
 
   std::vector<control::ObjectSpec> objects;  // -object, made in this order
   std::vector<DeviceConfig> devices;         // -device, made in this order after all objects
+  std::vector<GlobalConfig> globals;         // -global for drivers that -device does not make
   // Serial port n speaks to this chardev; empty string: the port has no back end (-serial none).
   std::vector<std::string> serials;
   std::string debugcon;  // -debugcon: the chardev of the debug port; empty: no such port

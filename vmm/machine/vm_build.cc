@@ -109,6 +109,16 @@ Status VmImpl::CheckConfig() {
       return Fail("machine 'microvm' needs -kernel: it has no firmware");
     }
   }
+  for (const GlobalConfig& global : config_.globals) {
+    return Fail(
+        fmt::format("{}: '{}' is not a valid device model name", global.where, global.driver));
+  }
+  for (const DeviceConfig& device : config_.devices) {
+    return Fail(
+        fmt::format("{}: '{}' is not a valid device model name (no device model can be "
+                    "added yet)",
+                    device.where, device.spec.driver));
+  }
   const MemoryConfig& memory = config_.memory;
   if (memory.slots != 0 && !memory.maxmem) return Fail("slots specified but no max-size");
   const uint64_t size = memory.size.value_or(row_->default_ram);
