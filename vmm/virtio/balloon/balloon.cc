@@ -1,0 +1,304 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See balloon.h.
+#include "vmm/virtio/balloon/balloon.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "vmm/base/endian.h"
+#include "vmm/base/log.h"
+
+namespace davit::virtio {
+namespace {
+
+// Feature bits (virtio 1.2, 5.5.3).
+constexpr uint64_t kStatsVq = Bit(1);
+constexpr uint64_t kDeflateOnOom = Bit(2);
+constexpr uint64_t kFreePageHint = Bit(3);
+constexpr uint64_t kPagePoison = Bit(4);
+constexpr uint64_t kPageReporting = Bit(5);
+
+constexpr size_t kMaxStatsBytes = 4096;  // far above ten entries; more is not read
+
+}  // namespace
+
+Balloon::Balloon(BalloonConfig config) : config_(std::move(config)) {
+  traits_.name = "virtio-balloon";
+  traits_.id = kIdBalloon;
+  traits_.features = kStatsVq;
+  roles_ = {Role::kInflate, Role::kDeflate, Role::kStats};
+  traits_.queue_sizes = {128, 128, 128};
+  traits_.config_size = kActual + 4;
+  if (config_.deflate_on_oom) traits_.features |= kDeflateOnOom;
+  // The optional queues follow in the order of their feature bits (5.5.2); one that is not offered
+  // has no index.
+  if (config_.free_page_hint) {
+    traits_.features |= kFreePageHint;
+    roles_.push_back(Role::kHint);
+    traits_.queue_sizes.push_back(1024);
+    traits_.config_size = kCommandId + 4;
+  }
+  if (config_.page_poison) {
+    traits_.features |= kPagePoison;
+    traits_.config_size = kPoison + 4;
+  }
+  if (config_.free_page_reporting) {
+    traits_.features |= kPageReporting;
+    roles_.push_back(Role::kReport);
+    traits_.queue_sizes.push_back(32);
+  }
+  if (config_.timer_loop != nullptr) {
+    timer_.emplace(*config_.timer_loop, [this] { PollStats(); });
+  }
+}
+
+// --- configuration space
+// ---------------------------------------------------------------------------
+
+uint64_t Balloon::ConfigField(size_t offset) const { return LoadLe(&space_[offset], 4); }
+
+void Balloon::SetConfigField(size_t offset, uint32_t value) { StoreLe(&space_[offset], 4, value); }
+
+void Balloon::ReadConfig(uint32_t offset, std::span<uint8_t> out) {
+  std::copy_n(space_.begin() + offset, out.size(), out.begin());
+}
+
+void Balloon::WriteConfig(uint32_t offset, std::span<const uint8_t> in) {
+  const uint64_t before = ConfigField(kActual);
+  for (size_t i = 0; i < in.size(); ++i) {
+    const size_t at = offset + i;
+    // num_pages and the command id are the device's.
+    const bool actual = at >= kActual && at < kActual + 4;
+    const bool poison = at >= kPoison && at < kPoison + 4 && config_.page_poison;
+    if (actual || poison) space_[at] = in[i];
+  }
+  if (ConfigField(kActual) != before && config_.on_change) config_.on_change(ActualLocked());
+}
+
+// --- control plane
+// ---------------------------------------------------------------------------------
+
+void Balloon::SetTarget(uint64_t bytes) {
+  const auto lock = host().Lock();
+  const uint64_t ram = host().memory().total_bytes();
+  const uint64_t pages = (ram - std::min(bytes, ram)) / kBalloonPage;
+  SetConfigField(kNumPages, static_cast<uint32_t>(std::min<uint64_t>(pages, UINT32_MAX)));
+  host().ConfigChanged();
+}
+
+uint64_t Balloon::ActualLocked() const {
+  const uint64_t ram = host().memory().total_bytes();
+  // The driver may write any number.
+  return ram - std::min(ConfigField(kActual) * kBalloonPage, ram);
+}
+
+uint64_t Balloon::Actual() {
+  const auto lock = host().Lock();
+  return ActualLocked();
+}
+
+BalloonStats Balloon::Stats() {
+  const auto lock = host().Lock();
+  return stats_;
+}
+
+uint32_t Balloon::polling_interval() {
+  const auto lock = host().Lock();
+  return interval_;
+}
+
+void Balloon::SetPollingInterval(uint32_t seconds) {
+  const auto lock = host().Lock();
+  if (seconds == interval_ || !timer_) return;
+  interval_ = seconds;
+  if (seconds == 0) {
+    timer_->Cancel();
+    poll_due_ = false;
+  } else {
+    timer_->Arm(config_.timer_loop->Now());
+  }
+}
+
+// --- statistics
+// --------------------------------------------------------------------------------------
+
+// The driver's buffer, given back, is the question; its return the answer (5.5.6.3).
+void Balloon::PollStats() {
+  const auto lock = host().Lock();
+  if (!polling()) return;
+  if (!stats_chain_ || !running_) {
+    poll_due_ = true;
+    return;
+  }
+  poll_due_ = false;
+  DescriptorChain chain = std::move(*stats_chain_);
+  stats_chain_.reset();
+  if (Status status = stats_queue_->Complete(std::move(chain), 0); !status) {
+    return host().NeedsReset(status.error().message);
+  }
+  stats_queue_->Notify();
+}
+
+void Balloon::TakeStats(DescriptorChain chain) {
+  // A driver has one buffer out; of a second one, the first goes back unasked.
+  if (stats_chain_) {
+    DescriptorChain first = std::move(*stats_chain_);
+    if (Status status = stats_queue_->Complete(std::move(first), 0); !status) {
+      return host().NeedsReset(status.error().message);
+    }
+  }
+  std::array<std::byte, kMaxStatsBytes> bytes;
+  const size_t n = std::min<uint64_t>(chain.readable_bytes(), bytes.size());
+  const std::span<std::byte> data = std::span(bytes).first(n);
+  Reader reader = chain.reader();
+  if (Status status = reader.Read(data); !status) return host().NeedsReset(status.error().message);
+  ParseBalloonStats(data, stats_);
+  stats_.last_update = std::chrono::duration_cast<std::chrono::seconds>(
+                           std::chrono::system_clock::now().time_since_epoch())
+                           .count();
+  stats_chain_.emplace(std::move(chain));
+  if (!polling() || !timer_) return;
+  const io::Clock::time_point now = config_.timer_loop->Now();
+  timer_->Arm(poll_due_ ? now : now + std::chrono::seconds(interval_));
+}
+
+// --- queues
+// -------------------------------------------------------------------------------------------
+
+Status Balloon::Activate(uint64_t features, std::span<VirtQueue* const> queues) {
+  features_ = features;
+  queues_.assign(queues.begin(), queues.end());
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    if (roles_[i] == Role::kStats && (features & kStatsVq) != 0) stats_queue_ = queues_[i];
+  }
+  return {};
+}
+
+bool Balloon::Reset() {
+  queues_.clear();
+  stats_queue_ = nullptr;
+  stats_chain_.reset();
+  features_ = 0;
+  poll_due_ = interval_ != 0;
+  SetConfigField(kPoison, 0);
+  tracker_.Clear();
+  return true;
+}
+
+void Balloon::OnRunning(bool running) {
+  running_ = running;
+  if (running && poll_due_ && polling() && stats_chain_) {
+    timer_->Arm(config_.timer_loop->Now());
+  }
+}
+
+void Balloon::HandleQueue(uint16_t index) {
+  VirtQueue& queue = *queues_[index];
+  bool completed = false;
+  // At most one ring's worth a call.
+  for (uint16_t n = 0;; ++n) {
+    if (n == queue.size()) {
+      host().KickLater(index);
+      break;
+    }
+    auto popped = queue.Pop();
+    if (!popped) return host().NeedsReset(popped.error().message);
+    if (!*popped) break;
+    DescriptorChain chain = std::move(**popped);
+    if (roles_[index] == Role::kStats) {
+      TakeStats(std::move(chain));
+      continue;
+    }
+    const Result<uint64_t> written = Serve(roles_[index], chain);
+    if (!written) return host().NeedsReset(written.error().message);
+    if (Status status = queue.Complete(std::move(chain), *written); !status) {
+      return host().NeedsReset(status.error().message);
+    }
+    completed = true;
+  }
+  if (completed) queue.Notify();
+}
+
+Result<uint64_t> Balloon::Serve(Role role, DescriptorChain& chain) {
+  switch (role) {
+    case Role::kInflate:
+      return ServePages(chain, true);
+    case Role::kDeflate:
+      return ServePages(chain, false);
+    case Role::kReport:
+      return ServeReport(chain);
+    case Role::kHint:  // hints matter while memory is copied; nobody copies: taken and given back
+    case Role::kStats:
+      break;
+  }
+  return 0;
+}
+
+// The chain is an array of 32-bit page numbers (5.5.6).
+Result<uint64_t> Balloon::ServePages(DescriptorChain& chain, bool inflate) {
+  constexpr size_t kBatch = 4096;
+  Reader reader = chain.reader();
+  std::vector<uint32_t> pfns;
+  // A trailing piece of a number is not one.
+  while (reader.remaining() >= sizeof(uint32_t)) {
+    pfns.resize(std::min<uint64_t>(reader.remaining() / sizeof(uint32_t), kBatch));
+    DAVIT_TRY(reader.Read(std::as_writable_bytes(std::span(pfns))));
+    for (const PageRange& range : MergePages(pfns)) {
+      if (inflate) {
+        Inflate(range);
+        continue;
+      }
+      // Memory comes back when it is touched; only the count of huge pages needs to know.
+      const memory::GuestAddress address{range.first * kBalloonPage};
+      const auto page_size = host().memory().BackingPageSize(address);
+      if (!page_size || *page_size <= kBalloonPage) continue;
+      for (uint64_t i = 0; i < range.pages; ++i) {
+        tracker_.Deflate(range.first + i, *page_size / kBalloonPage);
+      }
+    }
+  }
+  return 0;
+}
+
+// Pages outside RAM, in a hole, or in the balloon already: no effect.
+void Balloon::Inflate(PageRange range) {
+  const memory::GuestMemory& memory = host().memory();
+  const auto page_size = memory.BackingPageSize({range.first * kBalloonPage});
+  const bool whole = page_size && *page_size <= kBalloonPage &&
+                     memory.Contains({range.first * kBalloonPage}, range.pages * kBalloonPage);
+  if (whole) return DiscardRange(range.first, range.pages);
+  for (uint64_t page = range.first; page < range.first + range.pages; ++page) {
+    const auto size = memory.BackingPageSize({page * kBalloonPage});
+    if (!size) continue;
+    const uint64_t host_pages = std::max<uint64_t>(*size / kBalloonPage, 1);
+    if (host_pages == 1) {
+      DiscardRange(page, 1);
+    } else if (tracker_.Inflate(page, host_pages)) {
+      DiscardRange(page / host_pages * host_pages, host_pages);
+    }
+  }
+}
+
+void Balloon::DiscardRange(uint64_t first_page, uint64_t pages) {
+  const Status status = host().memory().Discard({first_page * kBalloonPage}, pages * kBalloonPage);
+  if (status || std::exchange(discard_failed_, true)) return;
+  DAVIT_LOG_WARN("virtio-balloon: {}", status.error().message);
+}
+
+// Free page reporting (5.5.6.7): the buffers are the free pages themselves. Their content may be
+// lost, unless the driver relies on a poison value other than zero (5.5.6.6).
+Result<uint64_t> Balloon::ServeReport(DescriptorChain& chain) {
+  const bool poisoned = (features_ & kPagePoison) != 0 && ConfigField(kPoison) != 0;
+  if (poisoned) return 0;
+  Writer writer = chain.writer();
+  const Status status = writer.Discard(writer.remaining());
+  if (!status && !std::exchange(discard_failed_, true)) {
+    DAVIT_LOG_WARN("virtio-balloon: {}", status.error().message);
+  }
+  return 0;
+}
+
+}  // namespace davit::virtio
