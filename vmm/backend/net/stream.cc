@@ -1,0 +1,222 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See stream.h.
+#include "vmm/backend/net/stream.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "vmm/backend/char/socket_address.h"
+#include "vmm/base/log.h"
+
+namespace davit::backend {
+
+NetStream::NetStream(std::string id, const char* type, io::EventLoop& loop, OnPeer on_peer)
+    : id_(std::move(id)),
+      type_(type),
+      loop_(loop),
+      on_peer_(std::move(on_peer)),
+      input_(kMaxFrame) {}
+
+Result<std::unique_ptr<NetStream>> NetStream::Open(std::string id, const char* type,
+                                                   const SocketSpec& spec, io::EventLoop& loop,
+                                                   OnPeer on_peer) {
+  std::unique_ptr<NetStream> stream(new NetStream(std::move(id), type, loop, std::move(on_peer)));
+  DAVIT_TRY(stream->Start(spec));
+  return stream;
+}
+
+NetStream::~NetStream() {
+  struct stat now {};
+  if (socket_file_.st_ino != 0 && lstat(socket_path_.c_str(), &now) == 0 &&
+      now.st_ino == socket_file_.st_ino && now.st_dev == socket_file_.st_dev) {
+    unlink(socket_path_.c_str());
+  }
+}
+
+Status NetStream::Start(const SocketSpec& spec) {
+  if (!spec.server) {
+    if (const auto* given = std::get_if<FdAddress>(&spec.address)) return Use(UniqueFd(given->fd));
+    DAVIT_ASSIGN(UniqueFd peer, ConnectTo(spec));
+    return Use(std::move(peer));
+  }
+  DAVIT_ASSIGN(listener_, Listen(spec));
+  if (const auto* address = std::get_if<UnixAddress>(&spec.address);
+      address != nullptr && !address->abstract) {
+    socket_path_ = address->path;
+    if (lstat(socket_path_.c_str(), &socket_file_) != 0) socket_file_ = {};
+  }
+  DAVIT_ASSIGN(accept_watch_, loop_.WatchReadable(listener_.get(), [this] { Accept(); }));
+  SetInfo();
+  return {};
+}
+
+void NetStream::SetInfo() {
+  if (!peer_) {
+    info_ = listener_ ? fmt::format("wait from {}", HostPort(LocalName(listener_.get())))
+                      : std::string();
+    return;
+  }
+  info_ = fmt::format("{} {}", listener_ ? "connection from" : "connect to",
+                      HostPort(PeerName(peer_.get())));
+}
+
+void NetStream::Accept() {
+  UniqueFd peer(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!peer) return;
+  accept_watch_.reset();  // one peer at a time; others wait in the backlog
+  if (Status status = Use(std::move(peer)); !status) {
+    DAVIT_LOG_WARN("netdev {}: {}", id_, status.error().message);
+    Hangup();
+  }
+}
+
+Status NetStream::Use(UniqueFd peer) {
+  const int flags = fcntl(peer.get(), F_GETFL);
+  if (flags < 0 || fcntl(peer.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    return FailErrno(fmt::format("file descriptor {}", peer.get()));
+  }
+  peer_ = std::move(peer);
+  SetInfo();
+  WatchPeer();
+  if (client_ != nullptr) client_->OnLink(true);
+  if (on_peer_) on_peer_(HostPort(PeerName(peer_.get())));
+  return {};
+}
+
+void NetStream::Hangup() {
+  read_watch_.reset();
+  write_watch_.reset();
+  peer_.reset();
+  input_.Clear();
+  output_.clear();
+  SetInfo();
+  if (client_ != nullptr) client_->OnLink(false);
+  if (on_peer_) on_peer_(std::nullopt);
+  if (!listener_) return;
+  auto watch = loop_.WatchReadable(listener_.get(), [this] { Accept(); });
+  if (watch) accept_watch_ = std::move(*watch);
+}
+
+Status NetStream::Attach(NetClient* client, io::EventLoop& loop) {
+  if (client != nullptr && client_ != nullptr) {
+    return Fail(fmt::format("netdev '{}' is in use", id_));
+  }
+  if (client != nullptr && &loop != &loop_) {
+    return Fail(fmt::format("netdev '{}' of type {} cannot serve an iothread", id_, type_));
+  }
+  client_ = client;
+  receiving_ = false;
+  read_watch_.reset();
+  return {};
+}
+
+// --- from the peer
+// -------------------------------------------------------------------------------------
+
+// Not while the client takes nothing: the peer then feels the full socket.
+void NetStream::WatchPeer() {
+  if (!peer_ || !receiving_ || read_watch_ != nullptr) return;
+  auto watch = loop_.WatchReadable(peer_.get(), [this] { Readable(); });
+  if (watch) read_watch_ = std::move(*watch);
+}
+
+void NetStream::Readable() {
+  if (client_ != nullptr) client_->OnReceivable(0);
+}
+
+size_t NetStream::Receive(unsigned, std::span<std::byte> out) {
+  while (peer_) {
+    if (const std::span<const std::byte> frame = input_.Front(); !frame.empty()) {
+      const size_t n = std::min(frame.size(), out.size());
+      std::copy_n(frame.begin(), n, out.begin());
+      input_.Pop();
+      return n;
+    }
+    const std::span<std::byte> space = input_.Space();
+    const ssize_t n = recv(peer_.get(), space.data(), space.size(), 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return 0;
+    Status status = n > 0 ? input_.Filled(static_cast<size_t>(n)) : Status();
+    if (!status) DAVIT_LOG_WARN("netdev {}: {}", id_, status.error().message);
+    if (n <= 0 || !status) {
+      // Not from within the client's call: it holds its lock.
+      read_watch_.reset();
+      shutdown(peer_.get(), SHUT_RDWR);
+      auto watch = loop_.WatchReadable(peer_.get(), [this] { Hangup(); });
+      if (watch) read_watch_ = std::move(*watch);
+      return 0;
+    }
+  }
+  return 0;
+}
+
+void NetStream::StopReceiving(unsigned) {
+  receiving_ = false;
+  read_watch_.reset();
+}
+
+void NetStream::StartReceiving(unsigned) {
+  receiving_ = true;
+  WatchPeer();
+}
+
+// --- to the peer
+// ---------------------------------------------------------------------------------------
+
+SendResult NetStream::Send(unsigned, std::span<const iovec> frame) {
+  if (!peer_) return SendResult::kSent;
+  if (!output_.empty()) return SendResult::kFull;
+  size_t size = 0;
+  for (const iovec& piece : frame) size += piece.iov_len;
+  auto prefix = StreamPrefix(size);
+  std::vector<iovec> all{{prefix.data(), prefix.size()}};
+  all.insert(all.end(), frame.begin(), frame.end());
+  msghdr message{};
+  message.msg_iov = all.data();
+  message.msg_iovlen = all.size();
+  ssize_t n;
+  do {
+    n = sendmsg(peer_.get(), &message, MSG_NOSIGNAL);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0 && errno != EAGAIN) return SendResult::kSent;  // reading finds the hang-up
+  size_t sent = n < 0 ? 0 : static_cast<size_t>(n);
+  if (sent == size + prefix.size()) return SendResult::kSent;
+  // A frame begun must be ended: its rest is kept.
+  const bool begun = sent != 0;
+  if (begun) {
+    for (const iovec& piece : all) {
+      const size_t skip = std::min(sent, piece.iov_len);
+      const auto* const data = static_cast<const std::byte*>(piece.iov_base);
+      output_.insert(output_.end(), data + skip, data + piece.iov_len);
+      sent -= skip;
+    }
+  }
+  auto watch = loop_.WatchWritable(peer_.get(), [this] { Writable(); });
+  if (watch) write_watch_ = std::move(*watch);
+  return begun ? SendResult::kSent : SendResult::kFull;
+}
+
+void NetStream::Writable() {
+  while (!output_.empty()) {
+    const ssize_t n = send(peer_.get(), output_.data(), output_.size(), MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return;
+    if (n < 0) {
+      output_.clear();
+      break;
+    }
+    output_.erase(output_.begin(), output_.begin() + n);
+  }
+  write_watch_.reset();
+  if (client_ != nullptr) client_->OnSendable(0);
+}
+
+}  // namespace davit::backend

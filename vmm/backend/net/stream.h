@@ -1,0 +1,70 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// NetBackend over a stream socket (frame_stream.h): -netdev stream, and socket with listen=,
+// connect= or a stream fd=. A server has one peer at a time. Without a peer frames are lost and the
+// card's link is down. See net_backend.h for threads and contract.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vmm/backend/char/spec.h"
+#include "vmm/backend/net/frame_stream.h"
+#include "vmm/backend/net/net_backend.h"
+#include "vmm/base/unique_fd.h"
+
+namespace davit::backend {
+
+class NetStream final : public NetBackend {
+ public:
+  // The peer came (its name as query shows it) or went (nullopt). Loop thread.
+  using OnPeer = std::function<void(const std::optional<std::string>& name)>;
+
+  // type: "socket" or "stream". loop: the NIC's. Error: the socket cannot be made or connected.
+  static Result<std::unique_ptr<NetStream>> Open(std::string id, const char* type,
+                                                 const SocketSpec& spec, io::EventLoop& loop,
+                                                 OnPeer on_peer);
+  ~NetStream() override;
+
+  const std::string& id() const override { return id_; }
+  const char* type() const override { return type_; }
+  std::string info() const override { return info_; }
+
+  Status Attach(NetClient* client, io::EventLoop& loop) override;
+  SendResult Send(unsigned queue, std::span<const iovec> frame) override;
+  size_t Receive(unsigned queue, std::span<std::byte> out) override;
+  void StopReceiving(unsigned queue) override;
+  void StartReceiving(unsigned queue) override;
+
+ private:
+  NetStream(std::string id, const char* type, io::EventLoop& loop, OnPeer on_peer);
+  Status Start(const SocketSpec& spec);
+  void Accept();
+  Status Use(UniqueFd peer);
+  void Hangup();
+  void Readable();
+  void Writable();
+  void WatchPeer();
+  void SetInfo();
+
+  const std::string id_;
+  const char* const type_;
+  io::EventLoop& loop_;
+  const OnPeer on_peer_;
+  std::string info_;
+  UniqueFd listener_, peer_;
+  struct stat socket_file_ {};  // UNIX server: what is ours to unlink; st_ino 0: nothing
+  std::string socket_path_;
+  std::unique_ptr<io::Registration> accept_watch_, read_watch_, write_watch_;
+  NetClient* client_ = nullptr;
+  bool receiving_ = false;
+  FrameAssembler input_;
+  std::vector<std::byte> output_;  // the rest of a frame that the socket did not take
+};
+
+}  // namespace davit::backend
