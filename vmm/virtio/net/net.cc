@@ -1,0 +1,266 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See net.h: configuration, features, control queue, life time. Frames: net_frames.cc.
+#include "vmm/virtio/net/net.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "vmm/base/log.h"
+
+namespace davit::virtio {
+
+namespace {
+
+// Bits that need a back end which takes headers.
+constexpr uint64_t kOffloads = net::kCsum | net::kGuestCsum | net::kCtrlGuestOffloads |
+                               net::kGuestTso4 | net::kGuestTso6 | net::kGuestEcn | net::kGuestUfo |
+                               net::kHostTso4 | net::kHostTso6 | net::kHostEcn | net::kHostUfo;
+constexpr uint64_t kAlways = net::kMac | net::kMrgRxbuf | net::kStatus | net::kCtrlVq |
+                             net::kCtrlRx | net::kCtrlVlan | net::kCtrlRxExtra |
+                             net::kGuestAnnounce | net::kCtrlMacAddr;
+constexpr uint64_t kSwitchable =
+    net::kGuestCsum | net::kGuestTso4 | net::kGuestTso6 | net::kGuestEcn | net::kGuestUfo;
+constexpr uint16_t kControlQueueSize = 64;
+
+}  // namespace
+
+Result<std::unique_ptr<Net>> Net::Create(NetConfig config) {
+  std::unique_ptr<Net> net(new Net(std::move(config)));
+  if (backend::NetBackend* const backend = net->config_.backend; backend != nullptr) {
+    DAVIT_TRY(backend->Attach(net.get(), *net->config_.loop));
+    net->attached_ = true;
+  }
+  return net;
+}
+
+Net::Net(NetConfig config) : config_(std::move(config)) {
+  pairs_.resize(std::max<uint16_t>(config_.queue_pairs, 1));
+  MakeTraits();
+  space_.mac = config_.mac;
+  space_.status = net::kStatusLinkUp;
+  space_.max_virtqueue_pairs = static_cast<uint16_t>(pairs_.size());
+  space_.mtu = config_.mtu;
+  space_.speed = static_cast<uint32_t>(config_.speed);
+  space_.duplex = config_.duplex;
+  filter_.main_mac = config_.mac;
+}
+
+Net::~Net() {
+  alive_.reset();
+  if (attached_) (void)config_.backend->Attach(nullptr, *config_.loop);
+}
+
+bool Net::passes_headers() const {
+  return config_.backend != nullptr && config_.backend->has_vnet_header();
+}
+
+void Net::MakeTraits() {
+  traits_.name = "virtio-net";
+  traits_.id = kIdNet;
+  traits_.features = kAlways;
+  if (passes_headers()) traits_.features |= kOffloads;
+  if (config_.mq && pairs_.size() > 1) traits_.features |= net::kMq;
+  if (config_.mtu != 0) traits_.features |= net::kMtu;
+  if (config_.speed != -1 || config_.duplex != 0xff) traits_.features |= net::kSpeedDuplex;
+  traits_.features &= ~config_.features_off;
+  // The space ends behind the last field whose feature is offered.
+  traits_.config_size = offsetof(net::Config, max_virtqueue_pairs);
+  if ((traits_.features & net::kMq) != 0) traits_.config_size = offsetof(net::Config, mtu);
+  if ((traits_.features & net::kMtu) != 0) traits_.config_size = offsetof(net::Config, speed);
+  if ((traits_.features & net::kSpeedDuplex) != 0) traits_.config_size = sizeof(net::Config);
+  for (size_t i = 0; i < pairs_.size(); ++i) {
+    traits_.queue_sizes.push_back(config_.rx_queue_size);
+    traits_.queue_sizes.push_back(config_.tx_queue_size);
+  }
+  traits_.queue_sizes.push_back(kControlQueueSize);
+}
+
+// --- configuration space
+// ---------------------------------------------------------------------------
+
+void Net::ReadConfig(uint32_t offset, std::span<uint8_t> out) {
+  std::memcpy(out.data(), std::as_bytes(std::span(&space_, 1)).data() + offset, out.size());
+}
+
+// Nothing in it is the driver's to write (the MAC has its command, 5.1.4.1).
+void Net::WriteConfig(uint32_t, std::span<const uint8_t>) {}
+
+// --- control plane
+// -----------------------------------------------------------------------------------
+
+void Net::SetLink(bool up) {
+  const auto lock = host().Lock();
+  if (link_up_ == up) return;
+  link_up_ = up;
+  const uint16_t status = space_.status;
+  space_.status =
+      static_cast<uint16_t>(up ? status | net::kStatusLinkUp : status & ~net::kStatusLinkUp);
+  host().ConfigChanged();
+}
+
+bool Net::link() {
+  const auto lock = host().Lock();
+  return link_up_;
+}
+
+void Net::Announce() {
+  const auto lock = host().Lock();
+  if ((features_ & net::kGuestAnnounce) == 0 || (features_ & net::kCtrlVq) == 0) return;
+  space_.status = static_cast<uint16_t>(space_.status | net::kStatusAnnounce);
+  host().ConfigChanged();
+}
+
+Net::RxFilterInfo Net::RxFilterState() {
+  const auto lock = host().Lock();
+  filter_told_ = false;
+  return {filter_, (features_ & net::kCtrlVq) != 0};
+}
+
+// --- control queue
+// -----------------------------------------------------------------------------------
+
+void Net::FilterChanged() {
+  if (std::exchange(filter_told_, true)) return;
+  if (config_.on_rx_filter_change) config_.on_rx_filter_change();
+}
+
+void Net::SetMac(const net::MacAddress& mac) { space_.mac = mac; }
+
+bool Net::SetQueuePairs(uint16_t pairs) {
+  if (pairs == 0 || pairs > pairs_.size()) return false;
+  active_pairs_ = pairs;
+  Later([this] { ApplyToBackend(); });
+  return true;
+}
+
+bool Net::SetGuestOffloads(uint64_t offloads) {
+  offloads_ = offloads;
+  Later([this] { ApplyToBackend(); });
+  return true;
+}
+
+bool Net::AcknowledgeAnnounce() {
+  if ((space_.status & net::kStatusAnnounce) == 0) return false;
+  space_.status = static_cast<uint16_t>(space_.status & ~net::kStatusAnnounce);
+  return true;
+}
+
+void Net::ServeControlQueue(VirtQueue& queue) {
+  bool completed = false;
+  for (uint16_t n = 0;; ++n) {
+    if (n == queue.size()) {
+      host().KickLater(control_index_);
+      break;
+    }
+    auto popped = queue.Pop();
+    if (!popped) return Broken(popped.error());
+    if (!*popped) break;
+    DescriptorChain chain = std::move(**popped);
+    Writer writer = chain.writer();
+    // Without room for an answer there is no request.
+    if (writer.remaining() != 0) {
+      const uint8_t answer = net::ServeControl(chain.reader(), features_, filter_, *this);
+      if (Status status = writer.Write(answer); !status) return Broken(status.error());
+    }
+    const uint64_t written = writer.written();
+    if (Status status = queue.Complete(std::move(chain), written); !status) {
+      return Broken(status.error());
+    }
+    completed = true;
+  }
+  if (completed) queue.Notify();
+}
+
+// --- life time
+// -----------------------------------------------------------------------------------------
+
+void Net::Later(std::function<void()> fn) {
+  host().loop().Post([this, alive = std::weak_ptr<bool>(alive_), fn = std::move(fn)] {
+    if (alive.expired()) return;
+    const auto lock = host().Lock();
+    if (active_pairs_ != 0) fn();
+  });
+}
+
+void Net::ApplyToBackend() {
+  backend::NetBackend* const backend = config_.backend;
+  if (backend == nullptr) return;
+  backend::ReceiveOffloads offloads;
+  offloads.checksum = (offloads_ & net::kGuestCsum) != 0;
+  offloads.tso4 = (offloads_ & net::kGuestTso4) != 0;
+  offloads.tso6 = (offloads_ & net::kGuestTso6) != 0;
+  offloads.ecn = (offloads_ & net::kGuestEcn) != 0;
+  offloads.ufo = (offloads_ & net::kGuestUfo) != 0;
+  if (Status status = backend->SetReceiveOffloads(offloads); !status) {
+    DAVIT_LOG_WARN("virtio-net: {}", status.error().message);
+  }
+  if (Status status = backend->SetActiveQueues(active_pairs_); !status) {
+    DAVIT_LOG_WARN("virtio-net: {}", status.error().message);
+  }
+  for (unsigned i = 0; i < pairs_.size(); ++i) {
+    if (i >= active_pairs_ || !running_) {
+      backend->StopReceiving(i);
+    } else {
+      backend->StartReceiving(i);
+    }
+  }
+}
+
+bool Net::IsControl(uint16_t index) const { return control_ != nullptr && index == control_index_; }
+
+Status Net::Activate(uint64_t features, std::span<VirtQueue* const> queues) {
+  features_ = features;
+  offloads_ = features & kSwitchable;
+  filter_.vlan_filtering = (features & net::kCtrlVlan) != 0;
+  active_pairs_ = 1;
+  // Without MQ there is one pair, and the control queue follows it (5.1.2).
+  const bool mq = (features & net::kMq) != 0;
+  const size_t usable = mq ? pairs_.size() : 1;
+  for (size_t i = 0; i < usable; ++i) {
+    pairs_[i].rx = queues[2 * i];
+    pairs_[i].tx = queues[2 * i + 1];
+    // Whether there are buffers matters when a frame comes, not before.
+    if (pairs_[i].rx != nullptr) pairs_[i].rx->DisableKicks();
+  }
+  control_index_ = static_cast<uint16_t>(2 * usable);
+  if ((features & net::kCtrlVq) != 0) control_ = queues[control_index_];
+  Later([this] { ApplyToBackend(); });
+  return {};
+}
+
+bool Net::Reset() {
+  features_ = offloads_ = 0;
+  active_pairs_ = 0;
+  control_ = nullptr;
+  for (Pair& pair : pairs_) {
+    pair.rx = pair.tx = nullptr;
+    pair.held = 0;
+    pair.rx_starved = false;
+  }
+  space_.mac = config_.mac;
+  space_.status = link_up_ ? net::kStatusLinkUp : uint16_t{0};
+  filter_ = {};
+  filter_.main_mac = config_.mac;
+  return true;
+}
+
+void Net::OnRunning(bool running) {
+  running_ = running;
+  if (active_pairs_ != 0) ApplyToBackend();
+}
+
+void Net::HandleQueue(uint16_t index) {
+  if (IsControl(index)) return ServeControlQueue(*control_);
+  const auto pair = static_cast<unsigned>(PairOf(index));
+  if (pair >= active_pairs_) return;
+  if (index % 2 == 1) return Transmit(pair);
+  // Buffers for frames that had none.
+  if (!std::exchange(pairs_[pair].rx_starved, false)) return;
+  pairs_[pair].rx->DisableKicks();
+  ReceiveFrames(pair);
+}
+
+}  // namespace davit::virtio

@@ -1,0 +1,129 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A network card (virtio 1.2, 5.1): pairs of receive and transmit queues, then a control queue,
+// between a driver and a back end (vmm/backend/net). Frame headers pass through where the back end
+// takes them; otherwise no offload is offered and the header is empty.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vmm/backend/net/net_backend.h"
+#include "vmm/virtio/core/device.h"
+#include "vmm/virtio/net/control.h"
+#include "vmm/virtio/net/rx_filter.h"
+#include "vmm/virtio/net/wire.h"
+
+namespace davit::virtio {
+
+struct NetConfig {
+  net::MacAddress mac{};
+  uint16_t queue_pairs = 1;  // 1..256
+  bool mq = false;           // offered when the back end has several queues
+  uint16_t rx_queue_size = 256, tx_queue_size = 256;  // powers of two, 256..1024
+  uint16_t mtu = 0;                                   // host_mtu=; 0: not told
+  int32_t speed = -1;                                 // Mb/s; -1: unknown
+  uint8_t duplex = 0xff;                              // 0 half, 1 full, 0xff unknown
+  // Bits of the device that its properties took away (csum=off, mrg_rxbuf=off, ...).
+  uint64_t features_off = 0;
+  // May be null: the card's cable is not plugged in anywhere. Outlives the device.
+  backend::NetBackend* backend = nullptr;
+  io::EventLoop* loop = nullptr;  // the device's: where the back end calls
+  // The first change of the receive filter since RxFilterState(). Device lock held, any thread.
+  std::function<void()> on_rx_filter_change;
+};
+
+class Net final : public VirtioDevice, private backend::NetClient, private net::ControlTarget {
+ public:
+  // Error: the back end is in use.
+  static Result<std::unique_ptr<Net>> Create(NetConfig config);
+  ~Net() override;
+
+  // --- the control plane: control thread, no lock held ---
+  void SetLink(bool up);
+  bool link();
+  // Asks the driver to announce itself on the network (gratuitous packets).
+  void Announce();
+  struct RxFilterInfo {
+    net::RxFilter filter;
+    bool active = false;  // negotiated: the driver sets it
+  };
+  RxFilterInfo RxFilterState();
+  const net::MacAddress& mac() const { return config_.mac; }
+  backend::NetBackend* backend() const { return config_.backend; }
+
+  // --- VirtioDevice ---
+  const DeviceTraits& traits() const override { return traits_; }
+  void ReadConfig(uint32_t offset, std::span<uint8_t> out) override;
+  void WriteConfig(uint32_t offset, std::span<const uint8_t> in) override;
+  Status Activate(uint64_t features, std::span<VirtQueue* const> queues) override;
+  void HandleQueue(uint16_t index) override;
+  bool Reset() override;
+  void OnRunning(bool running) override;
+
+ private:
+  struct Pair {
+    VirtQueue* rx = nullptr;
+    VirtQueue* tx = nullptr;
+    bool rx_starved = false;  // a frame waits for buffers, or none could be taken
+    size_t held = 0;          // bytes of `frame` that wait for buffers
+    std::vector<std::byte> frame;
+  };
+  enum class Delivery : uint8_t { kDone, kNoBuffers, kBroken };
+
+  explicit Net(NetConfig config);
+  void MakeTraits();
+  bool passes_headers() const;
+  size_t PairOf(uint16_t index) const { return index / 2; }
+  bool IsControl(uint16_t index) const;
+
+  // --- backend::NetClient (device's loop, no lock held) ---
+  void OnReceivable(unsigned queue) override;
+  void OnSendable(unsigned queue) override;
+  void OnLink(bool up) override;
+
+  // --- net::ControlTarget (lock held) ---
+  void FilterChanged() override;
+  void SetMac(const net::MacAddress& mac) override;
+  bool SetQueuePairs(uint16_t pairs) override;
+  bool SetGuestOffloads(uint64_t offloads) override;
+  bool AcknowledgeAnnounce() override;
+
+  // --- lock held ---
+  void ReceiveFrames(unsigned pair);
+  bool WantFrame(const Pair& pair) const;
+  Delivery Deliver(Pair& pair);
+  void Transmit(unsigned pair);
+  // False: the back end is full, the chain went back.
+  bool TransmitOne(unsigned pair, VirtQueue& queue, DescriptorChain chain);
+  void ServeControlQueue(VirtQueue& queue);
+  // Runs fn later on the device's loop with the lock held, unless the device is gone or was reset.
+  void Later(std::function<void()> fn);
+  void ApplyToBackend();  // offloads, queues, receiving: as negotiated. Loop.
+  void Broken(const Error& error) { host().NeedsReset(error.message); }
+
+  const NetConfig config_;
+  DeviceTraits traits_;
+  net::Config space_{};
+  net::RxFilter filter_;
+  bool link_up_ = true;
+  bool filter_told_ = true;  // on_rx_filter_change waits for the next RxFilterState()
+
+  uint64_t features_ = 0;
+  std::vector<Pair> pairs_;    // all, negotiated or not
+  uint16_t active_pairs_ = 0;  // 0: not active
+  VirtQueue* control_ = nullptr;
+  uint16_t control_index_ = 0;
+  bool running_ = true;
+  uint64_t offloads_ = 0;  // bits of the features that the driver has switched on
+  bool attached_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace davit::virtio
