@@ -96,7 +96,7 @@ Status RamBlock::Make() {
   DAVIT_TRY(Map());
   Advise();
   DAVIT_TRY(Bind());
-  return options_.prealloc ? Preallocate() : Status{};
+  return options_.prealloc ? Preallocate() : CheckBacked();
 }
 
 Status RamBlock::Open() {

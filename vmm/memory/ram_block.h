@@ -82,6 +82,8 @@ class RamBlock {
   Status OpenFile();
   Status CheckFileSize();
   Status Map();
+  tl::unexpected<Error> MapError(int error) const;
+  Status CheckBacked() const;
   void Advise();
   Status Bind();
   Status Preallocate();

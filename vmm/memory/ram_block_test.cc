@@ -141,6 +141,21 @@ TEST(RamBlock, DeviceThatCannotBeMappedNamesTheCause) {
   EXPECT_EQ(ErrorOf(options), "unable to map backing store for guest RAM: No such device");
 }
 
+TEST(RamBlock, DeviceThatEndsBeforeTheRangeNamesThePlace) {
+  auto options = Options(Kind::kFile, 2 * kPageSize);
+  options.path = "/dev/zero";  // shared, it has as many bytes as are mapped
+  options.share = true;
+  ASSERT_TRUE(RamBlock::Create(options));
+  options.offset = kPageSize;
+  EXPECT_EQ(ErrorOf(options),
+            "unable to map backing store for guest RAM: Bad address (no memory at offset 0x2000 of "
+            "/dev/zero)");
+  options.offset = 16 * kPageSize;
+  EXPECT_EQ(ErrorOf(options),
+            "unable to map backing store for guest RAM: Bad address (no memory at offset 0x10000 "
+            "of /dev/zero)");
+}
+
 TEST(RamBlock, MissingFolderNamesThePath) {
   auto options = Options(Kind::kFile, kMiB);
   options.path = TempPath("no/such/file");

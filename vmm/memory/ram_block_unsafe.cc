@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <linux/mempolicy.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -70,30 +71,31 @@ RamBlock::~RamBlock() {
   if (reserved_ != 0) munmap(Pointer(reserved_base_), reserved_);
 }
 
+tl::unexpected<Error> RamBlock::MapError(int error) const {
+  std::string what = fd_ ? "unable to map backing store for guest RAM"
+                         : fmt::format("cannot set up guest memory '{}'", id());
+  const std::string pool = page_size_ > kPageSize ? HugePagePool(page_size_) : std::string();
+  what += fmt::format(": {}", std::strerror(error));
+  if (!pool.empty()) {
+    what += fmt::format(" (huge page pool: {}, {} needed)", pool, size_ / page_size_);
+  } else if (fd_ && error == EINVAL && !options_.share) {
+    what += " (this device may need share=on)";
+  }
+  return Fail(std::move(what));
+}
+
 Status RamBlock::Map() {
   if (!options_.reserve && !options_.share && !options_.hugetlb && OvercommitForbidden()) {
     return Fail(
         "Skipping reservation of swap space is not supported: \"/proc/sys/vm/overcommit_memory\" "
         "is \"2\"");
   }
-  const auto failed = [this](int err) {
-    std::string what = fd_ ? "unable to map backing store for guest RAM"
-                           : fmt::format("cannot set up guest memory '{}'", id());
-    std::string pool = page_size_ > kPageSize ? HugePagePool(page_size_) : std::string();
-    what += fmt::format(": {}", std::strerror(err));
-    if (!pool.empty()) {
-      what += fmt::format(" (huge page pool: {}, {} needed)", pool, size_ / page_size_);
-    } else if (fd_ && err == EINVAL && !options_.share) {
-      what += " (this device may need share=on)";
-    }
-    return Fail(std::move(what));
-  };
   // Anonymous RAM lies on a 2 MiB boundary so that transparent huge pages fit guest pages.
   const uint64_t align = std::max(alignment_, size_ >= 2 * kMiB ? 2 * kMiB : kPageSize);
   const uint64_t guard = std::max(page_size_, kPageSize);
   void* area = mmap(nullptr, size_ + align + guard, PROT_NONE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (area == MAP_FAILED) return failed(errno);
+  if (area == MAP_FAILED) return MapError(errno);
   reserved_base_ = Number(area);
   reserved_ = size_ + align + guard;
   const uint64_t start = AlignUp(reserved_base_, align);
@@ -103,8 +105,30 @@ Status RamBlock::Map() {
   const int protection = readonly() ? PROT_READ : PROT_READ | PROT_WRITE;
   void* mapped = mmap(Pointer(start), size_, protection, flags, fd_ ? fd_.get() : -1,
                       static_cast<off_t>(options_.offset));
-  if (mapped == MAP_FAILED) return failed(errno);
+  if (mapped == MAP_FAILED) return MapError(errno);
   host_address_ = Number(mapped);
+  return {};
+}
+
+// Behind a mapping there may be nothing: a range past a device's end, huge pages that nobody
+// reserved. The first touch of such a page would kill the process, so the kernel touches it here.
+Status RamBlock::CheckBacked() const {
+  struct stat st {};
+  const bool device = fd_ && fstat(fd_.get(), &st) == 0 && S_ISCHR(st.st_mode);
+  const bool huge = page_size_ > kPageSize && !options_.reserve;
+  if (!device && !huge) return {};
+  for (uint64_t offset : {uint64_t{0}, size_ - page_size_}) {
+    if (huge && offset != 0) break;  // a page that may never be needed
+    // EINVAL: a device's own memory, or a kernel that cannot tell.
+    if (madvise(Pointer(host_address_ + offset), page_size_, MADV_POPULATE_READ) == 0 ||
+        errno == EINVAL) {
+      continue;
+    }
+    if (huge) return MapError(errno == EFAULT ? ENOMEM : errno);
+    return Fail(fmt::format("{} (no memory at offset 0x{:x} of {})",
+                            MapError(errno).value().message, options_.offset + offset,
+                            options_.path));
+  }
   return {};
 }
 
