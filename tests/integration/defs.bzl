@@ -9,6 +9,7 @@ def integration_test(
         deps = [],
         size = "medium",
         kind = "integration",
+        exclusive = False,
         **kwargs):
     """A gtest program that starts //daemon:davitd.
 
@@ -19,6 +20,7 @@ def integration_test(
       deps: what it uses beside :common and what that shows.
       size: how long it may run.
       kind: the tag by which ./test finds it.
+      exclusive: it changes the host for a while, so no other test runs beside it.
       **kwargs: as for cc_test.
     """
     native.cc_test(
@@ -29,7 +31,7 @@ def integration_test(
         tags = [
             kind,
             "local",
-        ],
+        ] + (["exclusive"] if exclusive else []),
         deps = [
             ":common",
             "//:gtest_main",
