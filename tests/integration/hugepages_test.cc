@@ -24,6 +24,8 @@ struct PageSize {
   uint64_t ram_kib;
   int pages;
 };
+std::ostream& operator<<(std::ostream& out, const PageSize& page) { return out << page.name; }
+
 constexpr PageSize kTwoMiB{2048, "2M", "66M", 66 << 10, 33};
 constexpr PageSize kOneGiB{1 << 20, "1G", "1G", 1 << 20, 1};
 
