@@ -118,6 +118,7 @@ DOORS = [
     (r"linux/kvm\.h$", ["vmm/kvm"]),
     (r"slirp/", ["vmm/backend/net"]),
     (r"readline/", ["clients/qmp-shell"]),
+    (r"liburing", ["vmm/backend/block"]),
 ]
 UNSAFE = re.compile(r"(?<![\w.>:])(?:::)?(mmap|munmap|ioctl)\s*\(")
 

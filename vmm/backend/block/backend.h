@@ -1,0 +1,143 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A disk as a device has it: a node, with limits, counters, what happens at errors, and a queue of
+// requests. A named one is made by -drive and waits for its device; others are made when a device
+// names a node.
+//
+// Threads: control thread, but for what is marked. The device's side is called with the device's
+// lock held, on its loop where that is said.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "vmm/backend/block/node.h"
+#include "vmm/backend/block/queue.h"
+#include "vmm/backend/block/request.h"
+#include "vmm/backend/block/stats.h"
+#include "vmm/backend/block/throttle.h"
+#include "vmm/io/event_loop.h"
+
+namespace davit::backend {
+
+class BlockGraph;
+
+// werror=, rerror=. kAuto: what -drive said, else enospc for writes and report for reads.
+enum class ErrorPolicy : uint8_t { kAuto, kReport, kIgnore, kEnospc, kStop };
+enum class ErrorAction : uint8_t { kReport, kIgnore, kStop };
+enum class IoStatus : uint8_t { kOk, kFailed, kNoSpace };
+
+// BLOCK_IO_ERROR. On kStop the VM stops in io-error; the device keeps the request and tries it
+// again when the VM goes on.
+struct BlockIoError {
+  std::string device;  // of -drive; may be empty
+  std::string node_name;
+  bool read = false;
+  ErrorAction action = ErrorAction::kReport;
+  bool nospace_known = false;  // `nospace` is worth telling
+  bool nospace = false;
+  std::string reason;
+};
+
+// What the device says when it takes the disk.
+struct AttachOptions {
+  std::string qdev;  // object path of the device
+  bool read_only = false;
+  bool share_rw = false;
+  bool resizable = true;  // it can tell its driver of a new size
+  ErrorPolicy rerror = ErrorPolicy::kAuto;
+  ErrorPolicy werror = ErrorPolicy::kAuto;
+  std::optional<bool> write_cache;  // nullopt: as -drive cache= says, else on
+  bool removable = false;
+};
+
+class BlockBackend {
+ public:
+  ~BlockBackend();  // the device has nothing in flight
+  BlockBackend(const BlockBackend&) = delete;
+  BlockBackend& operator=(const BlockBackend&) = delete;
+
+  // --- queries ---
+  const std::string& name() const { return name_; }  // of -drive; may be empty
+  const std::string& qdev() const { return qdev_; }  // empty: no device
+  bool attached() const { return attached_; }
+  bool removable() const { return !attached_ || removable_; }
+  const std::shared_ptr<BlockNode>& node() const { return node_; }
+  const BlockStats& stats() const { return stats_; }
+  io::Clock::time_point now() const;  // the clock of the counters
+  bool io_status_enabled() const;
+  IoStatus io_status() const { return io_status_.load(std::memory_order_relaxed); }
+  void ResetIoStatus() { io_status_.store(IoStatus::kOk, std::memory_order_relaxed); }
+  std::shared_ptr<ThrottleGroup> throttle() const;  // null: no limits
+  void SetThrottle(std::shared_ptr<ThrottleGroup> group, const ThrottleConfig& config);
+  void NoteResized();
+  // Control thread calls fn when the node has another length.
+  void set_resized(std::function<void()> fn) { resized_ = std::move(fn); }
+
+  // --- the device ---
+  // Any thread. Read-only devices and nodes alike.
+  bool read_only() const { return read_only_; }
+  uint64_t length() const { return node_->length(); }
+  bool write_cache() const { return write_cache_.load(std::memory_order_relaxed); }
+  void set_write_cache(bool on) { write_cache_.store(on, std::memory_order_relaxed); }
+  // Sector sizes of a host device; 0: not known.
+  uint32_t logical_sector() const;
+  uint32_t physical_sector() const;
+  bool discards() const { return target_.discard; }  // discard=unmap all the way
+
+  // Before the first request; any thread. As for BlockQueue.
+  void Start(io::EventLoop& loop, std::function<void()> ready);
+  // On the loop. Writes without a write cache are made durable each (fua).
+  void Submit(BlockRequest& request);
+  void Kick() { queue_->Kick(); }
+  void Reap();
+  size_t in_flight() const { return (queue_ ? queue_->in_flight() : 0) + throttled_; }
+  // Nothing is held up by limits until all is done (reset of the device, stop of the VM). Follow
+  // with Reap(), by way of ready() when this is not the loop's thread.
+  void Drain();
+  // Blocks until there may be something to Reap(); in_flight() is not 0. On the loop, WITHOUT the
+  // device's lock.
+  void WaitSome() { queue_->WaitSome(); }
+  // What is to be done about a failed request; reports it. Any thread.
+  ErrorAction OnError(bool read, int error);
+  void CountFailed(BlockOp op) { stats_.Failed(op); }
+  void CountInvalid(BlockOp op) { stats_.Invalid(op); }
+
+ private:
+  friend class BlockGraph;
+  BlockBackend(BlockGraph& graph, std::string name, std::shared_ptr<BlockNode> node);
+  Status Attach(AttachOptions options);
+  std::string Who() const;
+  void RunThrottled();
+
+  BlockGraph& graph_;
+  const std::string name_;
+  const std::shared_ptr<BlockNode> node_;
+  const BlockTarget target_;
+  std::string qdev_;
+  bool attached_ = false;
+  bool removable_ = false;
+  bool read_only_ = false;
+  ErrorPolicy rerror_ = ErrorPolicy::kAuto;
+  ErrorPolicy werror_ = ErrorPolicy::kAuto;
+  std::function<void()> resized_;
+  std::atomic<bool> write_cache_{true};
+  std::atomic<IoStatus> io_status_{IoStatus::kOk};
+  BlockStats stats_;
+
+  std::atomic<io::EventLoop*> loop_{nullptr};
+  mutable std::mutex mutex_;  // guards group_, and queue_ until Start() is done
+  std::shared_ptr<ThrottleGroup> group_;
+  std::deque<BlockRequest*> held_[2];  // by the limits: reads, writes
+  size_t throttled_ = 0;               // in both
+  bool draining_ = false;
+  std::unique_ptr<io::Registration> timer_;
+  std::unique_ptr<BlockQueue> queue_;
+};
+
+}  // namespace davit::backend

@@ -1,0 +1,281 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Requests of each kind on real files, by io_uring and by threads, cached and direct.
+#include "vmm/backend/block/backend.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+#include "vmm/backend/block/graph.h"
+#include "vmm/backend/block/test_support.h"
+#include "vmm/base/units.h"
+
+namespace davit::backend {
+namespace {
+
+struct Way {
+  const char* name;
+  AioMode aio;
+  bool direct;
+};
+
+class Backend : public ::testing::TestWithParam<Way> {
+ protected:
+  // False: this host cannot do it so.
+  bool Open(const std::string& path, BlockNodeSpec spec = {}) {
+    spec.driver = BlockDriver::kFile;
+    spec.node_name = "f0";
+    spec.filename = path;
+    spec.aio = GetParam().aio;
+    spec.direct = GetParam().direct;
+    const Status added = graph_.AddNode(spec);
+    if (!added && (added.error().message.find("io_uring") != std::string::npos ||
+                   added.error().message.find("O_DIRECT") != std::string::npos)) {
+      return false;
+    }
+    EXPECT_TRUE(added) << added.error().message;
+    auto disk = graph_.Attach("f0", {.qdev = "/machine/d0"});
+    EXPECT_TRUE(disk) << disk.error().message;
+    if (disk) user_ = std::make_unique<DiskUser>(loop_, std::move(*disk));
+    return user_ != nullptr;
+  }
+
+  TempDir dir_;
+  io::AsioEventLoop loop_;
+  PathOpener opener_;
+  BlockGraph graph_{opener_};
+  std::unique_ptr<DiskUser> user_;
+};
+
+#define OPEN_OR_SKIP(...) \
+  if (!Open(__VA_ARGS__)) GTEST_SKIP() << "not on this host"
+
+TEST_P(Backend, WhatWasWrittenIsRead) {
+  const std::string path = dir_.Image("a.img", kMiB);
+  OPEN_OR_SKIP(path);
+  const std::string data(8192, 'x');
+  EXPECT_EQ(user_->Write(4096, data), 0);
+  EXPECT_EQ(user_->Read(4096, 8192), data);
+  EXPECT_EQ(user_->Read(0, 4096), std::string(4096, '\0'));
+  EXPECT_EQ(ReadFile(path).substr(4096, 8192), data);
+}
+
+TEST_P(Backend, OddMemoryAndSectorsWork) {
+  OPEN_OR_SKIP(dir_.Image("a.img", kMiB));
+  std::string buffer(1 + 1536, 'y');
+  const iovec iov[] = {{buffer.data() + 1, 7}, {buffer.data() + 8, 1529}};
+  EXPECT_EQ(user_->Do({.op = BlockOp::kWrite, .offset = 512, .bytes = 1536, .iov = iov}), 0);
+  EXPECT_EQ(user_->Read(0, 4096),
+            std::string(512, '\0') + std::string(1536, 'y') + std::string(2048, '\0'));
+}
+
+TEST_P(Backend, NeighbouringSectorsWrittenAtOnceAllStay) {
+  OPEN_OR_SKIP(dir_.Image("a.img", kMiB));
+  constexpr int kCount = 64;
+  std::vector<std::string> data;
+  std::vector<iovec> iovs(kCount);
+  std::vector<BlockRequest> requests(kCount);
+  std::vector<int> errors(kCount);
+  for (int i = 0; i < kCount; ++i) data.push_back(std::string(512, static_cast<char>('A' + i)));
+  for (int i = 0; i < kCount; ++i) {
+    iovs[i] = {data[i].data(), 512};
+    requests[i] = {.op = BlockOp::kWrite,
+                   .offset = static_cast<uint64_t>(i) * 512,
+                   .bytes = 512,
+                   .iov = {&iovs[i], 1}};
+    user_->Submit(requests[i], &errors[i]);
+  }
+  user_->Wait();
+  std::string all;
+  for (int i = 0; i < kCount; ++i) {
+    EXPECT_EQ(errors[i], 0);
+    all += data[i];
+  }
+  EXPECT_EQ(user_->Read(0, all.size()), all);
+}
+
+TEST_P(Backend, ReadBehindTheEndOfTheFileGivesZeros) {
+  const std::string path = dir_ / "odd.img";
+  std::ofstream(path) << std::string(700, 'e');
+  OPEN_OR_SKIP(path);
+  EXPECT_EQ(user_->disk().length(), 1024u);
+  EXPECT_EQ(user_->Read(0, 1024), std::string(700, 'e') + std::string(324, '\0'));
+}
+
+TEST_P(Backend, MoreBuffersThanOneSystemCallTakes) {
+  OPEN_OR_SKIP(dir_.Image("a.img", 4 * kMiB));
+  constexpr size_t kCount = 1500;
+  std::string data(kCount * 512, '\0');
+  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 31 + i / 512);
+  std::vector<iovec> iov;
+  for (size_t i = 0; i < kCount; ++i) iov.push_back({data.data() + i * 512, 512});
+  EXPECT_EQ(user_->Do({.op = BlockOp::kWrite, .bytes = data.size(), .iov = iov}), 0);
+  std::string back(data.size(), '?');
+  for (size_t i = 0; i < kCount; ++i) iov[i].iov_base = back.data() + i * 512;
+  EXPECT_EQ(user_->Do({.op = BlockOp::kRead, .bytes = data.size(), .iov = iov}), 0);
+  EXPECT_TRUE(back == data);
+}
+
+TEST_P(Backend, MoreRequestsThanTheRingHas) {
+  OPEN_OR_SKIP(dir_.Image("a.img", 4 * kMiB));
+  constexpr int kCount = 700;
+  std::vector<std::string> data(kCount, std::string(512, 'n'));
+  std::vector<iovec> iovs(kCount);
+  std::vector<BlockRequest> requests(kCount);
+  std::vector<int> errors(kCount);
+  for (int i = 0; i < kCount; ++i) {
+    iovs[i] = {data[i].data(), 512};
+    requests[i] = {.op = BlockOp::kWrite,
+                   .offset = static_cast<uint64_t>(i) * 4096,
+                   .bytes = 512,
+                   .iov = {&iovs[i], 1}};
+    user_->Submit(requests[i], &errors[i]);
+  }
+  EXPECT_EQ(user_->disk().in_flight(), static_cast<size_t>(kCount));
+  user_->Wait();
+  for (int error : errors) EXPECT_EQ(error, 0);
+  EXPECT_EQ(user_->disk().stats()[BlockCount::kWrite].operations, static_cast<uint64_t>(kCount));
+}
+
+TEST_P(Backend, FlushAndForcedWrites) {
+  OPEN_OR_SKIP(dir_.Image("a.img", kMiB));
+  EXPECT_EQ(user_->Write(0, std::string(4096, 'z'), true), 0);
+  EXPECT_EQ(user_->Flush(), 0);
+  EXPECT_EQ(user_->disk().stats()[BlockCount::kFlush].operations, 1u);
+}
+
+TEST_P(Backend, DiscardGivesStorageBack) {
+  const std::string path = dir_.Image("a.img", kMiB);
+  BlockNodeSpec spec;
+  spec.discard = DiscardMode::kUnmap;
+  OPEN_OR_SKIP(path, spec);
+  EXPECT_EQ(user_->Write(0, std::string(kMiB, 'd')), 0);
+  EXPECT_EQ(user_->Flush(), 0);
+  struct stat before, after;
+  stat(path.c_str(), &before);
+  EXPECT_EQ(user_->Do({.op = BlockOp::kDiscard, .offset = 0, .bytes = kMiB / 2}), 0);
+  stat(path.c_str(), &after);
+  EXPECT_LT(after.st_blocks, before.st_blocks);
+  EXPECT_EQ(user_->Read(0, 4096), std::string(4096, '\0'));
+  EXPECT_EQ(user_->Read(kMiB / 2, 4096), std::string(4096, 'd'));
+}
+
+TEST_P(Backend, DiscardThatTheNodeIgnoresKeepsTheBytes) {
+  OPEN_OR_SKIP(dir_.Image("a.img", kMiB));
+  EXPECT_EQ(user_->Write(0, std::string(4096, 'd')), 0);
+  EXPECT_EQ(user_->Do({.op = BlockOp::kDiscard, .bytes = 4096}), 0);
+  EXPECT_EQ(user_->Read(0, 4096), std::string(4096, 'd'));
+}
+
+TEST_P(Backend, WriteZeroes) {
+  OPEN_OR_SKIP(dir_.Image("a.img", kMiB));
+  EXPECT_EQ(user_->Write(0, std::string(16384, 'w')), 0);
+  EXPECT_EQ(user_->Do({.op = BlockOp::kWriteZeroes, .offset = 512, .bytes = 8192}), 0);
+  EXPECT_EQ(user_->Read(0, 16384),
+            std::string(512, 'w') + std::string(8192, '\0') + std::string(16384 - 8704, 'w'));
+}
+
+TEST_P(Backend, DetectedZerosTakeNoStorage) {
+  const std::string path = dir_.Image("a.img", kMiB);
+  BlockNodeSpec spec;
+  spec.discard = DiscardMode::kUnmap;
+  spec.detect_zeroes = DetectZeroes::kUnmap;
+  OPEN_OR_SKIP(path, spec);
+  EXPECT_EQ(user_->Write(0, std::string(kMiB, '\0')), 0);
+  struct stat st;
+  stat(path.c_str(), &st);
+  EXPECT_EQ(st.st_blocks, 0);
+  EXPECT_EQ(user_->Write(0, std::string(4096, '\0') + std::string(4096, 'n')), 0);
+  EXPECT_EQ(user_->Read(4096, 4096), std::string(4096, 'n'));
+}
+
+TEST_P(Backend, FullStorageIsEnospcAndNothingElseIsHurt) {
+  // A file size limit gives EFBIG; a small file system gives ENOSPC. Without mounting, the limit
+  // serves to see that an error comes back and a later request works.
+  const std::string path = dir_.Image("a.img", 64 * kKiB);
+  OPEN_OR_SKIP(path);
+  rlimit old;
+  getrlimit(RLIMIT_FSIZE, &old);
+  signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{32 * kKiB, old.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  const int beyond = user_->Write(32 * kKiB, std::string(4096, 'f'));
+  const int inside = user_->Write(0, std::string(4096, 'g'));
+  setrlimit(RLIMIT_FSIZE, &old);
+  EXPECT_EQ(beyond, EFBIG);
+  EXPECT_EQ(inside, 0);
+  EXPECT_EQ(user_->Write(32 * kKiB, std::string(4096, 'f')), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, Backend,
+                         ::testing::Values(Way{"threads", AioMode::kThreads, false},
+                                           Way{"threads_direct", AioMode::kThreads, true},
+                                           Way{"io_uring", AioMode::kIoUring, false},
+                                           Way{"io_uring_direct", AioMode::kIoUring, true}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(BlockBackend, NullDiskAnswersAtOnceOrLater) {
+  io::AsioEventLoop loop;
+  PathOpener opener;
+  BlockGraph graph(opener);
+  BlockNodeSpec spec;
+  spec.driver = BlockDriver::kNullCo;
+  spec.node_name = "n0";
+  spec.null_size = kMiB;
+  spec.read_zeroes = true;
+  ASSERT_TRUE(graph.AddNode(spec));
+  spec.node_name = "n1";
+  spec.latency_ns = 1000;
+  ASSERT_TRUE(graph.AddNode(spec));
+  for (const char* name : {"n0", "n1"}) {
+    auto disk = graph.Attach(name, {.qdev = "d"});
+    ASSERT_TRUE(disk);
+    DiskUser user(loop, std::move(*disk));
+    EXPECT_EQ(user.disk().length(), kMiB);
+    EXPECT_EQ(user.Write(0, std::string(512, 'x')), 0);
+    EXPECT_EQ(user.Read(0, 512), std::string(512, '\0'));
+    EXPECT_EQ(user.Flush(), 0);
+  }
+}
+
+TEST(BlockBackend, ErrorsAreReportedByPolicy) {
+  io::AsioEventLoop loop;
+  PathOpener opener;
+  BlockGraph graph(opener);
+  std::vector<BlockIoError> seen;
+  graph.SetErrorSink([&](const BlockIoError& error) { seen.push_back(error); });
+  BlockNodeSpec spec;
+  spec.driver = BlockDriver::kNullCo;
+  spec.node_name = "n0";
+  ASSERT_TRUE(graph.AddNode(spec));
+  {
+    auto disk = graph.Attach("n0", {.qdev = "d"});
+    ASSERT_TRUE(disk);
+    EXPECT_TRUE((*disk)->io_status_enabled());
+    EXPECT_EQ((*disk)->OnError(true, EIO), ErrorAction::kReport);
+    EXPECT_EQ((*disk)->OnError(false, EIO), ErrorAction::kReport);
+    EXPECT_EQ((*disk)->io_status(), IoStatus::kOk);
+    EXPECT_EQ((*disk)->OnError(false, ENOSPC), ErrorAction::kStop);
+    EXPECT_EQ((*disk)->io_status(), IoStatus::kNoSpace);
+    graph.ResetIoStatus();
+    EXPECT_EQ((*disk)->io_status(), IoStatus::kOk);
+  }
+  auto disk = graph.Attach(
+      "n0", {.qdev = "d", .rerror = ErrorPolicy::kIgnore, .werror = ErrorPolicy::kReport});
+  ASSERT_TRUE(disk);
+  EXPECT_FALSE((*disk)->io_status_enabled());
+  EXPECT_EQ((*disk)->OnError(true, EIO), ErrorAction::kIgnore);
+  EXPECT_EQ((*disk)->OnError(false, ENOSPC), ErrorAction::kReport);
+  ASSERT_EQ(seen.size(), 5u);
+  EXPECT_EQ(seen[2].node_name, "n0");
+  EXPECT_TRUE(seen[2].nospace_known && seen[2].nospace);
+  EXPECT_EQ(seen[2].reason, "No space left on device");
+  EXPECT_FALSE(seen[4].nospace_known);
+}
+
+}  // namespace
+}  // namespace davit::backend

@@ -1,0 +1,172 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See file_node.h: opening, locks, size. The I/O is in file_io.cc.
+#include "vmm/backend/block/file_node.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "vmm/backend/block/uring.h"
+#include "vmm/base/units.h"
+
+namespace davit::backend {
+namespace {
+
+constexpr uint64_t kSector = 512;
+constexpr uint32_t kMaxAlignment = 4096;
+
+// The file may be replaced between a check and an open, so what was opened is what is checked.
+Status CheckKind(int fd, BlockDriver driver, const std::string& path, bool* is_device) {
+  struct stat st;
+  if (fstat(fd, &st) != 0) return FailErrno("Could not stat file");
+  if (driver == BlockDriver::kFile) {
+    if (!S_ISREG(st.st_mode)) {
+      return Fail(fmt::format("'file' driver requires '{}' to be a regular file", path));
+    }
+    return {};
+  }
+  if (!S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode)) {
+    return Fail(fmt::format(
+        "'host_device' driver requires '{}' to be either a character or block device", path));
+  }
+  *is_device = true;
+  return {};
+}
+
+struct Opened {
+  UniqueFd fd;
+  bool read_only = false;
+};
+
+Result<Opened> OpenImage(const BlockNodeSpec& spec, FileOpener& opener) {
+  // O_NONBLOCK: opening a FIFO or a tape must not hang; it means nothing to files and disks.
+  const int common = (spec.direct.value_or(false) ? O_DIRECT : 0) | O_NONBLOCK;
+  if (!spec.read_only) {
+    auto fd = opener.Open(spec.filename, O_RDWR | common);
+    if (fd) return Opened{std::move(*fd), false};
+    const int error = errno;
+    const bool may_not_write = error == EACCES || error == EROFS || error == EPERM;
+    if (!spec.auto_read_only || !may_not_write) return Fail(std::move(fd).error());
+  }
+  DAVIT_ASSIGN(UniqueFd fd, opener.Open(spec.filename, O_RDONLY | common));
+  return Opened{std::move(fd), true};
+}
+
+}  // namespace
+
+Result<UniqueFd> PathOpener::Open(const std::string& path, int flags) {
+  UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC));
+  if (fd) return fd;
+  const int error = errno;
+  if (error == EINVAL && (flags & O_DIRECT)) {
+    return Fail(fmt::format("Could not open '{}': filesystem does not support O_DIRECT", path));
+  }
+  auto failure = FailErrno(fmt::format("Could not open '{}'", path), error);
+  errno = error;  // callers look at the kind
+  return failure;
+}
+
+FileNode::FileNode(const BlockNodeSpec& spec, std::string name, bool read_only, UniqueFd fd,
+                   FileOpener& opener)
+    : BlockNode(spec, std::move(name), read_only),
+      opener_(opener),
+      filename_(spec.filename),
+      aio_(spec.aio),
+      fd_(std::move(fd)) {}
+
+FileNode::~FileNode() { opener_.Closing(fd_.get()); }
+
+Result<std::shared_ptr<FileNode>> FileNode::Open(const BlockNodeSpec& spec, std::string name,
+                                                 FileOpener& opener) {
+  DAVIT_TRY(CheckSpec(spec));
+  if (spec.aio == AioMode::kIoUring) {
+    Status status = Uring::Available();
+    if (!status) return Fail("Unable to use io_uring: " + status.error().message);
+  }
+  DAVIT_ASSIGN(Opened opened, OpenImage(spec, opener));
+  std::shared_ptr<FileNode> node(
+      new FileNode(spec, std::move(name), opened.read_only, std::move(opened.fd), opener));
+  const int fd = node->fd_.get();
+  DAVIT_TRY(CheckKind(fd, spec.driver, spec.filename, &node->is_device_));
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  if (spec.locking != ImageLocking::kOff) {
+    node->lock_ = ImageLocks::Supported(fd);
+    if (!node->lock_ && spec.locking == ImageLocking::kOn) {
+      return Fail(fmt::format("Could not lock '{}': file locks are not available", spec.filename));
+    }
+  }
+  DAVIT_TRY(node->ReadLength());
+  if (node->is_device_) node->ProbeSectors();
+  if (node->direct()) node->ProbeAlignment();
+  return node;
+}
+
+Status FileNode::ReadLength() {
+  const off_t end = lseek(fd_.get(), 0, SEEK_END);
+  if (end < 0) return FailErrno(fmt::format("Could not get the size of '{}'", filename_));
+  length_.store(AlignUp(static_cast<uint64_t>(end), kSector), std::memory_order_release);
+  return {};
+}
+
+// Asks by trying: statx tells only on newer kernels, and not for every file system.
+void FileNode::ProbeAlignment() {
+  request_alignment_ = memory_alignment_ = kMaxAlignment;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, kMaxAlignment, 2 * kMaxAlignment) != 0) return;
+  char* const buffer = static_cast<char*>(memory);
+  for (uint32_t align = kSector; align <= kMaxAlignment; align *= 2) {
+    if (pread(fd_.get(), buffer, align, 0) < 0) continue;
+    request_alignment_ = align;
+    break;
+  }
+  for (uint32_t align = kSector; align <= kMaxAlignment; align *= 2) {
+    if (pread(fd_.get(), buffer + align, kMaxAlignment, 0) < 0) continue;
+    memory_alignment_ = align;
+    break;
+  }
+  free(memory);
+}
+
+uint64_t FileNode::actual_size() const {
+  struct stat st;
+  return fstat(fd_.get(), &st) == 0 ? static_cast<uint64_t>(st.st_blocks) * kSector : 0;
+}
+
+BlockTarget FileNode::Target() {
+  return {.file = this,
+          .leaf = this,
+          .discard = discard(),
+          .no_flush = no_flush(),
+          .detect_zeroes = detect_zeroes()};
+}
+
+Status FileNode::Resize(uint64_t bytes) {
+  if (read_only()) return Fail("Image is read-only");
+  if (is_device_) {
+    DAVIT_TRY(ReadLength());  // the host may have grown it
+    if (bytes > length()) return Fail("Cannot grow device files");
+    return {};
+  }
+  if (ftruncate(fd_.get(), static_cast<off_t>(bytes)) != 0) {
+    return FailErrno("Failed to resize the file");
+  }
+  return ReadLength();
+}
+
+Status FileNode::ApplyPermissions(BlockPermissions used, BlockPermissions shared) {
+  if (!lock_) return {};
+  Status status = locks_.Change(fd_.get(), used, shared);
+  if (!status) {
+    Error error = std::move(status).error();
+    error.where = fmt::format("Is another process using the image [{}]?", filename_);
+    return Fail(std::move(error));
+  }
+  return {};
+}
+
+}  // namespace davit::backend

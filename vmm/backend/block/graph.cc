@@ -1,0 +1,247 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See graph.h.
+#include "vmm/backend/block/graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "vmm/backend/block/file_node.h"
+#include "vmm/backend/block/simple_nodes.h"
+#include "vmm/base/check.h"
+
+namespace davit::backend {
+namespace {
+
+constexpr size_t kMaxName = 31;
+
+bool WellFormed(const std::string& name) {
+  if (name.empty() || !std::isalpha(static_cast<unsigned char>(name[0]))) return false;
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '-' || c == '.' || c == '_';
+  });
+}
+
+// What a node given inline takes over from the one above it.
+BlockNodeSpec Inherit(const BlockNodeSpec& parent, BlockNodeSpec child) {
+  if (!child.direct) child.direct = parent.direct;
+  if (!child.no_flush) child.no_flush = parent.no_flush;
+  if (!child.discard) child.discard = DiscardMode::kUnmap;  // the upper one decides
+  child.read_only |= parent.read_only;
+  child.auto_read_only |= parent.auto_read_only;
+  child.force_share |= parent.force_share;
+  return child;
+}
+
+bool StandsOn(const BlockNode& node, const BlockNode& below) {
+  if (&node == &below) return true;
+  const std::shared_ptr<BlockNode> child = node.child();
+  return child != nullptr && StandsOn(*child, below);
+}
+
+}  // namespace
+
+BlockGraph::~BlockGraph() {
+  drives_.clear();
+  DAVIT_CHECK(disks_.empty());
+}
+
+void BlockGraph::SetErrorSink(std::function<void(const BlockIoError&)> sink) {
+  std::lock_guard lock(sink_mutex_);
+  sink_ = std::move(sink);
+}
+
+void BlockGraph::Report(const BlockIoError& error) {
+  std::lock_guard lock(sink_mutex_);
+  if (sink_) sink_(error);
+}
+
+Status BlockGraph::CheckName(const std::string& name) const {
+  if (!WellFormed(name)) return Fail(fmt::format("Invalid node-name: '{}'", name));
+  if (name.size() > kMaxName) return Fail("Node name too long");
+  if (FindDrive(name) != nullptr) {
+    return Fail(fmt::format("node-name={} is conflicting with a device id", name));
+  }
+  if (FindNode(name) != nullptr) {
+    return Fail(fmt::format("Duplicate nodes with node-name='{}'", name));
+  }
+  return {};
+}
+
+std::string BlockGraph::NewName() {
+  for (;;) {
+    std::string name = fmt::format("#block{:03}", next_name_++);
+    if (FindNode(name) == nullptr) return name;
+  }
+}
+
+Result<std::shared_ptr<BlockNode>> BlockGraph::Make(const BlockNodeSpec& spec) {
+  if (!spec.node_name.empty()) DAVIT_TRY(CheckName(spec.node_name));
+  std::shared_ptr<BlockNode> child;
+  if (spec.file != nullptr) {
+    DAVIT_ASSIGN(child, Make(Inherit(spec, *spec.file)));
+    // The child may have taken the name.
+    if (!spec.node_name.empty()) DAVIT_TRY(CheckName(spec.node_name));
+  } else if (spec.driver == BlockDriver::kRaw) {
+    child = FindNode(spec.file_node);
+    if (child == nullptr) {
+      return Fail(fmt::format("Cannot find device='{0}' nor node-name='{0}'", spec.file_node));
+    }
+  }
+  const std::string name = spec.node_name.empty() ? NewName() : spec.node_name;
+  std::shared_ptr<BlockNode> node;
+  switch (spec.driver) {
+    case BlockDriver::kRaw: {
+      DAVIT_ASSIGN(node, RawNode::Create(spec, name, std::move(child)));
+      break;
+    }
+    case BlockDriver::kNullCo: {
+      DAVIT_ASSIGN(node, NullNode::Create(spec, name));
+      break;
+    }
+    default: {
+      DAVIT_ASSIGN(node, FileNode::Open(spec, name, opener_));
+    }
+  }
+  std::erase_if(nodes_, [](const auto& other) { return other.expired(); });
+  nodes_.push_back(node);
+  return node;
+}
+
+Status BlockGraph::AddNode(const BlockNodeSpec& spec) {
+  if (spec.node_name.empty()) return Fail("'node-name' must be specified for the root node");
+  DAVIT_ASSIGN(std::shared_ptr<BlockNode> node, Make(spec));
+  owned_.push_back(std::move(node));
+  return {};
+}
+
+Status BlockGraph::RemoveNode(const std::string& name) {
+  const std::shared_ptr<BlockNode> node = FindNode(name);
+  if (node == nullptr) return Fail(fmt::format("Failed to find node with node-name='{}'", name));
+  const auto has_device = [&](const BlockBackend* disk) { return disk->node() == node; };
+  if (std::any_of(disks_.begin(), disks_.end(), has_device)) {
+    return Fail(fmt::format("Node {} is in use", name));
+  }
+  const auto owned = std::find(owned_.begin(), owned_.end(), node);
+  if (owned == owned_.end()) {
+    return Fail(fmt::format("Node {} is not owned by the monitor", name));
+  }
+  if (node->in_use()) return Fail(fmt::format("Block device {} is in use", name));
+  owned_.erase(owned);
+  return {};
+}
+
+std::shared_ptr<BlockNode> BlockGraph::FindNode(const std::string& name) const {
+  for (const auto& weak : nodes_) {
+    std::shared_ptr<BlockNode> node = weak.lock();
+    if (node != nullptr && node->name() == name) return node;
+  }
+  return nullptr;
+}
+
+std::vector<std::shared_ptr<BlockNode>> BlockGraph::Nodes() const {
+  std::vector<std::shared_ptr<BlockNode>> nodes;
+  for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) {
+    if (auto node = it->lock()) nodes.push_back(std::move(node));
+  }
+  return nodes;
+}
+
+Status BlockGraph::AddDrive(const DriveSpec& spec) {
+  if (FindDrive(spec.id) != nullptr) {
+    return Fail(fmt::format("Duplicate ID '{}' for drive", spec.id));
+  }
+  if (FindNode(spec.id) != nullptr) {
+    return Fail(fmt::format("Device name '{}' conflicts with an existing node name", spec.id));
+  }
+  DAVIT_TRY(CheckThrottle(spec.throttle));
+  DAVIT_ASSIGN(std::shared_ptr<BlockNode> node, Make(spec.node));
+  std::shared_ptr<BlockBackend> disk(new BlockBackend(*this, spec.id, std::move(node)));
+  disks_.push_back(disk.get());
+  DAVIT_TRY(disk->node_->SetUser(disk.get(), {disk->Who(), "root", kPermRead, kPermAll}));
+  disk->rerror_ = spec.rerror;
+  disk->werror_ = spec.werror;
+  disk->write_cache_ = spec.write_cache;
+  if (spec.throttle.enabled()) DAVIT_TRY(SetThrottle(*disk, spec.throttle_group, spec.throttle));
+  drives_.push_back(std::move(disk));
+  return {};
+}
+
+Result<std::shared_ptr<BlockBackend>> BlockGraph::Attach(const std::string& drive,
+                                                         AttachOptions options) {
+  for (auto it = drives_.begin(); it != drives_.end(); ++it) {
+    if ((*it)->name() != drive) continue;
+    DAVIT_TRY((*it)->Attach(std::move(options)));
+    std::shared_ptr<BlockBackend> disk = std::move(*it);
+    drives_.erase(it);
+    return disk;
+  }
+  if (FindDrive(drive) != nullptr) {
+    return Fail(fmt::format("Drive '{}' is already in use by another device", drive));
+  }
+  std::shared_ptr<BlockNode> node = FindNode(drive);
+  if (node == nullptr) return Fail(fmt::format("can't find value '{}'", drive));
+  std::shared_ptr<BlockBackend> disk(new BlockBackend(*this, "", std::move(node)));
+  disks_.push_back(disk.get());
+  DAVIT_TRY(disk->Attach(std::move(options)));
+  return disk;
+}
+
+std::vector<BlockBackend*> BlockGraph::Disks() const { return disks_; }
+
+BlockBackend* BlockGraph::FindDrive(const std::string& name) const {
+  const auto it = std::find_if(disks_.begin(), disks_.end(), [&](const BlockBackend* disk) {
+    return !name.empty() && disk->name() == name;
+  });
+  return it == disks_.end() ? nullptr : *it;
+}
+
+void BlockGraph::Forget(BlockBackend* disk) { std::erase(disks_, disk); }
+
+Status BlockGraph::Resize(BlockNode& node, uint64_t bytes) {
+  if (bytes > INT64_MAX) return Fail("Parameter 'size' expects a >0 size");
+  const int key = 0;
+  if (!node.read_only()) {
+    DAVIT_TRY(node.SetUser(&key, {"block_resize", "root", kPermResize, kPermAll}));
+  }
+  Status status = node.Resize(bytes);
+  node.RemoveUser(&key);
+  DAVIT_TRY(std::move(status));
+  const BlockNode* const leaf = node.Target().leaf;
+  for (BlockBackend* disk : disks_) {
+    if (StandsOn(*disk->node(), *leaf)) disk->NoteResized();
+  }
+  return {};
+}
+
+Status BlockGraph::SetThrottle(BlockBackend& disk, const std::string& name,
+                               const ThrottleConfig& config) {
+  DAVIT_TRY(CheckThrottle(config));
+  if (!config.enabled()) {
+    disk.SetThrottle(nullptr, config);
+    return {};
+  }
+  std::string key = name;
+  if (key.empty()) {
+    // Limits change, the group stays.
+    const std::shared_ptr<ThrottleGroup> have = disk.throttle();
+    key = have != nullptr ? have->name() : disk.name().empty() ? disk.qdev() : disk.name();
+  }
+  std::shared_ptr<ThrottleGroup> group = groups_[key].lock();
+  if (group == nullptr) {
+    group = std::make_shared<ThrottleGroup>(key);
+    groups_[key] = group;
+  }
+  disk.SetThrottle(std::move(group), config);
+  std::erase_if(groups_, [](const auto& row) { return row.second.expired(); });
+  return {};
+}
+
+void BlockGraph::ResetIoStatus() {
+  for (BlockBackend* disk : disks_) disk->ResetIoStatus();
+}
+
+}  // namespace davit::backend

@@ -1,0 +1,83 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The nodes and disks of the process, by name: -blockdev, blockdev-add and -drive make them,
+// devices attach to them, queries list them. Outlives the VM. Owner: control thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vmm/backend/block/backend.h"
+#include "vmm/backend/block/file_opener.h"
+#include "vmm/backend/block/node.h"
+#include "vmm/backend/block/spec.h"
+#include "vmm/backend/block/worker_pool.h"
+
+namespace davit::backend {
+
+// -drive
+struct DriveSpec {
+  std::string id;
+  BlockNodeSpec node;
+  ErrorPolicy rerror = ErrorPolicy::kAuto;
+  ErrorPolicy werror = ErrorPolicy::kAuto;
+  bool write_cache = true;
+  ThrottleConfig throttle;
+  std::string throttle_group;  // empty: the id
+};
+
+class BlockGraph {
+ public:
+  explicit BlockGraph(FileOpener& opener) : opener_(opener) {}
+  // No device is attached any more.
+  ~BlockGraph();
+
+  // Where failed requests are reported; called on any thread.
+  void SetErrorSink(std::function<void(const BlockIoError&)> sink);
+
+  // -blockdev, blockdev-add. Error: QEMU's words; nothing was made.
+  Status AddNode(const BlockNodeSpec& spec);
+  Status RemoveNode(const std::string& name);
+  std::shared_ptr<BlockNode> FindNode(const std::string& name) const;
+  std::vector<std::shared_ptr<BlockNode>> Nodes() const;  // newest first
+
+  Status AddDrive(const DriveSpec& spec);
+  // drive: the id of a -drive, or a node name. Error: none such ("can't find value"), taken, or
+  // in conflict with another user.
+  Result<std::shared_ptr<BlockBackend>> Attach(const std::string& drive, AttachOptions options);
+  // In order of their making. Those of -drive and those with a device.
+  std::vector<BlockBackend*> Disks() const;
+  BlockBackend* FindDrive(const std::string& name) const;
+
+  // block_resize: the node and all that stand on it.
+  Status Resize(BlockNode& node, uint64_t bytes);
+  Status SetThrottle(BlockBackend& disk, const std::string& group, const ThrottleConfig& config);
+  void ResetIoStatus();
+
+  WorkerPool& workers() { return workers_; }
+
+ private:
+  friend class BlockBackend;
+  Result<std::shared_ptr<BlockNode>> Make(const BlockNodeSpec& spec);
+  Status CheckName(const std::string& name) const;
+  std::string NewName();
+  void Report(const BlockIoError& error);
+  void Forget(BlockBackend* disk);
+
+  FileOpener& opener_;
+  WorkerPool workers_;
+  std::mutex sink_mutex_;
+  std::function<void(const BlockIoError&)> sink_;
+  std::vector<std::weak_ptr<BlockNode>> nodes_;        // all, newest last
+  std::vector<std::shared_ptr<BlockNode>> owned_;      // made by name, newest last
+  std::vector<std::shared_ptr<BlockBackend>> drives_;  // of -drive, without a device
+  std::vector<BlockBackend*> disks_;                   // all, in order
+  std::map<std::string, std::weak_ptr<ThrottleGroup>> groups_;
+  unsigned next_name_ = 1;
+};
+
+}  // namespace davit::backend

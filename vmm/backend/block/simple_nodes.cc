@@ -1,0 +1,131 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See simple_nodes.h.
+#include "vmm/backend/block/simple_nodes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "vmm/base/units.h"
+
+namespace davit::backend {
+namespace {
+
+constexpr uint64_t kSector = 512;
+
+// A string as JSON wants it.
+std::string Quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+}  // namespace
+
+Result<std::shared_ptr<RawNode>> RawNode::Create(const BlockNodeSpec& spec, std::string name,
+                                                 std::shared_ptr<BlockNode> child) {
+  DAVIT_TRY(CheckSpec(spec));
+  const uint64_t have = child->length();
+  if (spec.offset > have) {
+    return Fail(fmt::format("Offset ({}) cannot be greater than size of the containing file ({})",
+                            spec.offset, have));
+  }
+  if (spec.offset % kSector != 0) return Fail("Specified offset is not multiple of 512");
+  if (spec.size && have - spec.offset < *spec.size) {
+    return Fail(
+        fmt::format("The sum of offset ({}) and size ({}) has to be smaller or equal to "
+                    "the  actual size of the containing file ({})",
+                    spec.offset, *spec.size, have));
+  }
+  if (spec.size && *spec.size % kSector != 0) {
+    return Fail("Specified size is not multiple of 512");
+  }
+  std::shared_ptr<RawNode> node(new RawNode(spec, std::move(name), std::move(child)));
+  DAVIT_TRY(node->ApplyPermissions(0, kPermAll));
+  return node;
+}
+
+RawNode::~RawNode() { child_->RemoveUser(this); }
+
+uint64_t RawNode::length() const {
+  const uint64_t have = child_->length();
+  const uint64_t left = have > offset_ ? have - offset_ : 0;
+  return size_ ? std::min(*size_, left) : left;
+}
+
+std::string RawNode::filename() const {
+  if (offset_ == 0 && !size_) return child_->filename();
+  const std::string inner = child_->filename();
+  std::string text = "json:{";
+  if (offset_ != 0) text += fmt::format("\"offset\": {}, ", offset_);
+  text += "\"driver\": \"raw\", ";
+  if (size_) text += fmt::format("\"size\": {}, ", *size_);
+  if (inner.starts_with("json:")) {
+    text += "\"file\": " + inner.substr(5);
+  } else {
+    text += fmt::format("\"file\": {{\"driver\": \"{}\"", BlockDriverName(child_->driver()));
+    if (!inner.starts_with("null-co:")) text += ", \"filename\": " + Quoted(inner);
+    text += "}";
+  }
+  return text + "}";
+}
+
+BlockTarget RawNode::Target() {
+  BlockTarget target = child_->Target();
+  target.offset += offset_;
+  target.discard = target.discard && discard();
+  target.no_flush = target.no_flush || no_flush();
+  if (detect_zeroes() != DetectZeroes::kOff) target.detect_zeroes = detect_zeroes();
+  return target;
+}
+
+Status RawNode::Resize(uint64_t bytes) {
+  if (read_only()) return Fail("Image is read-only");
+  if (size_) return Fail("Cannot resize fixed-size raw disks");
+  if (bytes > INT64_MAX - offset_) return Fail("Disk size too large for the chosen offset");
+  return child_->Resize(bytes + offset_);
+}
+
+Status RawNode::ApplyPermissions(BlockPermissions used, BlockPermissions shared) {
+  // A window does not let the file below shrink away from under it.
+  if (offset_ != 0 || size_) {
+    if (used != 0) shared &= ~kPermResize;
+  }
+  if (child_->force_share()) shared = kPermAll;
+  return child_->SetUser(this, {fmt::format("node '{}'", name()), "file", used, shared});
+}
+
+NullNode::NullNode(const BlockNodeSpec& spec, std::string name)
+    : BlockNode(spec, std::move(name), spec.read_only),
+      size_(spec.null_size),
+      length_(AlignUp(spec.null_size, kSector)),
+      latency_ns_(spec.latency_ns),
+      read_zeroes_(spec.read_zeroes) {}
+
+Result<std::shared_ptr<NullNode>> NullNode::Create(const BlockNodeSpec& spec, std::string name) {
+  DAVIT_TRY(CheckSpec(spec));
+  return std::shared_ptr<NullNode>(new NullNode(spec, std::move(name)));
+}
+
+std::string NullNode::filename() const {
+  if (size_ == kGiB && !read_zeroes_) return "null-co://";
+  std::string text = "json:{";
+  if (read_zeroes_) text += "\"read-zeroes\": true, ";
+  return text + fmt::format("\"driver\": \"null-co\", \"size\": {}}}", size_);
+}
+
+Status NullNode::Resize(uint64_t) {
+  if (read_only()) return Fail("Image is read-only");
+  return Fail("Image format driver does not support resize");
+}
+
+}  // namespace davit::backend

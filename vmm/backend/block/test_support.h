@@ -1,0 +1,123 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// For tests: a directory with images, a running loop, and one disk that is driven by hand.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vmm/backend/block/graph.h"
+#include "vmm/io/asio_event_loop.h"
+
+namespace davit::backend {
+
+class TempDir {
+ public:
+  // dir: of the file system to be tested.
+  explicit TempDir(const std::string& parent = ::testing::TempDir()) {
+    std::string name = parent + "/blockXXXXXX";
+    path_ = mkdtemp(name.data());
+  }
+  ~TempDir() { std::filesystem::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  // A file of `bytes` bytes, all zero and without storage.
+  std::string Image(const std::string& name, uint64_t bytes) const {
+    const std::string path = *this / name;
+    std::ofstream(path).close();
+    std::filesystem::resize_file(path, bytes);
+    return path;
+  }
+
+ private:
+  std::string path_;
+};
+
+inline std::string ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// A disk and its loop; requests are waited for one by one or together.
+class DiskUser {
+ public:
+  explicit DiskUser(io::EventLoop& loop, std::shared_ptr<BlockBackend> disk)
+      : loop_(loop), disk_(std::move(disk)) {
+    disk_->Start(loop, [this] {
+      disk_->Reap();
+      if (waiting_ && pending_ == 0) loop_.Stop();
+    });
+  }
+  BlockBackend& disk() { return *disk_; }
+
+  // Submits without waiting; the result goes to *error.
+  void Submit(BlockRequest& request, int* error) {
+    *error = -1;
+    ++pending_;
+    request.done = [this, error](int result) {
+      *error = result;
+      --pending_;
+    };
+    disk_->Submit(request);
+  }
+  void Wait() {
+    disk_->Kick();
+    disk_->Reap();
+    if (pending_ == 0) return;
+    waiting_ = true;
+    loop_.Run();
+    waiting_ = false;
+  }
+  int Do(BlockRequest request) {
+    int error;
+    Submit(request, &error);
+    Wait();
+    return error;
+  }
+  int Write(uint64_t offset, std::string_view bytes, bool fua = false) {
+    std::string copy(bytes);
+    const iovec iov{copy.data(), copy.size()};
+    return Do({.op = BlockOp::kWrite,
+               .offset = offset,
+               .bytes = copy.size(),
+               .iov = {&iov, 1},
+               .fua = fua});
+  }
+  std::string Read(uint64_t offset, size_t bytes, int* error = nullptr) {
+    std::string out(bytes, '?');
+    const iovec iov{out.data(), out.size()};
+    const int result =
+        Do({.op = BlockOp::kRead, .offset = offset, .bytes = bytes, .iov = {&iov, 1}});
+    if (error != nullptr) *error = result;
+    return out;
+  }
+  int Flush() { return Do({.op = BlockOp::kFlush}); }
+
+ private:
+  io::EventLoop& loop_;
+  std::shared_ptr<BlockBackend> disk_;
+  int pending_ = 0;
+  bool waiting_ = false;
+};
+
+inline BlockNodeSpec FileSpec(const std::string& name, const std::string& path) {
+  BlockNodeSpec spec;
+  spec.driver = BlockDriver::kFile;
+  spec.node_name = name;
+  spec.filename = path;
+  return spec;
+}
+
+inline std::string MessageOf(const Status& status) {
+  return status ? std::string() : status.error().message;
+}
+
+}  // namespace davit::backend
