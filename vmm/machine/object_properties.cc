@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <climits>
 #include <functional>
 #include <optional>
 #include <string_view>
@@ -130,6 +131,18 @@ Result<bool> SetOther(RamBlockOptions& out, const ObjectSpec& spec, const std::s
     if (pmem) return Fail("property 'pmem' of memory-backend-file is not supported");
     return true;
   }
+  if (name == "prealloc-context") {
+    // Empty: none. Whether it names an object that will do, only the tree of objects knows.
+    DAVIT_TRY(AsString(name, value));
+    return true;
+  }
+  if (name == "x-use-canonical-path-for-ramblock-id") {
+    DAVIT_ASSIGN(const bool canonical, AsBool(name, value));
+    if (canonical) {
+      return Fail(fmt::format("property '{}' of {} is not supported", name, spec.qom_type));
+    }
+    return true;
+  }
   return false;
 }
 
@@ -172,14 +185,30 @@ Result<RamBlockOptions> ParseMemoryBackend(const ObjectSpec& spec, const RamBloc
   return out;
 }
 
+namespace {
+
+// No device hands work to a pool of threads: any upper bound holds, a lower one does not.
+Status CheckThreadPool(const ObjectSpec& spec, int64_t min, int64_t max) {
+  if (min > max || max < 1 || max > INT_MAX) {
+    return Fail("bad thread-pool-min/thread-pool-max values");
+  }
+  if (min == 0) return {};
+  return Fail(
+      fmt::format("property 'thread-pool-min' of {} doesn't take value '{}': it has no pool",
+                  spec.qom_type, min));
+}
+
+}  // namespace
+
 Result<control::IoThreadInfo> ParseIoThread(const ObjectSpec& spec) {
   control::IoThreadInfo info;
   info.id = spec.id;
+  int64_t pool_min = 0;
+  int64_t pool_max = 64;
   const std::pair<std::string_view, int64_t*> members[] = {
-      {"poll-max-ns", &info.poll_max_ns},
-      {"poll-grow", &info.poll_grow},
-      {"poll-shrink", &info.poll_shrink},
-      {"aio-max-batch", &info.aio_max_batch},
+      {"poll-max-ns", &info.poll_max_ns}, {"poll-grow", &info.poll_grow},
+      {"poll-shrink", &info.poll_shrink}, {"aio-max-batch", &info.aio_max_batch},
+      {"thread-pool-min", &pool_min},     {"thread-pool-max", &pool_max},
   };
   for (const auto& [name, value] : spec.properties) {
     bool known = false;
@@ -193,6 +222,7 @@ Result<control::IoThreadInfo> ParseIoThread(const ObjectSpec& spec) {
     }
     if (!known) return Fail(fmt::format("Parameter '{}' is unexpected", name));
   }
+  DAVIT_TRY(CheckThreadPool(spec, pool_min, pool_max));
   return info;
 }
 

@@ -36,6 +36,20 @@ ObjectTree::Object* ObjectTree::Find(const std::string& id) const {
   return nullptr;
 }
 
+// prealloc-context names a thread-context object, of which davit has none.
+Status ObjectTree::CheckPreallocContext(const control::ObjectSpec& spec) const {
+  for (const auto& [name, value] : spec.properties) {
+    const auto* text = std::get_if<std::string>(&value.value);
+    if (name != "prealloc-context" || text == nullptr || text->empty()) continue;
+    constexpr std::string_view kFolder = "/objects/";
+    if (Has(text->starts_with(kFolder) ? text->substr(kFolder.size()) : *text)) {
+      return Fail("Invalid parameter type for 'prealloc-context', expected: thread-context");
+    }
+    return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", *text));
+  }
+  return {};
+}
+
 Status ObjectTree::Add(const control::ObjectSpec& spec) {
   if (!IsIdentifier(spec.id)) return Fail("Parameter 'id' expects an identifier");
   if (Has(spec.id)) {
@@ -50,6 +64,7 @@ Status ObjectTree::Add(const control::ObjectSpec& spec) {
     DAVIT_ASSIGN(object->thread, io::IoThread::Create("IO " + spec.id));
     object->thread_info.thread_id = object->thread->thread_id();
   } else if (spec.qom_type.starts_with("memory-backend-")) {
+    DAVIT_TRY(CheckPreallocContext(spec));
     memory::RamBlockOptions base;
     base.merge = defaults_.merge;
     base.dump = defaults_.dump;

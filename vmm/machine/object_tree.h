@@ -52,6 +52,7 @@ class ObjectTree {
     bool machines_own = false;  // made by AddMachineRam
   };
   Object* Find(const std::string& id) const;
+  Status CheckPreallocContext(const control::ObjectSpec& spec) const;
 
   const Defaults defaults_;
   std::vector<std::unique_ptr<Object>> objects_;

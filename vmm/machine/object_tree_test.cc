@@ -91,5 +91,39 @@ TEST_F(Objects, IothreadRunsAndIsNotMemory) {
   EXPECT_TRUE(objects_.Remove("io"));
 }
 
+TEST_F(Objects, ThreadPoolOfAnIothreadIsEmptyAndNothingElse) {
+  ASSERT_TRUE(objects_.Add({"iothread", "io", {{"thread-pool-max", Number(1)}}}));
+  EXPECT_EQ(ErrorOf({"iothread", "b", {{"thread-pool-min", Number(2)}}}),
+            "property 'thread-pool-min' of iothread doesn't take value '2': it has no pool");
+  EXPECT_EQ(ErrorOf({"iothread", "b", {{"thread-pool-min", Number(65)}}}),
+            "bad thread-pool-min/thread-pool-max values");
+  EXPECT_EQ(ErrorOf({"iothread", "b", {{"thread-pool-max", Number(0)}}}),
+            "bad thread-pool-min/thread-pool-max values");
+  EXPECT_EQ(objects_.IoThreads().size(), 1U);
+}
+
+TEST_F(Objects, PreallocContextNamesNoObjectThatDavitHas) {
+  const auto with = [](const std::string& context) {
+    return Ram("a", {{"size", Number(8192)}, {"prealloc-context", {context}}});
+  };
+  ASSERT_TRUE(objects_.Add(Ram("m")));
+  const auto absent = objects_.Add(with("x"));
+  ASSERT_FALSE(absent);
+  EXPECT_EQ(absent.error().code, ErrorCode::kDeviceNotFound);
+  EXPECT_EQ(absent.error().message, "Device 'x' not found");
+  for (const char* other : {"m", "/objects/m"}) {
+    EXPECT_EQ(ErrorOf(with(other)),
+              "Invalid parameter type for 'prealloc-context', expected: thread-context");
+  }
+  EXPECT_EQ(ErrorOf(with("")), "no error");
+}
+
+TEST_F(Objects, CanonicalPathForRamblocksIsRefusedByName) {
+  const std::string name = "x-use-canonical-path-for-ramblock-id";
+  EXPECT_EQ(ErrorOf(Ram("a", {{"size", Number(8192)}, {name, {true}}})),
+            "property '" + name + "' of memory-backend-ram is not supported");
+  EXPECT_EQ(ErrorOf(Ram("a", {{"size", Number(8192)}, {name, {false}}})), "no error");
+}
+
 }  // namespace
 }  // namespace davit::machine
