@@ -28,6 +28,7 @@ constexpr std::string_view kHelp =
     "wait-event NAME [SECONDS]         wait until an event comes (default 30 s)\n"
     "help [COMMAND]                    this text, or the arguments of a command\n"
     "exit                              leave (as does Ctrl-D); the VM goes on\n"
+    "Ctrl-C drops the line; while a command runs it ends the shell.\n"
     "Tab completes commands, arguments and values. Lines that begin with # are comments.\n";
 
 // The first words (1 or 2) of each line of a help text: "info status -- ..." -> "info status",

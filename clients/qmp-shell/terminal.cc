@@ -5,7 +5,10 @@
 #include "clients/qmp-shell/terminal.h"
 
 #include <poll.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
+
+#include <csignal>
 
 #include <cstdio>
 #include <cstdlib>
@@ -17,12 +20,38 @@
 #include <readline/history.h>
 #include <readline/readline.h>
 
+#include "vmm/base/unique_fd.h"
+
 namespace davit::client {
 namespace {
+
+// Ctrl-C at the prompt is read from fd() and drops the line; while a command runs it ends the
+// shell, which is the way out of one that takes too long.
+class Interrupts {
+ public:
+  Interrupts() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    Hold(true);
+    fd_.reset(signalfd(-1, &set_, SFD_CLOEXEC | SFD_NONBLOCK));
+  }
+  int fd() const { return fd_.get(); }
+  void Hold(bool held) { sigprocmask(held ? SIG_BLOCK : SIG_UNBLOCK, &set_, nullptr); }
+  // Forgets those that came so far.
+  void Drop() {
+    signalfd_siginfo info;
+    while (read(fd_.get(), &info, sizeof info) == sizeof info) continue;
+  }
+
+ private:
+  sigset_t set_;
+  UniqueFd fd_;
+};
 
 // readline calls back without a context.
 struct Session {
   Shell* shell = nullptr;
+  Interrupts* interrupts = nullptr;
   bool done = false;
   int status = 0;
   Completion completion;
@@ -52,7 +81,11 @@ void OnLine(char* raw) {
   const std::string line(raw);
   std::free(raw);
   if (line.find_first_not_of(" \t") != std::string::npos) add_history(line.c_str());
-  Handle(session.shell->Execute(line));
+  session.interrupts->Drop();
+  session.interrupts->Hold(false);
+  const Shell::Outcome outcome = session.shell->Execute(line);
+  session.interrupts->Hold(true);
+  Handle(outcome);
 }
 
 char* NextCandidate(const char* /*text*/, int state) {
@@ -98,11 +131,25 @@ void ShowEvents() {
   Handle(outcome);
 }
 
+// Ctrl-C at the prompt.
+void DropLine() {
+  session.interrupts->Drop();
+  rl_callback_sigcleanup();
+  rl_free_line_state();
+  using_history();  // back behind its last line
+  std::cout << "^C\n" << std::flush;
+  rl_replace_line("", 1);
+  rl_on_new_line();
+  rl_redisplay();
+}
+
 }  // namespace
 
 int RunTerminal(Shell& shell) {
+  Interrupts interrupts;
   session = Session{};
   session.shell = &shell;
+  session.interrupts = &interrupts;
   rl_readline_name = "qmp-shell";
   rl_attempted_completion_function = OnComplete;
   rl_completer_word_break_characters = " ";
@@ -114,8 +161,10 @@ int RunTerminal(Shell& shell) {
   const std::string prompt = shell.prompt();
   rl_callback_handler_install(prompt.c_str(), OnLine);
   while (!session.done) {
-    pollfd fds[2] = {{STDIN_FILENO, POLLIN, 0}, {shell.fd(), POLLIN, 0}};
-    if (poll(fds, 2, -1) < 0) continue;
+    pollfd fds[3] = {
+        {STDIN_FILENO, POLLIN, 0}, {shell.fd(), POLLIN, 0}, {interrupts.fd(), POLLIN, 0}};
+    if (poll(fds, 3, -1) < 0) continue;
+    if (fds[2].revents != 0) DropLine();
     if (fds[1].revents != 0) ShowEvents();
     if (!session.done && fds[0].revents != 0) rl_callback_read_char();
   }

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +16,11 @@
 #include "vmm/base/unique_fd.h"
 
 namespace davit::testing {
+
+std::string Runfile(const std::string& path) {
+  const char* runfiles = std::getenv("TEST_SRCDIR");
+  return runfiles == nullptr ? path : std::string(runfiles) + "/davit/" + path;
+}
 
 RunResult Davitd(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), DavitdPath());

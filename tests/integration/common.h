@@ -28,6 +28,9 @@ class VmTest : public ::testing::Test {
   }
 };
 
+// A file of the tree that the test has as data.
+std::string Runfile(const std::string& path);
+
 // davitd with these arguments, to its end.
 RunResult Davitd(std::vector<std::string> arguments);
 

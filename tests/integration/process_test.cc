@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -132,8 +131,7 @@ TEST_F(VmProcessTest, DaemonRemovesASocketThatHadARelativePath) {
 // The machine is made when the daemon has long been in another working directory.
 TEST_F(VmProcessTest, DaemonInPreconfigFindsFilesThatHadRelativePaths) {
   TempDir dir;
-  const std::string probe = std::string(getenv("TEST_SRCDIR")) + "/davit/tests/guest/probe/";
-  std::filesystem::copy_file(probe + "probe.elf", dir.File("kernel"));
+  std::filesystem::copy_file(Runfile("tests/guest/probe/probe.elf"), dir.File("kernel"));
   std::ofstream(dir.File("initrd")) << "initrd";
   const RunResult started =
       RunCommand({"env", "-C", dir.path(), std::filesystem::absolute(DavitdPath()), "-daemonize",

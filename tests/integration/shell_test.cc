@@ -8,7 +8,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -18,11 +17,6 @@
 
 namespace davit::testing {
 namespace {
-
-std::string Runfile(const std::string& path) {
-  const char* runfiles = std::getenv("TEST_SRCDIR");
-  return runfiles == nullptr ? path : std::string(runfiles) + "/davit/" + path;
-}
 
 // qmp-shell with these arguments, its standard input a file.
 RunResult ShellFrom(const std::string& file, const std::vector<std::string>& arguments) {
