@@ -255,6 +255,34 @@ TEST_F(LifecycleTest, LogFileTellsWhatHappensWhenItHappens) {
   EXPECT_EQ((*vm)->process().Stderr(), "");
 }
 
+// QEMU's microvm keeps its tree for itself, so no transcript can hold this.
+TEST_F(LifecycleTest, DumpdtbWritesAWholeTreeOrSaysWhyNot) {
+  auto vm = Vm::Start({.args = {"-S"}});
+  ASSERT_OK(vm);
+  const auto dump = [&](const std::string& path) {
+    return (*vm)->qmp().Execute("dumpdtb", {{"filename", path}});
+  };
+  ASSERT_OK(dump(File("tree")));
+  const std::string tree = ReadFile(File("tree"));
+  EXPECT_TRUE(tree.starts_with("\xd0\x0d\xfe\xed"));
+  const RunResult source = RunCommand({"dtc", "-I", "dtb", "-O", "dts", File("tree")});
+  EXPECT_EQ(source.status, 0) << source.err;
+  EXPECT_CONTAINS(source.out, "compatible = \"linux,microvm\"");
+  // Over an old file: nothing of that is left.
+  std::ofstream(File("old")) << std::string(100'000, 'x');
+  ASSERT_OK(dump(File("old")));
+  EXPECT_EQ(ReadFile(File("old")), tree);
+  const auto refused = dump(File("none/tree"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "Error saving FDT to file " + File("none/tree") + ": No such file or directory");
+  const auto text = (*vm)->qmp().Execute("human-monitor-command",
+                                         {{"command-line", "dumpdtb " + File("none/tree")}});
+  ASSERT_OK(text);
+  EXPECT_EQ(*text, Value("Error: Error saving FDT to file " + File("none/tree") +
+                         ": No such file or directory\r\n"));
+}
+
 TEST_F(LifecycleTest, PreconfigCanBeLeftOrEnded) {
   auto vm = Vm::Start({.args = {"--preconfig"}});
   ASSERT_OK(vm);
