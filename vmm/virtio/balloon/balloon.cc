@@ -172,7 +172,15 @@ Status Balloon::Activate(uint64_t features, std::span<VirtQueue* const> queues) 
   features_ = features;
   queues_.assign(queues.begin(), queues.end());
   for (size_t i = 0; i < queues_.size(); ++i) {
-    if (roles_[i] == Role::kStats && (features & kStatsVq) != 0) stats_queue_ = queues_[i];
+    if (roles_[i] != Role::kStats || (features & kStatsVq) == 0) continue;
+    stats_queue_ = queues_[i];
+    if (stats_queue_ == nullptr) continue;
+    stats_queue_->set_on_stop([this] {
+      if (!stats_chain_) return;
+      DescriptorChain chain = std::move(*stats_chain_);
+      stats_chain_.reset();
+      (void)stats_queue_->Complete(std::move(chain), 0);
+    });
   }
   return {};
 }
