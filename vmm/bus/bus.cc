@@ -77,17 +77,25 @@ Status Bus::Release(uint64_t base) {
   auto* table = new Table(old);
   table->erase(table->begin() + (at - old.begin()));
   Replace(table);
-  if (HazardHeldHere()) return {};
+  if (!HazardHeldHere()) WaitUnused(changes_, lock);
+  return {};
+}
+
+void Bus::Drain() {
+  std::unique_lock lock(mutex_);
+  FreeUnused();
+  WaitUnused(changes_, lock);
+}
+
+void Bus::WaitUnused(uint64_t change, std::unique_lock<std::mutex>& lock) {
   // Accesses are short and never block, so this ends soon. Tables retired later do not hold the
   // claim.
-  const uint64_t change = changes_;
   while (!retired_.empty() && retired_.front().change <= change) {
     lock.unlock();
     std::this_thread::yield();
     lock.lock();
     FreeUnused();
   }
-  return {};
 }
 
 bool Bus::Read(uint64_t addr, std::span<uint8_t> data) const {

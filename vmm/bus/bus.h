@@ -42,6 +42,9 @@ class Bus {
   // die; but when called from within an access (a device that moves its own window), it does not
   // wait.
   Status Release(uint64_t base);
+  // When it returns, no access is under way through any claim that was released before the call.
+  // Not from within an access.
+  void Drain();
   // An access that touches more than one claim, or the edge of one, is split into bytes.
   // False when nothing at all is claimed there (the data is then all ones on a read).
   bool Read(uint64_t addr, std::span<uint8_t> data) const;
@@ -69,6 +72,8 @@ class Bus {
   };
   void Replace(const Table* table);  // mutex_ held
   void FreeUnused();                 // mutex_ held
+  // Waits until no table retired up to `change` is in use. Lets go of the lock meanwhile.
+  void WaitUnused(uint64_t change, std::unique_lock<std::mutex>& lock);
 
   const std::string name_;
   mutable std::mutex mutex_;  // among changes; not taken by accesses

@@ -162,5 +162,39 @@ TEST_F(BusTest, NoAccessIsInsideADeviceAfterItsRelease) {
   EXPECT_EQ(dead_reads, 0);
 }
 
+// A device that released its own window from within an access did not wait for other threads.
+TEST_F(BusTest, NoAccessIsInsideAReleasedDeviceAfterDrain) {
+  class Mover final : public BusDevice {
+   public:
+    explicit Mover(Bus& bus) : bus_(bus) {}
+    void Read(uint64_t, std::span<uint8_t>) override {}
+    void Write(uint64_t, std::span<const uint8_t>) override { (void)bus_.Release(0x100); }
+
+   private:
+    Bus& bus_;
+  };
+  Mover mover(bus_);
+  ASSERT_TRUE(bus_.Claim(0x200, 1, "mover", &mover));
+  std::atomic<bool> stop{false};
+  std::atomic<int> dead_reads{0};
+  std::thread reader([&] {
+    while (!stop) {
+      uint8_t data[1] = {};
+      if (bus_.Read(0x100, data) && data[0] != 1) ++dead_reads;
+    }
+  });
+  for (int i = 0; i < 500; ++i) {
+    MortalDevice device;
+    ASSERT_TRUE(bus_.Claim(0x100, 1, "mortal", &device));
+    const uint8_t go[1] = {};
+    bus_.Write(0x200, go);
+    bus_.Drain();
+    device.alive = false;
+  }
+  stop = true;
+  reader.join();
+  EXPECT_EQ(dead_reads, 0);
+}
+
 }  // namespace
 }  // namespace davit::bus

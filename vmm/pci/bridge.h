@@ -22,11 +22,15 @@ class Bridge : public Function {
   ~Bridge() override;
 
   Bus& secondary() { return secondary_; }
+  Bridge* as_bridge() override { return this; }
   // --- host lock ---
   uint8_t secondary_number() const { return config().Get8(kSecondaryBus); }
   uint8_t subordinate_number() const { return config().Get8(kSubordinateBus); }
   // Whether [base, base + size) comes through, enable bits included.
   bool Forwards(bool io, uint64_t base, uint64_t size) const;
+
+  // Whether what is behind has power: without, it answers nothing.
+  virtual bool powered() const { return true; }
 
   struct Window {
     uint64_t base = 0, limit = 0;  // limit < base: closed
@@ -43,10 +47,14 @@ class Bridge : public Function {
 
  protected:
   void OnConfigWritten(uint32_t offset, uint32_t size) override;
+  void OnConfigReset() override;
+  // Resets the functions behind, as a reset or a loss of power of their bus does. Host lock.
+  void ResetBehind();
+  // Mappings behind follow windows and power. Host lock.
+  void UpdateBehind();
 
  private:
   Bus secondary_;
-  bool in_bus_reset_ = false;
 };
 
 }  // namespace davit::pci

@@ -46,6 +46,7 @@ class Bus {
  private:
   friend class HostBridge;
   Result<uint8_t> Place(const Function& function, std::optional<uint8_t> devfn) const;
+  Status CheckMultifunction(const Function& function, uint8_t devfn) const;
 
   HostBridge& host_;
   Bridge* const bridge_;

@@ -22,6 +22,7 @@ inline constexpr uint32_t kExpressSlotCapabilities = 0x14;
 inline constexpr uint32_t kExpressSlotControl = 0x18;
 inline constexpr uint32_t kExpressSlotStatus = 0x1a;
 inline constexpr uint32_t kExpressCapSize = 0x3c;
+inline constexpr uint32_t kDeviceCapabilityFlr = 0x10000000;
 inline constexpr uint16_t kDeviceControlFlr = 0x8000;
 
 // An endpoint with function-level reset, at 2.5 GT/s and one lane.

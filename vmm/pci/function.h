@@ -27,6 +27,7 @@
 
 namespace davit::pci {
 
+class Bridge;
 class Bus;
 class HostBridge;
 
@@ -74,6 +75,7 @@ class Function {
 
   const std::string& driver() const { return options_.driver; }
   const std::string& id() const { return options_.id; }
+  virtual Bridge* as_bridge() { return nullptr; }
   bool multifunction() const { return options_.multifunction; }
   // Where it is; null while detached.
   Bus* bus() const { return bus_; }
@@ -138,17 +140,25 @@ class Function {
   virtual void OnBusMaster(bool enabled) { (void)enabled; }
   // Power-on state of the device itself. Control thread, no lock.
   virtual void OnReset() {}
-  // Function-level reset (PCI Express, 6.6.2): the device at once, without blocking. Host lock.
+  // Function-level reset, reset of the bus, or loss of power (PCI Express 4.0, 6.6): the device
+  // at once, without blocking; configuration space follows. Host lock.
   virtual void OnFunctionLevelReset() {}
+  // Configuration space is back at power-on: registers that show a state are set anew. Host lock.
+  virtual void OnConfigReset() {}
 
   // Host lock: for a device that resets itself (FLR).
   void ResetConfig();
-  void set_express() { config_.MakeExpress(); }
+  // Realize(): 4 KiB of configuration space, with the Express capability at `capability`. Function-
+  // level reset is served when it offers that.
+  void MakeExpress(uint32_t capability) {
+    config_.MakeExpress();
+    express_ = capability;
+  }
 
  private:
+  friend class Bridge;
   friend class Bus;
   friend class HostBridge;
-  friend class Bridge;
   struct Bar {
     BarSpec spec;
     std::optional<uint64_t> mapped;
@@ -161,7 +171,8 @@ class Function {
   // Maps and unmaps to what the registers say. True: something was unmapped.
   bool UpdateMappings();
   void ApplyCommand();
-  void UpdatePin();  // interrupt lock held
+  void Connect(Bus* bus, uint8_t devfn);  // host lock; null: away
+  void UpdatePin();                       // interrupt lock held
 
   ConfigSpace config_;
   const FunctionOptions options_;
@@ -170,12 +181,14 @@ class Function {
   Bus* bus_ = nullptr;
   HostBridge* host_ = nullptr;
   uint8_t devfn_ = 0;
+  uint32_t express_ = 0;
   std::atomic<bool> bus_master_{false};
 
   std::mutex irq_mutex_;
   std::atomic<bool> intx_{false};
   bool intx_disabled_ = false;
   bool pin_asserted_ = false;
+  uint8_t root_slot_ = 0, root_pin_ = 0;  // where the pin arrives at the root bus
 };
 
 }  // namespace davit::pci

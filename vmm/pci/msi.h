@@ -33,12 +33,16 @@ class Msi final : public ConfigListener {
   // As Msix::Trigger; a vector beyond those that the driver enabled is sent as vector 0.
   void Trigger(uint8_t vector);
 
+  // Before software reads the pending bits (the function's OnConfigRead). Host lock.
+  void RefreshPending();
   void OnConfigWritten(uint32_t offset, uint32_t size) override;
   void OnConfigReset() override;
 
  private:
-  void Load();  // host lock and mutex_ held: registers -> members
-  void Send(uint8_t vector);
+  void Send(uint8_t vector);  // mutex_ held
+  void SetRoutes();           // mutex_ held
+  uint32_t Size() const;
+  uint32_t DataOffset() const;
   uint32_t MaskOffset() const;
 
   Function& function_;

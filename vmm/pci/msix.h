@@ -6,6 +6,7 @@
 // first unmasked. A member of the device, made before the function is attached or in Realize().
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -61,7 +62,6 @@ class Msix final : public ConfigListener, public bus::BusDevice {
     bool set = false;  // the route has this message
     std::unique_ptr<irq::MsiRoute> route;
   };
-  bool Masked(const Vector& vector) const;
   void Send(Vector& vector);     // mutex_ held
   void Refresh(Vector& vector);  // mutex_ held: after a change of mask or message
   uint8_t ReadByte(uint64_t offset) const;

@@ -35,18 +35,22 @@ class RootPort final : public Bridge {
   const RootPortConfig& config_values() const { return values_; }
   void OnChild(Function& child, bool present) override;
 
+  bool powered() const override;
+
  protected:
   Status Realize(Bus& bus) override;  // error: chassis and slot in use by another port
   void OnConfigWritten(uint32_t offset, uint32_t size) override;
-  void OnReset() override;
+  void OnConfigReset() override;
 
  private:
-  void ShowPresence(bool present, bool power_on);  // host lock
-  void Notify();                                   // host lock: the hot-plug interrupt
+  // --- host lock ---
+  void ShowChild(bool present);  // presence and link
+  void Notify();                 // the hot-plug interrupt follows control and status
 
   const RootPortConfig values_;
   uint32_t express_ = 0;
   bool notified_ = false;
+  bool was_powered_ = true;
   std::unique_ptr<Msix> msix_;
 };
 

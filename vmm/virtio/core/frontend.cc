@@ -266,7 +266,7 @@ void Frontend::ConfigChanged() {
 }
 
 void Frontend::RaiseConfig() {
-  if (!(status_ & kStatusDriverOk)) return;
+  if (!(status_ & kStatusDriverOk) || resetting_) return;
   if (DeviceInterrupts* interrupts = interrupts_) interrupts->RaiseConfig();
 }
 
