@@ -136,9 +136,17 @@ std::optional<Used> DriverQueue::Request(std::span<const uint8_t> readable, uint
 }
 
 Driver::Driver(std::unique_ptr<VirtioDevice> device, const DriverOptions& options)
-    : options_(options),
-      memory_(MakeRam(options.ram_mib * kMiB)),
-      frontend_(std::make_unique<Frontend>(std::move(device), options.frontend, loop_, memory_)) {
+    : options_(options), memory_(MakeRam(options.ram_mib * kMiB)) {
+  Init(std::move(device));
+}
+
+Driver::Driver(const MakeDevice& make, const DriverOptions& options)
+    : options_(options), memory_(MakeRam(options.ram_mib * kMiB)) {
+  Init(make(loop_));
+}
+
+void Driver::Init(std::unique_ptr<VirtioDevice> device) {
+  frontend_ = std::make_unique<Frontend>(std::move(device), options_.frontend, loop_, memory_);
   loop_.RunPosted();
   frontend_->SetInterrupts(&interrupts_);
   for (uint16_t i = 0; i < frontend_->queue_count(); ++i) {

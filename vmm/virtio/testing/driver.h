@@ -114,7 +114,11 @@ class DriverQueue {
 
 class Driver {
  public:
+  // A device that needs the loop from the start (for its back end).
+  using MakeDevice = std::function<std::unique_ptr<VirtioDevice>(io::FakeEventLoop&)>;
+
   explicit Driver(std::unique_ptr<VirtioDevice> device, const DriverOptions& options = {});
+  explicit Driver(const MakeDevice& make, const DriverOptions& options = {});
   ~Driver();
 
   Frontend& frontend() { return *frontend_; }
@@ -157,6 +161,7 @@ class Driver {
 
  private:
   friend class DriverQueue;
+  void Init(std::unique_ptr<VirtioDevice> device);
   void FreeBuffersWhenIdle();
 
   const DriverOptions options_;

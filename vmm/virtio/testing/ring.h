@@ -6,6 +6,7 @@
 // break the rules. One thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -49,6 +50,7 @@ class DriverRing {
 
   // A whole chain; the id under which it comes back. A full ring is a failed check.
   virtual uint16_t Publish(const std::vector<RingBuffer>& buffers) = 0;
+  virtual size_t Room() const = 0;  // descriptors that a chain may have now
   virtual std::optional<RingUsed> TakeUsed() = 0;
   // Asks for an interrupt at the next used buffer, or for none.
   virtual void WantInterrupt(bool wanted) = 0;
@@ -76,6 +78,7 @@ class SplitDriverRing final : public DriverRing {
  public:
   SplitDriverRing(const memory::GuestMemory& memory, const RingPlace& place, bool event_idx);
   uint16_t Publish(const std::vector<RingBuffer>& buffers) override;
+  size_t Room() const override { return free_.size(); }
   std::optional<RingUsed> TakeUsed() override;
   void WantInterrupt(bool wanted) override;
   bool KickWanted() override;
@@ -95,6 +98,7 @@ class PackedDriverRing final : public DriverRing {
  public:
   PackedDriverRing(const memory::GuestMemory& memory, const RingPlace& place, bool event_idx);
   uint16_t Publish(const std::vector<RingBuffer>& buffers) override;
+  size_t Room() const override { return free_ids_.empty() ? 0 : free_slots_; }
   std::optional<RingUsed> TakeUsed() override;
   void WantInterrupt(bool wanted) override;
   bool KickWanted() override;
