@@ -10,7 +10,6 @@
 // Lock order: host, doorbells, device (Frontend), interrupts.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -35,12 +34,12 @@ struct VirtioPciConfig {
 
 class VirtioPci final : public pci::Function, public DeviceInterrupts {
  public:
-  // doorbells outlive it. Attach it to a bus to bring it to the guest; detach before it dies.
-  VirtioPci(const VirtioPciConfig& config, std::unique_ptr<Frontend> frontend,
-            bus::DoorbellHost& doorbells);
+  // Frontend and doorbells outlive it. Attach it to a bus, once, to bring it to the guest; detach
+  // before it dies.
+  VirtioPci(const VirtioPciConfig& config, Frontend& frontend, bus::DoorbellHost& doorbells);
   ~VirtioPci() override;
 
-  Frontend& frontend() { return *frontend_; }
+  Frontend& frontend() { return frontend_; }
 
   // DeviceInterrupts: any thread.
   void RaiseQueue(uint16_t queue) override;
@@ -66,11 +65,13 @@ class VirtioPci final : public pci::Function, public DeviceInterrupts {
     VirtioPci& owner_;
   };
 
-  uint64_t ReadCommon(uint32_t offset, uint32_t size);
-  void WriteCommon(uint32_t offset, uint32_t size, uint64_t value);
-  void WriteQueue(uint32_t offset, uint32_t size, uint64_t value);
+  uint32_t ReadCommon(uint32_t offset);
+  void WriteCommon(uint32_t offset, uint32_t value);
+  uint32_t ReadQueue(uint32_t offset, uint16_t select);
+  void WriteQueue(uint32_t offset, uint16_t select, uint32_t value);
+  uint16_t UsableVector(uint32_t value) const;  // or none, 0xffff
   uint8_t ReadIsr();
-  void Raise(uint16_t vector, uint8_t isr);
+  void Raise(uint16_t vector, uint8_t isr);  // isr_mutex_ held
   void ResetRegisters();
   // The window of the pci-cfg capability; host lock.
   void ConfigWindow(bool write);
@@ -78,18 +79,17 @@ class VirtioPci final : public pci::Function, public DeviceInterrupts {
   void UpdateDoorbells();  // takes doorbell_mutex_
 
   const VirtioPciConfig config_;
-  const std::unique_ptr<Frontend> frontend_;
+  Frontend& frontend_;
   bus::DoorbellHost& doorbells_;
   Registers registers_{*this};
   std::unique_ptr<pci::Msix> msix_;
-  uint32_t window_ = 0;   // offset of the pci-cfg capability
-  uint32_t express_ = 0;  // of the Express capability; 0: none
+  uint32_t window_ = 0;  // offset of the pci-cfg capability
 
   std::mutex select_mutex_;  // the selectors and vectors below
   uint32_t device_feature_select_ = 0, driver_feature_select_ = 0;
   uint16_t queue_select_ = 0;
 
-  std::mutex irq_mutex_;  // taken with the device's lock held
+  std::mutex isr_mutex_;  // taken with the device's lock held
   uint16_t config_vector_;
   std::vector<uint16_t> queue_vectors_;
   uint8_t isr_ = 0;

@@ -1,0 +1,234 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See virtio_pci.h: configuration space, interrupts, doorbells. The registers of BAR 4 are in
+// registers.cc.
+#include "vmm/virtio/transport/pci/virtio_pci.h"
+
+#include <array>
+#include <utility>
+
+#include "vmm/base/check.h"
+#include "vmm/base/log.h"
+#include "vmm/pci/bus.h"
+#include "vmm/pci/express.h"
+#include "vmm/virtio/core/features.h"
+#include "vmm/virtio/transport/pci/layout.h"
+
+namespace davit::virtio {
+namespace {
+
+// The classes of QEMU 7.2's devices.
+uint32_t ClassOf(uint16_t id) {
+  switch (id) {
+    case kIdNet:
+      return 0x020000;
+    case kIdBlock:
+    case kIdScsi:
+      return 0x010000;
+    case kIdConsole:
+    case kIdVsock:
+      return 0x078000;
+    default:
+      return 0x00ff00;
+  }
+}
+
+uint32_t DefaultVectors(const DeviceTraits& traits) {
+  switch (traits.id) {
+    case kIdBalloon:
+      return 0;
+    case kIdConsole:
+      return 2;
+    case kIdVsock:
+      return 3;
+    default:
+      return static_cast<uint32_t>(traits.queue_sizes.size()) + 1;
+  }
+}
+
+pci::Identity IdentityOf(const DeviceTraits& traits) {
+  return {.vendor = 0x1af4,
+          .device = static_cast<uint16_t>(0x1040 + traits.id),
+          .revision = 1,
+          .class_code = ClassOf(traits.id)};
+}
+
+// virtio_pci_cap (4.1.4). Returns its offset.
+uint32_t AddRegisters(pci::ConfigSpace& space, uint8_t type, uint32_t offset, uint32_t length,
+                      uint8_t size = 16) {
+  const uint32_t at = space.AddCapability(pci::kCapVendor, size);
+  space.Set8(at + 2, size);
+  space.Set8(at + 3, type);
+  space.Set8(at + 4, length != 0 ? kRegistersBar : 0);
+  space.Set32(at + 8, offset);
+  space.Set32(at + 12, length);
+  return at;
+}
+
+}  // namespace
+
+VirtioPci::VirtioPci(const VirtioPciConfig& config, Frontend& frontend,
+                     bus::DoorbellHost& doorbells)
+    : Function(IdentityOf(frontend.traits()), config.function),
+      config_(config),
+      frontend_(frontend),
+      doorbells_(doorbells),
+      config_vector_(kNoVector),
+      queue_vectors_(frontend_.queue_count(), kNoVector),
+      bound_(frontend_.queue_count()) {
+  frontend_.SetInterrupts(this);
+}
+
+VirtioPci::~VirtioPci() { frontend_.SetInterrupts(nullptr); }
+
+Status VirtioPci::Realize(pci::Bus& bus) {
+  DAVIT_CHECK(window_ == 0);  // once
+  pci::ConfigSpace& space = config();
+  UsePin(1);
+  if (!bus.is_root()) {
+    // On the root bus it is a root-complex integrated device without Express, as QEMU's.
+    const uint32_t express = pci::AddExpressEndpoint(space);
+    pci::AddPowerManagement(space);
+    MakeExpress(express);
+  }
+  AddRegisters(space, kCapCommon, kCommonOffset, kBlockSize);
+  AddRegisters(space, kCapIsr, kIsrOffset, kBlockSize);
+  AddRegisters(space, kCapDevice, kDeviceOffset, kBlockSize);
+  const uint32_t notify = AddRegisters(space, kCapNotify, kNotifyOffset, kBlockSize, 20);
+  space.Set32(notify + 16, kNotifyMultiplier);
+  window_ = AddRegisters(space, kCapWindow, 0, 0, 20);
+  space.SetWritable(window_ + 4, 1, 0xff);
+  space.SetWritable(window_ + 8, 8, ~uint64_t{0});
+  space.SetWritable(window_ + 16, 4, 0xffffffff);
+  AddBar(kRegistersBar, {.kind = pci::BarKind::kMemory64,
+                         .prefetchable = true,
+                         .size = kRegistersSize,
+                         .device = &registers_});
+  const uint32_t vectors = config_.vectors.value_or(DefaultVectors(frontend_.traits()));
+  if (vectors > pci::Msix::kMaxVectors) {
+    DAVIT_LOG_WARN("unable to init msix vectors to {}", vectors);
+  } else if (vectors > 0) {
+    msix_ = pci::Msix::InOwnBar(*this, kMsixBar, static_cast<uint16_t>(vectors));
+  }
+  return {};
+}
+
+void VirtioPci::Raise(uint16_t vector, uint8_t isr) {
+  isr_ |= isr;
+  if (msix_ && msix_->enabled()) {
+    if (vector != kNoVector) msix_->Trigger(vector);
+  } else {
+    SetIntx(true);
+  }
+}
+
+void VirtioPci::RaiseQueue(uint16_t queue) {
+  const std::lock_guard lock(isr_mutex_);
+  if (queue < queue_vectors_.size()) Raise(queue_vectors_[queue], kIsrQueue);
+}
+
+void VirtioPci::RaiseConfig() {
+  const std::lock_guard lock(isr_mutex_);
+  Raise(config_vector_, kIsrQueue | kIsrConfig);  // both bits, as QEMU does
+}
+
+uint8_t VirtioPci::ReadIsr() {
+  const std::lock_guard lock(isr_mutex_);
+  SetIntx(false);
+  return std::exchange(isr_, 0);
+}
+
+void VirtioPci::ResetRegisters() {
+  {
+    const std::lock_guard lock(select_mutex_);
+    device_feature_select_ = driver_feature_select_ = 0;
+    queue_select_ = 0;
+  }
+  const std::lock_guard lock(isr_mutex_);
+  config_vector_ = kNoVector;
+  for (uint16_t& vector : queue_vectors_) vector = kNoVector;
+  isr_ = 0;
+  SetIntx(false);
+}
+
+void VirtioPci::OnReset() {
+  frontend_.Quiesce();
+  ResetRegisters();
+  UpdateDoorbells();
+}
+
+void VirtioPci::OnFunctionLevelReset() {
+  frontend_.SetStatus(0);
+  ResetRegisters();
+  UpdateDoorbells();
+}
+
+void VirtioPci::OnBarMapped(int index, std::optional<uint64_t> base) {
+  if (index != kRegistersBar) return;
+  {
+    const std::lock_guard lock(doorbell_mutex_);
+    registers_base_ = base;
+  }
+  UpdateDoorbells();
+}
+
+void VirtioPci::OnBusMaster(bool enabled) {
+  UpdateDoorbells();
+  if (!enabled) return;
+  // What was kicked meanwhile.
+  for (uint16_t i = 0; i < frontend_.queue_count(); ++i) frontend_.Kick(i);
+}
+
+void VirtioPci::Kick(uint16_t queue) {
+  // Without bus mastering the device may not read its queues.
+  if (bus_master()) frontend_.Kick(queue);
+}
+
+void VirtioPci::UpdateDoorbells() {
+  if (!config_.ioeventfd) return;
+  const std::lock_guard lock(doorbell_mutex_);
+  const bool live = registers_base_ && bus_master() && (frontend_.status() & kStatusDriverOk) != 0;
+  for (uint16_t i = 0; i < bound_.size(); ++i) {
+    std::optional<uint64_t> wanted;
+    if (live && frontend_.queue(i).ready) {
+      wanted = *registers_base_ + kNotifyOffset + i * kNotifyMultiplier;
+    }
+    if (bound_[i] == wanted) continue;
+    const auto fd = frontend_.KickFd(i);
+    if (!fd) continue;  // kicks come as writes
+    if (bound_[i]) doorbells_.Unbind({.port = false, .address = *bound_[i], .size = 0}, *fd);
+    bound_[i].reset();
+    if (wanted && doorbells_.Bind({.port = false, .address = *wanted, .size = 0}, *fd)) {
+      bound_[i] = wanted;
+    }
+  }
+}
+
+void VirtioPci::ConfigWindow(bool write) {
+  pci::ConfigSpace& space = config();
+  const uint32_t length = space.Get32(window_ + 12);
+  const uint32_t offset = space.Get32(window_ + 8);
+  if (space.Get8(window_ + 4) != kRegistersBar) return;
+  if (length != 1 && length != 2 && length != 4) return;
+  if (offset % length != 0 || offset >= kRegistersSize) return;
+  std::array<uint8_t, 4> data{};
+  const auto used = std::span(data).first(length);
+  if (write) {
+    space.Read(window_ + 16, used);
+    registers_.Write(offset, used);
+  } else {
+    registers_.Read(offset, used);
+    for (uint32_t i = 0; i < length; ++i) space.Set8(window_ + 16 + i, data[i]);
+  }
+}
+
+void VirtioPci::OnConfigRead(uint32_t offset, uint32_t size) {
+  if (window_ != 0 && offset < window_ + 20 && offset + size > window_ + 16) ConfigWindow(false);
+}
+
+void VirtioPci::OnConfigWritten(uint32_t offset, uint32_t size) {
+  if (window_ != 0 && offset < window_ + 20 && offset + size > window_ + 16) ConfigWindow(true);
+}
+
+}  // namespace davit::virtio
