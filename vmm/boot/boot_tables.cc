@@ -8,7 +8,7 @@
 #include <span>
 
 #include "vmm/base/endian.h"
-#include "vmm/boot/microvm_layout.h"
+#include "vmm/boot/pc_layout.h"
 
 namespace davit::boot {
 namespace {

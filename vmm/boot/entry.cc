@@ -4,7 +4,7 @@
 // Start states (Linux boot.rst "64-bit boot protocol"; Xen docs/misc/pvh "PVH x86 start ABI").
 #include "vmm/boot/entry.h"
 
-#include "vmm/boot/microvm_layout.h"
+#include "vmm/boot/pc_layout.h"
 
 namespace davit::boot {
 namespace {

@@ -29,11 +29,11 @@ TEST(MakeEntry, PvhStartsInProtectedModeWithoutPaging) {
 }
 
 TEST(MicrovmLayout, RamSplitsAtTheHole) {
-  EXPECT_EQ(SplitRam(512 * kMiB).below_4g, 512 * kMiB);
-  EXPECT_EQ(SplitRam(512 * kMiB).above_4g, 0u);
-  EXPECT_EQ(SplitRam(3 * kGiB).above_4g, 0u);
-  EXPECT_EQ(SplitRam(6 * kGiB).below_4g, 3 * kGiB);
-  EXPECT_EQ(SplitRam(6 * kGiB).above_4g, 3 * kGiB);
+  EXPECT_EQ(SplitRam(512 * kMiB, 3 * kGiB).below_4g, 512 * kMiB);
+  EXPECT_EQ(SplitRam(512 * kMiB, 3 * kGiB).above_4g, 0u);
+  EXPECT_EQ(SplitRam(3 * kGiB, 3 * kGiB).above_4g, 0u);
+  EXPECT_EQ(SplitRam(6 * kGiB, 3 * kGiB).below_4g, 3 * kGiB);
+  EXPECT_EQ(SplitRam(6 * kGiB, 3 * kGiB).above_4g, 3 * kGiB);
 }
 
 TEST(MicrovmLayout, VirtioSlotsFollowQemu) {

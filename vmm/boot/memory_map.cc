@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-#include "vmm/boot/microvm_layout.h"
+#include "vmm/boot/pc_layout.h"
 
 namespace davit::boot {
 namespace {
@@ -29,7 +29,8 @@ std::vector<MemoryRange> RamRanges(const memory::GuestMemory& memory) {
   return ram;
 }
 
-std::vector<MemoryRange> BuildMemoryMap(const memory::GuestMemory& memory) {
+std::vector<MemoryRange> BuildMemoryMap(const memory::GuestMemory& memory,
+                                        std::span<const MemoryRange> reserved) {
   std::vector<MemoryRange> map;
   const auto add = [&map](uint64_t base, uint64_t end, MemoryType type) {
     if (base < end) map.push_back({base, end - base, type});
@@ -43,6 +44,9 @@ std::vector<MemoryRange> BuildMemoryMap(const memory::GuestMemory& memory) {
     }
     add(high, ram.end(), MemoryType::kRam);
   }
+  map.insert(map.end(), reserved.begin(), reserved.end());
+  std::sort(map.begin(), map.end(),
+            [](const MemoryRange& a, const MemoryRange& b) { return a.base < b.base; });
   return map;
 }
 

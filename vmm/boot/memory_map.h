@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "vmm/memory/guest_memory.h"
@@ -24,8 +25,10 @@ struct MemoryRange {
 };
 
 // Sorted and disjoint. Adjacent RAM regions are one range; the first MiB is usable up to the EBDA,
-// then reserved where the loaders and ACPI put their tables.
-std::vector<MemoryRange> BuildMemoryMap(const memory::GuestMemory& memory);
+// then reserved where the loaders and ACPI put their tables. `reserved`: what else the platform
+// takes, outside of RAM.
+std::vector<MemoryRange> BuildMemoryMap(const memory::GuestMemory& memory,
+                                        std::span<const MemoryRange> reserved = {});
 
 // All RAM, adjacent regions merged: what a device tree's memory nodes say.
 std::vector<MemoryRange> RamRanges(const memory::GuestMemory& memory);

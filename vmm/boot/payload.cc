@@ -10,7 +10,7 @@
 #include <span>
 
 #include "vmm/boot/memory_map.h"
-#include "vmm/boot/microvm_layout.h"
+#include "vmm/boot/pc_layout.h"
 
 namespace davit::boot {
 namespace {

@@ -15,6 +15,7 @@
 #include "vmm/base/error.h"
 #include "vmm/boot/entry.h"
 #include "vmm/boot/image.h"
+#include "vmm/boot/memory_map.h"
 #include "vmm/memory/guest_memory.h"
 
 namespace davit::boot {
@@ -36,8 +37,9 @@ struct LoadRequest {
   const Image* kernel = nullptr;  // needed
   const Image* initrd = nullptr;  // may be null
   std::string cmdline;
-  uint64_t rsdp = 0;  // guest address of the ACPI root pointer, 0: none
-  MakeFdt make_fdt;   // may be empty
+  uint64_t rsdp = 0;                  // guest address of the ACPI root pointer, 0: none
+  MakeFdt make_fdt;                   // may be empty
+  std::vector<MemoryRange> reserved;  // address space outside of RAM for the memory map
 };
 
 struct LoadedKernel {

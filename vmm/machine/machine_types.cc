@@ -5,6 +5,7 @@
 #include "vmm/machine/machine_types.h"
 
 #include "vmm/base/units.h"
+#include "vmm/boot/microvm_layout.h"
 #include "vmm/cpu/features.h"
 #include "vmm/cpu/model.h"
 #include "vmm/machine/vm.h"
@@ -23,6 +24,7 @@ std::vector<MachineTypeRow> MakeRows() {
   microvm.info.acpi = true;
   microvm.info.description = "microvm (i386)";
   microvm.default_ram = 128 * kMiB;
+  microvm.max_ram_below_4g = [](uint64_t) { return boot::kMicrovmMaxRamBelow4G; };
   microvm.has_cpus = true;
 
   MachineTypeRow none;
@@ -31,6 +33,7 @@ std::vector<MachineTypeRow> MakeRows() {
   none.info.cpu_max = 1;
   none.info.default_ram_id = "ram";
   none.info.description = "empty machine";
+  none.max_ram_below_4g = microvm.max_ram_below_4g;
   return {microvm, none};
 }
 

@@ -17,6 +17,8 @@ struct MachineTypeRow {
   MachineType type;
   control::MachineTypeInfo info;
   uint64_t default_ram = 0;  // bytes
+  // Of a machine with so much RAM, how much lies below 4 GiB at most.
+  uint64_t (*max_ram_below_4g)(uint64_t ram_bytes) = nullptr;
   bool has_cpus = false;
 };
 

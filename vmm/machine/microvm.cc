@@ -212,7 +212,8 @@ Status Microvm::AddRtc(const RtcConfig& config) {
   if (config.base == RtcConfig::Base::kLocaltime) start = devices::LocalTimeNow();
   rtc_ = std::make_unique<CmosRtc>(Line(boot::kRtcGsi), deps_.accel.device_loop(),
                                    std::move(source), start);
-  const boot::RamSplit ram = boot::SplitRam(deps_.memory.total_bytes());
+  const boot::RamSplit ram =
+      boot::SplitRam(deps_.memory.total_bytes(), boot::kMicrovmMaxRamBelow4G);
   rtc_->SetMemorySize(ram.below_4g, ram.above_4g);
   return ports_.Claim(boot::kRtcPort, CmosRtc::kPorts, "rtc", rtc_.get());
 }

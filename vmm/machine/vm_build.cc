@@ -209,11 +209,11 @@ Status VmImpl::BuildMemory() {
     DAVIT_ASSIGN(block, objects_->AddMachineRam(row_->info.default_ram_id, size));
     ram_id_ = row_->info.default_ram_id;
   }
-  const boot::RamSplit split = boot::SplitRam(size);
+  const boot::RamSplit split = boot::SplitRam(size, row_->max_ram_below_4g(size));
   std::vector<memory::Region> regions;
   if (split.below_4g != 0) regions.push_back({{0}, split.below_4g, block, 0});
   if (split.above_4g != 0) {
-    regions.push_back({{boot::kMicrovmRamAbove4GBase}, split.above_4g, block, split.below_4g});
+    regions.push_back({{boot::kRamAbove4GBase}, split.above_4g, block, split.below_4g});
   }
   DAVIT_ASSIGN(memory_, memory::GuestMemory::Create(std::move(regions)));
   return {};

@@ -35,9 +35,13 @@ constexpr uint8_t kLocal0Op = 0x60;
 constexpr uint8_t kArg0Op = 0x68;
 constexpr uint8_t kStoreOp = 0x70;
 constexpr uint8_t kAndOp = 0x7b;
+constexpr uint8_t kOrOp = 0x7d;
 constexpr uint8_t kNotifyOp = 0x86;
+constexpr uint8_t kCreateDwordFieldOp = 0x8a;
+constexpr uint8_t kLNotOp = 0x92;
 constexpr uint8_t kLEqualOp = 0x93;
 constexpr uint8_t kIfOp = 0xa0;
+constexpr uint8_t kElseOp = 0xa1;
 constexpr uint8_t kReturnOp = 0xa4;
 
 void Append(Bytes* out, const Bytes& more) { out->insert(out->end(), more.begin(), more.end()); }
@@ -153,6 +157,27 @@ Term EisaId(std::string_view id) {
   return term;
 }
 
+Term Buffer(const Bytes& data) {
+  return Packaged({kBufferOp}, Join({Integer(data.size()).bytes, data}).bytes);
+}
+
+// The first three groups are little-endian numbers (ACPI 6.4, 19.6.142).
+Term Uuid(std::string_view text) {
+  DAVIT_CHECK(text.size() == 36);
+  constexpr int kOrder[] = {6, 4, 2, 0, 11, 9, 16, 14, 19, 21, 24, 26, 28, 30, 32, 34};
+  Bytes data;
+  for (int at : kOrder) {
+    uint8_t value = 0;
+    for (char c : text.substr(static_cast<size_t>(at), 2)) {
+      const size_t digit = std::string_view("0123456789abcdef").find(c);
+      DAVIT_CHECK(digit < 16);
+      value = static_cast<uint8_t>(value << 4 | digit);
+    }
+    data.push_back(value);
+  }
+  return Buffer(data);
+}
+
 Term Package(const Terms& elements) {
   DAVIT_CHECK(elements.size() < 256);
   Bytes body = {static_cast<uint8_t>(elements.size())};
@@ -194,7 +219,7 @@ Term Field(std::string_view region, FieldAccess access, FieldUpdate update,
   body.push_back(
       static_cast<uint8_t>(static_cast<unsigned>(access) | static_cast<unsigned>(update) << 5));
   for (const FieldUnit& unit : units) {
-    Append(&body, NameSeg(unit.name));
+    Append(&body, unit.name.empty() ? Bytes{0} : NameSeg(unit.name));
     Append(&body, PkgLength(unit.bits, false));
   }
   return Packaged({kExtOpPrefix, kFieldOp}, body);
@@ -218,10 +243,30 @@ Term And(const Term& a, const Term& b) {
   return Join({{kAndOp}, a.bytes, b.bytes, {kZeroOp}});  // no target
 }
 
+Term AndInto(const Term& target, const Term& a, const Term& b) {
+  return Join({{kAndOp}, a.bytes, b.bytes, target.bytes});
+}
+
+Term OrInto(const Term& target, const Term& value) {
+  return Join({{kOrOp}, target.bytes, value.bytes, target.bytes});
+}
+
 Term Equal(const Term& a, const Term& b) { return Join({{kLEqualOp}, a.bytes, b.bytes}); }
+
+Term Not(const Term& condition) { return Join({{kLNotOp}, condition.bytes}); }
 
 Term If(const Term& condition, const Terms& body) {
   return Packaged({kIfOp}, Join({condition.bytes, Concatenate(body)}).bytes);
+}
+
+Term Else(const Terms& body) { return Packaged({kElseOp}, Concatenate(body)); }
+
+Term CreateDwordField(const Term& buffer, const Term& offset, std::string_view name) {
+  return Join({{kCreateDwordFieldOp}, buffer.bytes, offset.bytes, NameString(name)});
+}
+
+Term Call(std::string_view method, const Terms& arguments) {
+  return Join({NameString(method), Concatenate(arguments)});
 }
 
 Term Notify(const Term& object, const Term& value) {
@@ -252,6 +297,55 @@ Resource Interrupt(uint32_t gsi, IrqMode mode) {
   return resource;
 }
 
+Resource SharedLevelInterrupt(const std::vector<uint32_t>& gsis) {
+  DAVIT_CHECK(!gsis.empty() && gsis.size() < 64);
+  constexpr uint8_t kConsumerShared = 0x09;
+  Resource resource{{0x89}};
+  AppendLe(&resource.bytes, 2, 2 + 4 * gsis.size());
+  Append(&resource.bytes, {kConsumerShared, static_cast<uint8_t>(gsis.size())});
+  for (uint32_t gsi : gsis) AppendLe(&resource.bytes, 4, gsi);
+  return resource;
+}
+
+namespace {
+
+// 6.4.3.5.1 to 6.4.3.5.3, by the size of the numbers.
+enum class RangeType : uint8_t { kMemory = 0, kIo = 1, kBus = 2 };
+Resource Window(size_t size, RangeType type, uint8_t type_flags, uint64_t first, uint64_t last) {
+  constexpr uint8_t kMinMaxFixed = 0x0c;
+  Resource resource;
+  resource.bytes = {static_cast<uint8_t>(size == 2 ? 0x88 : size == 4 ? 0x87 : 0x8a)};
+  AppendLe(&resource.bytes, 2, 3 + 5 * size);
+  Append(&resource.bytes, {static_cast<uint8_t>(type), kMinMaxFixed, type_flags});
+  for (uint64_t value : {uint64_t{0}, first, last, uint64_t{0}, last - first + 1}) {
+    AppendLe(&resource.bytes, size, value);
+  }
+  return resource;
+}
+
+constexpr uint8_t MemoryFlags(MemoryCaching caching) {
+  return static_cast<uint8_t>(1 | static_cast<unsigned>(caching) << 1);  // writable
+}
+
+}  // namespace
+
+Resource BusNumbers(uint16_t first, uint16_t last) {
+  return Window(2, RangeType::kBus, 0, first, last);
+}
+
+Resource IoWindow(uint16_t first, uint16_t last) {
+  constexpr uint8_t kEntireRange = 3;
+  return Window(2, RangeType::kIo, kEntireRange, first, last);
+}
+
+Resource MemoryWindow32(uint32_t first, uint32_t last, MemoryCaching caching) {
+  return Window(4, RangeType::kMemory, MemoryFlags(caching), first, last);
+}
+
+Resource MemoryWindow64(uint64_t first, uint64_t last, MemoryCaching caching) {
+  return Window(8, RangeType::kMemory, MemoryFlags(caching), first, last);
+}
+
 Resource Memory32Fixed(uint32_t base, uint32_t length) {
   Resource resource{{0x86, 9, 0, 1}};  // writable
   AppendLe(&resource.bytes, 4, base);
@@ -263,7 +357,7 @@ Term ResourceTemplate(const std::vector<Resource>& resources) {
   Bytes data;
   for (const Resource& resource : resources) Append(&data, resource.bytes);
   Append(&data, {0x79, 0});  // end tag, no checksum
-  return Packaged({kBufferOp}, Join({Integer(data.size()).bytes, data}).bytes);
+  return Buffer(data);
 }
 
 Bytes Concatenate(const Terms& terms) {

@@ -27,7 +27,7 @@ struct Resource {
   Bytes bytes;
 };
 
-// A field of a Field list.
+// A field of a Field list; without a name: bits that are skipped.
 struct FieldUnit {
   std::string_view name;
   uint32_t bits;
@@ -37,8 +37,10 @@ using Terms = std::vector<Term>;
 
 // --- data (20.2.3)
 Term Integer(uint64_t value);
-Term String(std::string_view text);     // no NUL inside
-Term EisaId(std::string_view id);       // "PNP0501"
+Term String(std::string_view text);  // no NUL inside
+Term EisaId(std::string_view id);    // "PNP0501"
+Term Buffer(const Bytes& data);
+Term Uuid(std::string_view text);       // "33db4d5b-1ff7-401c-9657-7441c03dd766": its 16 bytes
 Term Package(const Terms& elements);    // at most 255
 Term Reference(std::string_view path);  // "PWRB", "\\_SB.GED"
 
@@ -49,7 +51,7 @@ Term Scope(std::string_view path, const Terms& body);
 Term Device(std::string_view path, const Terms& body);
 Term Method(std::string_view path, uint8_t arguments, bool serialized, const Terms& body);
 
-enum class AddressSpace : uint8_t { kSystemMemory = 0, kSystemIo = 1 };
+enum class AddressSpace : uint8_t { kSystemMemory = 0, kSystemIo = 1, kPciConfig = 2 };
 Term OperationRegion(std::string_view path, AddressSpace space, uint64_t offset, uint64_t length);
 
 enum class FieldAccess : uint8_t { kAny = 0, kByte = 1, kWord = 2, kDword = 3 };
@@ -62,8 +64,15 @@ Term Local(uint8_t index);  // 0-7
 Term Arg(uint8_t index);    // 0-6
 Term Store(const Term& value, const Term& target);
 Term And(const Term& a, const Term& b);
+Term AndInto(const Term& target, const Term& a, const Term& b);  // target = a & b
+Term OrInto(const Term& target, const Term& value);              // target |= value
 Term Equal(const Term& a, const Term& b);
+Term Not(const Term& condition);  // logical
 Term If(const Term& condition, const Terms& body);
+Term Else(const Terms& body);  // right behind an If
+// Names the 4 bytes at `offset` of a buffer.
+Term CreateDwordField(const Term& buffer, const Term& offset, std::string_view name);
+Term Call(std::string_view method, const Terms& arguments);
 Term Notify(const Term& object, const Term& value);
 Term Return(const Term& value);
 
@@ -72,7 +81,14 @@ Resource IoPorts(uint16_t base, uint8_t length, uint8_t alignment = 1);
 Resource IrqNoFlags(uint8_t irq);  // 0-15: edge, active high, exclusive
 enum class IrqMode : uint8_t { kLevelHigh, kEdgeHigh };
 Resource Interrupt(uint32_t gsi, IrqMode mode);
+Resource SharedLevelInterrupt(const std::vector<uint32_t>& gsis);  // active high
 Resource Memory32Fixed(uint32_t base, uint32_t length);
+// Address ranges that a bridge passes on to its children (6.4.3.5): first..last.
+Resource BusNumbers(uint16_t first, uint16_t last);
+Resource IoWindow(uint16_t first, uint16_t last);
+enum class MemoryCaching : uint8_t { kNone = 0, kCacheable = 1 };
+Resource MemoryWindow32(uint32_t first, uint32_t last, MemoryCaching caching);
+Resource MemoryWindow64(uint64_t first, uint64_t last, MemoryCaching caching);
 Term ResourceTemplate(const std::vector<Resource>& resources);
 
 // All terms one after the other.

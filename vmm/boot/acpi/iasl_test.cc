@@ -15,6 +15,7 @@
 
 #include "vmm/base/endian.h"
 #include "vmm/boot/acpi/acpi.h"
+#include "vmm/boot/acpi/q35.h"
 
 namespace davit::boot {
 namespace {
@@ -54,7 +55,7 @@ class IaslTest : public ::testing::Test {
     const std::string taken_apart = Iasl("-d " + name + ".dat");
     EXPECT_EQ(taken_apart.find("rror"), std::string::npos) << taken_apart;
     EXPECT_EQ(taken_apart.find("arning"), std::string::npos) << taken_apart;
-    const std::string compiled = Iasl("-p again -ve " + name + ".dsl");
+    const std::string compiled = Iasl("-p again -on -ve " + name + ".dsl");
     EXPECT_EQ(compiled.find("Error "), std::string::npos) << compiled;
     std::string again = ReadFile(folder_ / "again.aml");
     EXPECT_EQ(again.size(), binary.size());
@@ -109,6 +110,42 @@ TEST_F(IaslTest, FixedTables) {
   RoundTrip("facp", table_at(LoadLe(&xsdt[36], 8)));
   const std::string madt = RoundTrip("apic", table_at(LoadLe(&xsdt[44], 8)));
   EXPECT_NE(madt.find("Processor Local x2APIC"), std::string::npos) << madt;
+}
+
+Q35AcpiConfig FullQ35() {
+  Q35AcpiConfig config;
+  config.cpus = FullConfig().cpus;
+  config.ram_below_4g = 0x80000000;
+  config.hole64_base = uint64_t{8} << 30;
+  config.hole64_size = uint64_t{32} << 30;
+  config.serials = {true, true, true, true};
+  return config;
+}
+
+TEST_F(IaslTest, Q35Dsdt) {
+  const std::string source = RoundTrip("dsdt", BuildQ35Dsdt(FullQ35()));
+  for (const char* expected :
+       {"Device (PCI0)", "EisaId (\"PNP0A08\") /* PCI Express Bus */",
+        "ToUUID (\"33db4d5b-1ff7-401c-9657-7441c03dd766\") /* PCI Host Bridge Device */",
+        "0x00000009FFFFFFFF, // Range Maximum", "Device (LNKH)", "Device (GSIH)", "Device (COM4)",
+        "Offset (0x08)", "Name (_S5", "Device (C003)", "\"QEMU0002\""}) {
+    EXPECT_NE(source.find(expected), std::string::npos) << expected << " not in\n" << source;
+  }
+}
+
+TEST_F(IaslTest, Q35FixedTables) {
+  const Result<AcpiImage> image = PlaceQ35Acpi(BuildQ35Acpi(FullQ35()));
+  ASSERT_TRUE(image) << image.error();
+  const std::span<const std::byte> bytes = image->bytes;
+  const auto table_at = [&](uint64_t address) {
+    const auto rest = bytes.subspan(address - image->base);
+    return rest.first(LoadLe(&rest[4], 4));
+  };
+  const auto xsdt = table_at(LoadLe(&bytes[24], 8));
+  const char* names[] = {"facp", "apic", "mcfg", "waet"};
+  for (size_t i = 0; i < 4; ++i) RoundTrip(names[i], table_at(LoadLe(&xsdt[36 + 8 * i], 8)));
+  const auto facp = table_at(LoadLe(&xsdt[36], 8));
+  RoundTrip("facs", table_at(LoadLe(&facp[36], 4)));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ Header MakeHeader(std::string_view signature, uint8_t revision) {
   std::copy(signature.begin(), signature.end(), header.signature.begin());
   header.revision = revision;
   header.oem_id = {'D', 'A', 'V', 'I', 'T', ' '};
-  header.oem_table_id = {'M', 'I', 'C', 'R', 'O', 'V', 'M', ' '};
+  header.oem_table_id = {'D', 'A', 'V', 'I', 'T', 'V', 'M', ' '};
   header.oem_revision = 1;
   header.creator_id = {'D', 'V', 'I', 'T'};
   header.creator_revision = 1;

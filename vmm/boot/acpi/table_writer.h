@@ -20,6 +20,13 @@ Header MakeHeader(std::string_view signature, uint8_t revision);
 std::vector<std::byte> MakeTable(std::string_view signature, uint8_t revision,
                                  std::span<const std::byte> body);
 
+// Appends the bytes of a wire structure.
+template <typename T>
+void Append(std::vector<std::byte>* table, const T& value) {
+  const auto bytes = std::as_bytes(std::span(&value, 1));
+  table->insert(table->end(), bytes.begin(), bytes.end());
+}
+
 // Sets length and checksum of a table that starts with a Header.
 void FinishTable(std::vector<std::byte>* table);
 

@@ -54,6 +54,40 @@ struct GenericAddress {
 static_assert(sizeof(GenericAddress) == 12);
 
 // 5.2.9. In a hardware-reduced table the PM blocks are absent.
+struct PmBlocks {
+  le32 smi_cmd;
+  uint8_t acpi_enable;
+  uint8_t acpi_disable;
+  uint8_t s4bios_req;
+  uint8_t pstate_cnt;
+  le32 pm1a_evt;
+  le32 pm1b_evt;
+  le32 pm1a_cnt;
+  le32 pm1b_cnt;
+  le32 pm2_cnt;
+  le32 pm_tmr;
+  le32 gpe0;
+  le32 gpe1;
+  uint8_t pm1_evt_len;
+  uint8_t pm1_cnt_len;
+  uint8_t pm2_cnt_len;
+  uint8_t pm_tmr_len;
+  uint8_t gpe0_len;
+  uint8_t gpe1_len;
+  uint8_t gpe1_base;
+  uint8_t cst_cnt;
+  le16 c2_latency;
+  le16 c3_latency;
+  le16 flush_size;
+  le16 flush_stride;
+  uint8_t duty_offset;
+  uint8_t duty_width;
+  uint8_t day_alarm;
+  uint8_t month_alarm;
+  uint8_t century;
+};
+static_assert(sizeof(PmBlocks) == 109 - 48);
+
 struct Fadt {
   Header header;
   le32 firmware_ctrl;
@@ -61,7 +95,7 @@ struct Fadt {
   uint8_t reserved0;
   uint8_t preferred_pm_profile;
   le16 sci_int;
-  uint8_t pm_blocks[109 - 48];
+  PmBlocks pm;
   le16 iapc_boot_arch;
   uint8_t reserved1;
   le32 flags;
@@ -71,7 +105,14 @@ struct Fadt {
   uint8_t minor_version;
   le64 x_firmware_ctrl;
   le64 x_dsdt;
-  GenericAddress x_pm_blocks[8];
+  GenericAddress x_pm1a_evt;
+  GenericAddress x_pm1b_evt;
+  GenericAddress x_pm1a_cnt;
+  GenericAddress x_pm1b_cnt;
+  GenericAddress x_pm2_cnt;
+  GenericAddress x_pm_tmr;
+  GenericAddress x_gpe0;
+  GenericAddress x_gpe1;
   GenericAddress sleep_control_reg;
   GenericAddress sleep_status_reg;
   le64 hypervisor_vendor;
@@ -81,6 +122,32 @@ static_assert(offsetof(Fadt, flags) == 112);
 static_assert(offsetof(Fadt, x_dsdt) == 140);
 static_assert(offsetof(Fadt, sleep_control_reg) == 244);
 static_assert(sizeof(Fadt) == 276);
+
+// 5.2.10. Has no checksum.
+struct Facs {
+  std::array<char, 4> signature;
+  le32 length;
+  le32 hardware_signature;
+  le32 waking_vector;
+  le32 global_lock;
+  le32 flags;
+  le64 x_waking_vector;
+  uint8_t version;
+  uint8_t reserved0[3];
+  le32 ospm_flags;
+  uint8_t reserved1[24];
+};
+static_assert(sizeof(Facs) == 64);
+
+// PCI Firmware 3.2, 4.1.2.
+struct McfgAllocation {
+  le64 base;
+  le16 segment;
+  uint8_t first_bus;
+  uint8_t last_bus;
+  le32 reserved;
+};
+static_assert(sizeof(McfgAllocation) == 16);
 
 // 5.2.12.
 struct MadtHeader {
@@ -108,6 +175,16 @@ struct MadtIoapic {
   le32 gsi_base;
 };
 static_assert(sizeof(MadtIoapic) == 12);
+
+struct MadtOverride {
+  uint8_t type;  // 2
+  uint8_t length;
+  uint8_t bus;  // 0: ISA
+  uint8_t source;
+  le32 gsi;
+  le16 flags;
+};
+static_assert(sizeof(MadtOverride) == 10);
 
 struct MadtLapicNmi {
   uint8_t type;  // 4

@@ -14,7 +14,7 @@
 #include "vmm/boot/boot_tables.h"
 #include "vmm/boot/linux/boot_params.h"
 #include "vmm/boot/memory_map.h"
-#include "vmm/boot/microvm_layout.h"
+#include "vmm/boot/pc_layout.h"
 
 namespace davit::boot {
 namespace {
@@ -94,7 +94,7 @@ Status WriteBootParams(const memory::GuestMemory& memory, const LoadRequest& req
   hdr.setup_data = payload.fdt.size == 0 ? 0 : payload.fdt.base - sizeof(SetupData);
   params.acpi_rsdp_addr = request.rsdp;
 
-  const std::vector<MemoryRange> map = BuildMemoryMap(memory);
+  const std::vector<MemoryRange> map = BuildMemoryMap(memory, request.reserved);
   if (map.size() > kE820Max) {
     return Fail(
         fmt::format("guest memory has too many pieces (max: {}, need {})", kE820Max, map.size()));

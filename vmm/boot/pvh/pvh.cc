@@ -12,7 +12,7 @@
 
 #include "vmm/boot/boot_tables.h"
 #include "vmm/boot/memory_map.h"
-#include "vmm/boot/microvm_layout.h"
+#include "vmm/boot/pc_layout.h"
 #include "vmm/boot/pvh/elf.h"
 #include "vmm/boot/pvh/start_info.h"
 
@@ -61,8 +61,9 @@ Result<uint32_t> WriteModules(const memory::GuestMemory& memory, const PlacedPay
   return payload.initrd.size != 0 ? 1 : 0;
 }
 
-Result<uint32_t> WriteMemmap(const memory::GuestMemory& memory) {
-  const std::vector<MemoryRange> map = BuildMemoryMap(memory);
+Result<uint32_t> WriteMemmap(const memory::GuestMemory& memory,
+                             std::span<const MemoryRange> reserved) {
+  const std::vector<MemoryRange> map = BuildMemoryMap(memory, reserved);
   if (map.size() > kMemmapMax) {
     return Fail(
         fmt::format("guest memory has too many pieces (max: {}, need {})", kMemmapMax, map.size()));
@@ -85,7 +86,7 @@ Status WriteStartInfo(const memory::GuestMemory& memory, const LoadRequest& requ
   info.modlist_paddr = info.nr_modules == 0 ? 0 : kModules;
   info.cmdline_paddr = kBootCmdline;
   info.rsdp_paddr = request.rsdp;
-  DAVIT_ASSIGN(info.memmap_entries, WriteMemmap(memory));
+  DAVIT_ASSIGN(info.memmap_entries, WriteMemmap(memory, request.reserved));
   info.memmap_paddr = kMemmap;
   return memory.Write(GuestAddress{kBootStartInfo}, info);
 }
@@ -101,11 +102,11 @@ Result<LoadedKernel> LoadPvh(const memory::GuestMemory& memory, const LoadReques
     DAVIT_TRY(LoadSegment(memory, *request.kernel, segment));
     kernel_start = std::min(kernel_start, segment.address);
     // Segments above 4 GiB are in nobody's way.
-    if (segment.address < kMicrovmRamAbove4GBase) kernel_end = std::max(kernel_end, segment.end());
+    if (segment.address < kRamAbove4GBase) kernel_end = std::max(kernel_end, segment.end());
   }
   DAVIT_TRY(WriteCmdline(memory, request.cmdline, kBootCmdlineMax - 1));
-  DAVIT_ASSIGN(PlacedPayload payload, PlacePayload(memory, request, AlignUp(kernel_end, kPageSize),
-                                                   kMicrovmRamAbove4GBase, 0));
+  DAVIT_ASSIGN(PlacedPayload payload,
+               PlacePayload(memory, request, AlignUp(kernel_end, kPageSize), kRamAbove4GBase, 0));
   DAVIT_TRY(WriteStartInfo(memory, request, payload));
 
   LoadedKernel loaded;

@@ -85,11 +85,11 @@ Bytes MakeElf(unsigned char elf_class, uint16_t machine, size_t entry_size) {
 }  // namespace
 
 memory::GuestMemory MakeMemory(uint64_t bytes) {
-  const RamSplit split = SplitRam(bytes);
+  const RamSplit split = SplitRam(bytes, kMicrovmMaxRamBelow4G);
   std::vector<memory::Region> regions;
   regions.push_back(MakeRegion(0, split.below_4g));
   if (split.above_4g != 0) {
-    regions.push_back(MakeRegion(kMicrovmRamAbove4GBase, split.above_4g));
+    regions.push_back(MakeRegion(kRamAbove4GBase, split.above_4g));
   }
   Result<memory::GuestMemory> memory = memory::GuestMemory::Create(std::move(regions));
   DAVIT_CHECK(memory.has_value());

@@ -1,0 +1,41 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The q35's ACPI tables: a full platform (ACPI 6.4, 4.8) with the ICH9's PM block, and PCI Express
+// with native hot-plug. RSDP, XSDT, FADT, FACS, MADT, MCFG, WAET and DSDT. Pure.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "vmm/base/error.h"
+#include "vmm/boot/acpi/acpi.h"
+#include "vmm/boot/acpi/blob.h"
+
+namespace davit::boot {
+
+struct Q35AcpiConfig {
+  std::vector<AcpiCpu> cpus;  // index = processor UID
+  uint64_t ram_below_4g = 0;  // bytes
+  uint64_t hole64_base = 0;
+  uint64_t hole64_size = 0;  // bytes; 0: no window above 4 GiB
+  std::array<bool, 4> serials{};
+  bool pic = true;  // two 8259s are there
+};
+
+struct Q35Acpi {
+  std::vector<std::byte> rsdp;  // XSDT address and checksums as for a blob at 0
+  acpi::Blob tables;
+};
+
+Q35Acpi BuildQ35Acpi(const Q35AcpiConfig& config);
+
+// RSDP and tables at kAcpiTablesBase. Error: they do not fit.
+Result<AcpiImage> PlaceQ35Acpi(const Q35Acpi& acpi);
+
+// The DSDT alone, as a table with header.
+std::vector<std::byte> BuildQ35Dsdt(const Q35AcpiConfig& config);
+
+}  // namespace davit::boot
