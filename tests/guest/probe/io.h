@@ -20,6 +20,16 @@ inline uint8_t In8(uint16_t port) {
   return value;
 }
 
+inline void Out32(uint16_t port, uint32_t value) {
+  asm volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
+
+inline uint32_t In32(uint16_t port) {
+  uint32_t value;
+  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+  return value;
+}
+
 inline uint64_t ReadMsr(uint32_t index) {
   uint32_t low, high;
   asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(index));

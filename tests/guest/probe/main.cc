@@ -7,9 +7,11 @@
 #include "acpi.h"
 #include "boot_info.h"
 #include "console.h"
+#include "devices.h"
 #include "fdt.h"
 #include "interrupts.h"
 #include "io.h"
+#include "pci.h"
 #include "smp.h"
 
 namespace probe {
@@ -77,6 +79,9 @@ void PrintHelp() {
       "c cpus             s start other cpus  a acpi\n"
       "t device tree      v virtio-mmio       i clocks and interrupts\n"
       "k heartbeat on/off b banner again      e write to port e9\n"
+      "l pci devices      V virtio devices    B balloon\n"
+      "d write, read and flush disks          g random numbers\n"
+      "o write to the virtio console (what it hears it sends back)\n"
       "p power off        r reset (i8042)     R reset (acpi)\n"
       "x triple fault     u run code that no processor can\n");
 }
@@ -140,6 +145,25 @@ void RunEndingCommand(int command) {
   }
 }
 
+void RunDeviceCommand(int command) {
+  switch (command) {
+    case 'l':
+      return PrintPci();
+    case 'V':
+      return PrintDevices();
+    case 'B':
+      return PrintBalloon();
+    case 'd':
+      return TestBlock();
+    case 'g':
+      return TestRng();
+    case 'o':
+      return TestConsole();
+    default:
+      return RunEndingCommand(command);
+  }
+}
+
 void RunCommand(int command) {
   switch (command) {
     case '\r':
@@ -173,7 +197,7 @@ void RunCommand(int command) {
     case 'e':
       return WriteDebugPort();
     default:
-      return RunEndingCommand(command);
+      return RunDeviceCommand(command);
   }
 }
 
@@ -192,6 +216,7 @@ extern "C" [[noreturn]] void ProbeMain(uint32_t kind, uint64_t address) {
   ReadAcpi();
   PrintMachine();
   InitInterrupts();  // before "ready": an edge of the button must not get lost
+  StartDevices();
   PrintReady();
   for (;;) {
     asm volatile("cli" : : : "memory");
@@ -202,6 +227,7 @@ extern "C" [[noreturn]] void ProbeMain(uint32_t kind, uint64_t address) {
     }
     if (TakePowerButton()) PowerOff("button");
     Beat();
+    ServeDevices();
     HaltUntilInterrupt();
   }
 }
