@@ -204,6 +204,8 @@ void Balloon::OnRunning(bool running) {
 }
 
 void Balloon::HandleQueue(uint16_t index) {
+  // A driver may enable the statistics queue without having taken the feature.
+  if (roles_[index] == Role::kStats && stats_queue_ == nullptr) return;
   VirtQueue& queue = *queues_[index];
   bool completed = false;
   // At most one ring's worth a call.
