@@ -27,6 +27,7 @@ bool DeviceAbuse::Served(uint16_t queue) const {
 
 Driver& DeviceAbuse::Make(DriverOptions options) {
   options.frontend.packed = packed();
+  driver_.reset();  // the back end is for one device at a time
   driver_ = std::make_unique<Driver>(target().make, options);
   guard_ = ram_end() - kMiB;
   (void)driver_->memory().Fill({guard_}, kGuardBytes, kGuardByte);
@@ -84,8 +85,11 @@ void DeviceAbuse::Reset() {
 void DeviceAbuse::End() {
   std::vector<std::byte> guard(kGuardBytes);
   ASSERT_TRUE(driver_->memory().Read({guard_}, guard));
-  EXPECT_TRUE(std::all_of(guard.begin(), guard.end(), [](std::byte b) { return b == kGuardByte; }))
-      << "wrote where no descriptor points";
+  if (target().guard) {
+    EXPECT_TRUE(std::all_of(guard.begin(), guard.end(), [](std::byte b) {
+      return b == kGuardByte;
+    })) << "wrote where no descriptor points";
+  }
   Reset();
   ASSERT_TRUE(driver_->Start());
   Settle();

@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <random>
 #include <string>
 #include <tuple>
@@ -35,7 +36,10 @@ struct AbuseTarget {
   Driver::MakeDevice make;
   std::vector<uint16_t> served;
   std::function<void(Driver&)> settle;
+  bool guard = true;  // false: requests name RAM by number (balloon), so that any of it may change
 };
+
+inline void PrintTo(const AbuseTarget&, std::ostream* os) { *os << "device"; }
 
 class DeviceAbuse : public ::testing::TestWithParam<std::tuple<AbuseTarget, bool>> {
  protected:
