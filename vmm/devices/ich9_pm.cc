@@ -70,7 +70,8 @@ Ich9Pm::Ich9Pm(irq::IrqLine& sci, io::EventLoop& loop, Callbacks callbacks)
 
 int64_t Ich9Pm::Ticks() const {
   const auto ns =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(loop_.Now() - start_).count();
+      std::chrono::duration_cast<std::chrono::nanoseconds>(held_.value_or(loop_.Now()) - start_)
+          .count();
   return static_cast<int64_t>(static_cast<__int128>(ns) * kTimerHz / 1'000'000'000);
 }
 
@@ -83,7 +84,7 @@ void Ich9Pm::UpdateSci() {
   bool level = (status & s_.pm1_enable & kSciSources) != 0;
   for (size_t i = 0; i < s_.gpe_status.size(); ++i) level |= s_.gpe_status[i] & s_.gpe_enable[i];
   sci_.Set(level);
-  if ((s_.pm1_enable & kTimerBit) && !(status & kTimerBit)) {
+  if (!held_ && (s_.pm1_enable & kTimerBit) && !(status & kTimerBit)) {
     const auto ns = static_cast<int64_t>(
         (static_cast<__int128>(s_.overflow_tick) * 1'000'000'000 + kTimerHz - 1) / kTimerHz);
     timer_.Arm(start_ + std::chrono::nanoseconds(ns));
@@ -115,6 +116,19 @@ void Ich9Pm::Reset() {
   s_ = Ich9PmState();
   // The timer is not reset; its next overflow is ahead.
   s_.overflow_tick = (Ticks() / kHalfPeriod + 1) * kHalfPeriod;
+  UpdateSci();
+}
+
+void Ich9Pm::Run(bool running) {
+  std::lock_guard lock(mutex_);
+  if (running == !held_) return;
+  const io::Clock::time_point now = loop_.Now();
+  if (running) {
+    start_ += now - *held_;
+    held_.reset();
+  } else {
+    held_ = now;
+  }
   UpdateSci();
 }
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 
 #include "vmm/bus/bus.h"
 #include "vmm/io/event_loop.h"
@@ -48,6 +49,8 @@ class Ich9Pm final : public bus::BusDevice {
   // APM control port: the SMI handler's commands that switch ACPI mode.
   void EnableAcpi(bool on);
   void Reset();
+  // The guest's time stands still or goes on; it goes on at first. Control thread.
+  void Run(bool running);
   Ich9PmState state() const;
 
   void Read(uint64_t offset, std::span<uint8_t> data) override;
@@ -65,8 +68,9 @@ class Ich9Pm final : public bus::BusDevice {
   irq::IrqLine& sci_;
   io::EventLoop& loop_;
   const Callbacks callbacks_;
-  const io::Clock::time_point start_;
-  mutable std::mutex mutex_;  // guards s_
+  mutable std::mutex mutex_;  // guards what follows
+  io::Clock::time_point start_;
+  std::optional<io::Clock::time_point> held_;  // since when time stands still
   Ich9PmState s_;
   io::Timer timer_;
 };

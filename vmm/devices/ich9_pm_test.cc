@@ -133,6 +133,19 @@ TEST_F(Ich9PmTest, AcpiModeFollowsTheApmCommands) {
   EXPECT_EQ(Read(4, 2), 1u);
 }
 
+TEST_F(Ich9PmTest, TimeStandsStillWhileTheGuestDoes) {
+  Write(2, 2, 1);
+  loop_.Advance(milliseconds(1000));
+  pm_.Run(false);
+  loop_.Advance(milliseconds(5000));
+  EXPECT_EQ(Read(8, 4), 3579545u);
+  EXPECT_FALSE(sci_.level());
+  pm_.Run(true);
+  EXPECT_EQ(Read(8, 4), 3579545u);
+  loop_.Advance(milliseconds(1345));
+  EXPECT_TRUE(sci_.level());
+}
+
 TEST_F(Ich9PmTest, ResetForgetsAllButTheTime) {
   Write(2, 2, 0x101);
   Write(0x28, 8, ~uint64_t{0});

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 
 namespace davit::machine {
@@ -39,11 +40,19 @@ Result<IrqchipMode> ParseIrqchip(const std::string& value) {
 struct OnlyOff {
   std::string_view name;
   bool has_auto;  // an OnOffAuto, else a boolean
-  bool microvm_only;
+  bool microvm, q35, none;
 };
 constexpr OnlyOff kOnlyOff[] = {
-    {"usb", false, false}, {"graphics", false, false}, {"x-option-roms", false, true},
-    {"pcie", true, true},  {"ioapic2", true, true},    {"smm", true, true},
+    {"usb", false, true, true, true},
+    {"graphics", false, true, true, true},
+    {"x-option-roms", false, true, false, false},
+    {"pcie", true, true, false, false},
+    {"ioapic2", true, true, false, false},
+    {"smm", true, true, true, false},
+    {"vmport", true, false, true, false},
+    {"hpet", false, false, true, false},
+    {"sata", false, false, true, false},
+    {"smbus", false, false, true, false},
 };
 // ... and that have no such value at all.
 constexpr std::string_view kUnsupported[] = {
@@ -58,13 +67,29 @@ constexpr std::string_view kUnsupported[] = {
     "x-oem-table-id",
     "bus-lock-ratelimit",
 };
+constexpr std::string_view kUnsupportedQ35[] = {
+    "default-bus-bypass-iommu",
+    "max-fw-size",
+    "max-ram-below-4g",
+    "smbios-entry-point-type",
+};
 
 struct Parser {
   MachineType type;
   MachineConfig& config;
   MachineOptions out;
 
-  const char* type_name() const { return type == MachineType::kMicrovm ? "microvm" : "none"; }
+  const char* type_name() const {
+    switch (type) {
+      case MachineType::kMicrovm:
+        return "microvm";
+      case MachineType::kQ35:
+        return "pc-q35-7.2";
+      case MachineType::kNone:
+        break;
+    }
+    return "none";
+  }
 
   // False: not one of these.
   Result<bool> Common(const std::string& name, const std::string& value) {
@@ -92,12 +117,26 @@ struct Parser {
     return true;
   }
 
-  Result<bool> Microvm(const std::string& name, const std::string& value) {
+  Result<bool> Pc(const std::string& name, const std::string& value) {
     const std::pair<std::string_view, OnOffAuto*> switches[] = {
-        {"acpi", &out.acpi}, {"pit", &out.pit}, {"pic", &out.pic}, {"rtc", &out.rtc}};
+        {"acpi", &out.acpi}, {"pit", &out.pit}, {"pic", &out.pic}};
     for (const auto& [known, member] : switches) {
       if (name != known) continue;
       DAVIT_ASSIGN(*member, ParseOnOffAuto(name, value));
+      return true;
+    }
+    return type == MachineType::kQ35 ? Q35(name, value) : Microvm(name, value);
+  }
+
+  Result<bool> Q35(const std::string& name, const std::string& value) {
+    if (name != "i8042") return false;
+    DAVIT_ASSIGN(out.i8042, ParseBool(name, value));
+    return true;
+  }
+
+  Result<bool> Microvm(const std::string& name, const std::string& value) {
+    if (name == "rtc") {
+      DAVIT_ASSIGN(out.rtc, ParseOnOffAuto(name, value));
       return true;
     }
     if (name == "isa-serial") {
@@ -115,7 +154,10 @@ struct Parser {
   Result<bool> Restricted(const std::string& name, const std::string& value) {
     for (const OnlyOff& property : kOnlyOff) {
       if (name != property.name) continue;
-      if (property.microvm_only && type != MachineType::kMicrovm) return false;
+      const bool has = type == MachineType::kMicrovm ? property.microvm
+                       : type == MachineType::kQ35   ? property.q35
+                                                     : property.none;
+      if (!has) return false;
       bool on = false;
       if (property.has_auto) {
         DAVIT_ASSIGN(const OnOffAuto parsed, ParseOnOffAuto(name, value));
@@ -129,8 +171,10 @@ struct Parser {
       }
       return true;
     }
-    if (std::find(std::begin(kUnsupported), std::end(kUnsupported), name) !=
-        std::end(kUnsupported)) {
+    const auto in = [&name](std::span<const std::string_view> names) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    if (in(kUnsupported) || (type == MachineType::kQ35 && in(kUnsupportedQ35))) {
       return Fail(fmt::format("Property '{}-machine.{}' is not supported", type_name(), name));
     }
     return false;
@@ -138,8 +182,8 @@ struct Parser {
 
   Status Apply(const std::string& name, const std::string& value) {
     DAVIT_ASSIGN(bool known, Common(name, value));
-    if (!known && type == MachineType::kMicrovm) {
-      DAVIT_ASSIGN(known, Microvm(name, value));
+    if (!known && type != MachineType::kNone) {
+      DAVIT_ASSIGN(known, Pc(name, value));
     }
     if (!known) {
       DAVIT_ASSIGN(known, Restricted(name, value));

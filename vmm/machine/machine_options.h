@@ -23,15 +23,18 @@ struct MachineOptions {
   bool mem_merge = true;
   bool dump_guest_core = true;
   IrqchipMode irqchip = IrqchipMode::kOn;
-  // microvm.
+  // microvm and q35.
   OnOffAuto acpi = OnOffAuto::kAuto;
   OnOffAuto pit = OnOffAuto::kAuto;
   OnOffAuto pic = OnOffAuto::kAuto;
+  // q35.
+  bool i8042 = true;
+  // microvm.
   OnOffAuto rtc = OnOffAuto::kAuto;
   bool isa_serial = true;
 };
 
-enum class MachineType : uint8_t { kMicrovm, kNone };
+enum class MachineType : uint8_t { kMicrovm, kQ35, kNone };
 
 // Also applies the properties that stand for options of their own (kernel=, ...) to `config`.
 Result<MachineOptions> ParseMachineOptions(MachineType type, MachineConfig& config);

@@ -10,24 +10,25 @@ namespace {
 
 struct Row {
   MachineProperty property;
-  bool microvm_only;
+  bool microvm, q35, none;
 };
 
 constexpr Row kRows[] = {
-    {{"acpi", "OnOffAuto", "ACPI tables, power button and reset register"}, true},
-    {{"append", "string", "kernel command line"}, false},
-    {{"dtb", "string", "device tree that the guest's is built on"}, false},
-    {{"dump-guest-core", "bool", "guest memory is part of a core dump"}, false},
-    {{"dumpdtb", "string", "write the guest's device tree to a file and quit"}, false},
-    {{"initrd", "string", "initial ramdisk"}, false},
-    {{"isa-serial", "bool", "serial port"}, true},
-    {{"kernel", "string", "kernel"}, false},
-    {{"kernel-irqchip", "string", "interrupt controllers in KVM: on or split"}, false},
-    {{"mem-merge", "bool", "the kernel may merge equal pages"}, false},
-    {{"memory-backend", "string", "object that is the main memory"}, false},
-    {{"pic", "OnOffAuto", "i8259 interrupt controllers"}, true},
-    {{"pit", "OnOffAuto", "i8254 timer"}, true},
-    {{"rtc", "OnOffAuto", "MC146818 real-time clock"}, true},
+    {{"acpi", "OnOffAuto", "ACPI tables, power button and reset register"}, true, true, false},
+    {{"append", "string", "kernel command line"}, true, true, true},
+    {{"dtb", "string", "device tree that the guest's is built on"}, true, true, true},
+    {{"dump-guest-core", "bool", "guest memory is part of a core dump"}, true, true, true},
+    {{"dumpdtb", "string", "write the guest's device tree to a file and quit"}, true, true, true},
+    {{"i8042", "bool", "keyboard controller, for its reset line"}, false, true, false},
+    {{"initrd", "string", "initial ramdisk"}, true, true, true},
+    {{"isa-serial", "bool", "serial port"}, true, false, false},
+    {{"kernel", "string", "kernel"}, true, true, true},
+    {{"kernel-irqchip", "string", "interrupt controllers in KVM: on or split"}, true, true, true},
+    {{"mem-merge", "bool", "the kernel may merge equal pages"}, true, true, true},
+    {{"memory-backend", "string", "object that is the main memory"}, true, true, true},
+    {{"pic", "OnOffAuto", "i8259 interrupt controllers"}, true, true, false},
+    {{"pit", "OnOffAuto", "i8254 timer"}, true, true, false},
+    {{"rtc", "OnOffAuto", "MC146818 real-time clock"}, true, false, false},
 };
 
 }  // namespace
@@ -36,8 +37,10 @@ Result<std::vector<MachineProperty>> KnownMachineProperties(const std::string& n
   DAVIT_ASSIGN(const MachineTypeRow* type, FindMachineType(name));
   std::vector<MachineProperty> properties;
   for (const Row& row : kRows) {
-    if (!row.microvm_only || type->type == MachineType::kMicrovm)
-      properties.push_back(row.property);
+    const bool has = type->type == MachineType::kMicrovm ? row.microvm
+                     : type->type == MachineType::kQ35   ? row.q35
+                                                         : row.none;
+    if (has) properties.push_back(row.property);
   }
   return properties;
 }

@@ -6,6 +6,7 @@
 
 #include "vmm/base/units.h"
 #include "vmm/boot/microvm_layout.h"
+#include "vmm/boot/q35_layout.h"
 #include "vmm/cpu/features.h"
 #include "vmm/cpu/model.h"
 #include "vmm/machine/vm.h"
@@ -27,6 +28,19 @@ std::vector<MachineTypeRow> MakeRows() {
   microvm.max_ram_below_4g = [](uint64_t) { return boot::kMicrovmMaxRamBelow4G; };
   microvm.has_cpus = true;
 
+  MachineTypeRow q35;
+  q35.type = MachineType::kQ35;
+  q35.info.name = "pc-q35-7.2";
+  q35.info.alias = "q35";
+  q35.info.cpu_max = 255;
+  q35.info.default_cpu_type = "host-x86_64-cpu";
+  q35.info.default_ram_id = "pc.ram";
+  q35.info.acpi = true;
+  q35.info.description = "Standard PC (Q35 + ICH9, 2009)";
+  q35.default_ram = 128 * kMiB;
+  q35.max_ram_below_4g = boot::Q35MaxRamBelow4G;
+  q35.has_cpus = true;
+
   MachineTypeRow none;
   none.type = MachineType::kNone;
   none.info.name = "none";
@@ -34,7 +48,7 @@ std::vector<MachineTypeRow> MakeRows() {
   none.info.default_ram_id = "ram";
   none.info.description = "empty machine";
   none.max_ram_below_4g = microvm.max_ram_below_4g;
-  return {microvm, none};
+  return {microvm, q35, none};
 }
 
 }  // namespace

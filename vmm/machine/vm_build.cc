@@ -16,6 +16,7 @@
 #include "vmm/machine/accel_kvm.h"
 #include "vmm/machine/host_brand.h"
 #include "vmm/machine/microvm.h"
+#include "vmm/machine/q35.h"
 #include "vmm/machine/vm_impl.h"
 
 namespace davit::machine {
@@ -105,8 +106,8 @@ Status VmImpl::CheckConfig() {
       return Fail("-initrd only allowed with -kernel option");
     }
     if (!config_.dtb.empty()) return Fail("-dtb only allowed with -kernel option");
-    if (row_->type == MachineType::kMicrovm) {
-      return Fail("machine 'microvm' needs -kernel: it has no firmware");
+    if (row_->has_cpus) {
+      return Fail(fmt::format("machine '{}' needs -kernel: it has no firmware", row_->info.name));
     }
   }
   for (const GlobalConfig& global : config_.globals) {
@@ -252,8 +253,13 @@ Status VmImpl::BuildKvm() {
 }
 
 Status VmImpl::BuildBoard() {
-  MicrovmDeps deps{*accel_, memory_, deps_.chardevs, *requests_};
-  DAVIT_ASSIGN(board_, MakeMicrovm(deps, config_, options_, topology_));
+  if (row_->type == MachineType::kQ35) {
+    const Q35Deps deps{*accel_, memory_, deps_.chardevs, *requests_};
+    DAVIT_ASSIGN(board_, MakeQ35(deps, config_, options_, topology_));
+  } else {
+    const MicrovmDeps deps{*accel_, memory_, deps_.chardevs, *requests_};
+    DAVIT_ASSIGN(board_, MakeMicrovm(deps, config_, options_, topology_));
+  }
   exits_ = std::make_unique<ExitDispatcher>(*board_, memory_, *requests_);
   return {};
 }

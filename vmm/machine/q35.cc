@@ -1,0 +1,379 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See q35.h.
+#include "vmm/machine/q35.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "vmm/base/endian.h"
+#include "vmm/boot/acpi/q35.h"
+#include "vmm/boot/kernel_loader.h"
+#include "vmm/boot/q35_layout.h"
+#include "vmm/devices/cmos_rtc.h"
+#include "vmm/devices/debug_port.h"
+#include "vmm/devices/fw_cfg.h"
+#include "vmm/devices/i8042.h"
+#include "vmm/devices/ich9_pm.h"
+#include "vmm/devices/ich9_ports.h"
+#include "vmm/devices/ioapic.h"
+#include "vmm/devices/uart16550.h"
+#include "vmm/irq/shared_line.h"
+#include "vmm/machine/q35_fw_cfg.h"
+#include "vmm/machine/q35_qtree.h"
+#include "vmm/machine/rtc_source.h"
+#include "vmm/machine/vm_clock.h"
+#include "vmm/pci/q35/ich9_lpc.h"
+#include "vmm/pci/q35/mch.h"
+
+namespace davit::machine {
+namespace {
+
+using control::ShutdownCause;
+
+constexpr uint8_t kMchAddress = pci::Devfn(0, 0);
+constexpr uint8_t kLpcAddress = pci::Devfn(31, 0);
+
+// CMOS bytes that firmware looks at beside the memory sizes.
+constexpr uint8_t kCmosEquipment = 0x14, kCmosCpus = 0x5f;
+constexpr uint8_t kEquipmentMouseAndFpu = 0x06;
+
+class Q35 final : public Board {
+ public:
+  Q35(const Q35Deps& deps, const cpu::Topology& topology);
+  ~Q35() override;
+
+  Status Init(const MachineConfig& config, const MachineOptions& options);
+
+  bus::Bus& ports() override { return ports_; }
+  bus::Bus& mmio() override { return mmio_; }
+  Result<std::optional<boot::BootEntry>> Reset() override;
+  void OnRunning(bool running) override;
+  void Powerdown() override { pm_.PressPowerButton(); }
+  void EndOfInterrupt(uint8_t vector) override {
+    if (ioapic_ != nullptr) ioapic_->EndOfInterrupt(vector);
+  }
+  control::QtreeNode::Bus Qtree() const override { return BuildQtree(shape_); }
+  const std::vector<std::byte>& device_tree() const override { return device_tree_; }
+
+ private:
+  Status CheckOptions(const MachineConfig& config, const MachineOptions& options);
+  Status OpenImages(const MachineConfig& config);
+  Status AddPci();
+  Status AddPorts(const MachineOptions& options);
+  Status AddSerials(const MachineConfig& config);
+  Status AddRtc(const RtcConfig& config);
+  Status AddDebugPort(const std::string& chardev_id);
+  Status AddFwCfg(const MachineConfig& config);
+  Result<backend::Chardev*> FindChardev(const std::string& id) const;
+  boot::Q35Acpi Acpi() const;
+  bool Reserved(uint64_t base, uint64_t size) const;
+  void ResetDevices();
+  void ProgramChipset();
+  Result<boot::LoadedKernel> LoadKernel();
+  static pci::PirqRouter::Lines AllLines(Accel& accel);
+  void AskReset() { deps_.requests.Reset(ShutdownCause::kGuestReset); }
+
+  Q35Deps deps_;
+  const cpu::Topology topology_;
+  const bool kvm_;
+  Q35Shape shape_;
+  VmClock clock_;
+  bus::Bus ports_{"I/O port"};
+  bus::Bus mmio_{"MMIO"};
+
+  std::optional<boot::Image> kernel_, initrd_, dtb_;
+  std::string append_;
+  const std::vector<std::byte> device_tree_;  // none
+
+  devices::Ioapic* const ioapic_;
+  pci::PirqRouter router_;
+  devices::Ich9Pm pm_;
+  devices::ResetControl reset_control_{[this] { AskReset(); }};
+  devices::Port92 port92_{[this] { AskReset(); }};
+  devices::ApmPorts apm_{[this](bool on) { pm_.EnableAcpi(on); }};
+  devices::ElcrPorts elcr_;
+  std::unique_ptr<devices::I8042> i8042_;
+  irq::SharedLine irq3_, irq4_;
+  std::array<std::unique_ptr<devices::Uart16550>, boot::kQ35Serials.size()> serials_;
+  std::unique_ptr<devices::CmosRtc> rtc_;
+  std::optional<devices::DebugPort> debug_port_;
+  FwCfgRam fw_cfg_ram_;
+  devices::FwCfg fw_cfg_{fw_cfg_ram_};
+  pci::HostBridge pci_;
+  pci::Mch mch_;
+  std::optional<pci::Ich9Lpc> lpc_;
+};
+
+pci::PirqRouter::Lines Q35::AllLines(Accel& accel) {
+  pci::PirqRouter::Lines lines{};
+  for (uint32_t gsi = 0; gsi < lines.size(); ++gsi) lines[gsi] = &accel.Line(gsi);
+  return lines;
+}
+
+Q35::Q35(const Q35Deps& deps, const cpu::Topology& topology)
+    : deps_(deps),
+      topology_(topology),
+      kvm_(deps.accel.kvm() != nullptr),
+      ioapic_(deps.accel.ioapic()),
+      router_(AllLines(deps.accel)),
+      pm_(router_.sci(), deps.accel.device_loop(),
+          {[this] { deps_.requests.Shutdown(ShutdownCause::kGuestShutdown); }}),
+      irq3_(deps.accel.Line(3)),
+      irq4_(deps.accel.Line(4)),
+      fw_cfg_ram_(deps.memory),
+      pci_({.ports = ports_,
+            .mmio = mmio_,
+            .msi = deps.accel.msi(),
+            .intx = router_,
+            .reserved = [this](uint64_t base, uint64_t size) { return Reserved(base, size); }},
+           "pcie.0") {
+  // The guest's time begins when it first runs; a qtest client moves it by itself.
+  if (kvm_) pm_.Run(false);
+}
+
+Q35::~Q35() {
+  if (lpc_ && lpc_->bus() != nullptr) pci_.root().Detach(*lpc_);
+  if (mch_.bus() != nullptr) pci_.root().Detach(mch_);
+}
+
+Status Q35::Init(const MachineConfig& config, const MachineOptions& options) {
+  DAVIT_TRY(CheckOptions(config, options));
+  DAVIT_TRY(OpenImages(config));
+  DAVIT_TRY(AddSerials(config));
+  DAVIT_TRY(AddPci());
+  DAVIT_TRY(AddPorts(options));
+  DAVIT_TRY(AddRtc(config.rtc));
+  if (!config.debugcon.empty()) DAVIT_TRY(AddDebugPort(config.debugcon));
+  return AddFwCfg(config);
+}
+
+Status Q35::CheckOptions(const MachineConfig& config, const MachineOptions& options) {
+  shape_.split_irqchip = ioapic_ != nullptr;
+  shape_.acpi = options.acpi != OnOffAuto::kOff;
+  shape_.i8042 = options.i8042;
+  // The 8259s and the 8254 exist in the kernel only, and there only as a whole.
+  const bool in_kernel = kvm_ && !shape_.split_irqchip;
+  for (const auto& [name, value] : {std::pair("pic", options.pic), {"pit", options.pit}}) {
+    if (value == OnOffAuto::kOn && !in_kernel) {
+      return Fail(
+          fmt::format("{}=on needs {}", name, kvm_ ? "kernel-irqchip=on" : "the accelerator kvm"));
+    }
+  }
+  shape_.pic = in_kernel && options.pic != OnOffAuto::kOff;
+  shape_.pit = in_kernel && options.pit != OnOffAuto::kOff;
+  if (config.serials.size() > serials_.size()) {
+    return Fail(fmt::format("machine 'pc-q35-7.2' has {} serial ports, {} are configured",
+                            serials_.size(), config.serials.size()));
+  }
+  const uint64_t ram = deps_.memory.total_bytes();
+  shape_.ram = boot::SplitRam(ram, boot::Q35MaxRamBelow4G(ram));
+  append_ = config.append;
+  return {};
+}
+
+Result<boot::Image> OpenImage(boot::ImageRole role, const ImageSource& source) {
+  if (const auto* bytes = std::get_if<std::span<const std::byte>>(&source)) {
+    return boot::Image::FromBytes(role, *bytes);
+  }
+  return boot::Image::Open(role, std::get<std::string>(source));
+}
+
+Status Q35::OpenImages(const MachineConfig& config) {
+  // Without vCPUs (qtest) there may be none.
+  if (std::holds_alternative<std::monostate>(config.kernel)) return {};
+  DAVIT_ASSIGN(kernel_, OpenImage(boot::ImageRole::kKernel, config.kernel));
+  if (!std::holds_alternative<std::monostate>(config.initrd)) {
+    DAVIT_ASSIGN(initrd_, OpenImage(boot::ImageRole::kInitrd, config.initrd));
+  }
+  if (!config.dtb.empty()) {
+    DAVIT_ASSIGN(dtb_, boot::Image::Open(boot::ImageRole::kDtb, config.dtb));
+  }
+  return {};
+}
+
+// What no BAR and no ECAM window may cover: RAM, and what KVM serves by itself or takes.
+bool Q35::Reserved(uint64_t base, uint64_t size) const {
+  const uint64_t last = base + (size - 1);
+  const auto touches = [base, last](uint64_t at, uint64_t bytes) {
+    return base < at + bytes && last >= at;
+  };
+  for (const memory::Region& region : deps_.memory.regions()) {
+    if (touches(region.base.value, region.size)) return true;
+  }
+  return touches(boot::kIoapicBase, boot::kIoapicSize) ||
+         touches(boot::kLapicBase, boot::kLapicSize) ||
+         touches(boot::kKvmIdentityMapBase, 4 * kPageSize);
+}
+
+Status Q35::AddPci() {
+  if (ioapic_ != nullptr) {
+    DAVIT_TRY(mmio_.Claim(boot::kIoapicBase, devices::Ioapic::kSize, "ioapic", ioapic_));
+  }
+  DAVIT_TRY(pci_.ClaimPorts());
+  pci_.SetResetPort(&reset_control_);
+  DAVIT_TRY(pci_.root().Attach(mch_, kMchAddress));
+  lpc_.emplace(pci::Ich9LpcDeps{ports_, mmio_, pm_, router_, serials_[0] != nullptr,
+                                serials_[1] != nullptr});
+  return pci_.root().Attach(*lpc_, kLpcAddress);
+}
+
+Status Q35::AddPorts(const MachineOptions& options) {
+  DAVIT_TRY(ports_.Claim(boot::kPort92, 1, "port92", &port92_));
+  DAVIT_TRY(ports_.Claim(boot::kApmPorts, devices::ApmPorts::kPorts, "apm", &apm_));
+  // KVM's 8259s have them, and are there even with pic=off.
+  if (!kvm_ || shape_.split_irqchip) {
+    DAVIT_TRY(ports_.Claim(boot::kElcrPort, devices::ElcrPorts::kPorts, "elcr", &elcr_));
+  }
+  if (!options.i8042) return {};
+  i8042_ = std::make_unique<devices::I8042>(nullptr,
+                                            devices::I8042::Callbacks{[this] { AskReset(); }, {}});
+  DAVIT_TRY(ports_.Claim(boot::kI8042DataPort, 1, "i8042 data", &i8042_->data_port()));
+  return ports_.Claim(boot::kI8042CommandPort, 1, "i8042 command", &i8042_->command_port());
+}
+
+Result<backend::Chardev*> Q35::FindChardev(const std::string& id) const {
+  backend::Chardev* chardev = deps_.chardevs != nullptr ? deps_.chardevs->Find(id) : nullptr;
+  if (chardev == nullptr) return Fail(fmt::format("chardev '{}' not found", id));
+  return chardev;
+}
+
+// Only ports with a back end exist, as in QEMU.
+Status Q35::AddSerials(const MachineConfig& config) {
+  for (size_t i = 0; i < config.serials.size(); ++i) {
+    const std::string& id = config.serials[i];
+    if (id.empty()) continue;
+    const boot::SerialPlace& place = boot::kQ35Serials[i];
+    irq::SharedLine& line = place.irq == 3 ? irq3_ : irq4_;
+    serials_[i] = std::make_unique<devices::Uart16550>(line.NewInput(), deps_.accel.device_loop());
+    DAVIT_ASSIGN(backend::Chardev* const chardev, FindChardev(id));
+    DAVIT_TRY(serials_[i]->Connect(chardev));
+    shape_.serials[i] = true;
+    DAVIT_TRY(ports_.Claim(place.port, devices::Uart16550::kPorts, "serial", serials_[i].get()));
+  }
+  return {};
+}
+
+Status Q35::AddDebugPort(const std::string& chardev_id) {
+  DAVIT_ASSIGN(backend::Chardev* const chardev, FindChardev(chardev_id));
+  debug_port_.emplace();
+  DAVIT_TRY(debug_port_->Connect(chardev));
+  shape_.debugcon_chardev = chardev_id;
+  return ports_.Claim(boot::kDebugPort, devices::DebugPort::kPorts, "debug port", &*debug_port_);
+}
+
+Status Q35::AddRtc(const RtcConfig& config) {
+  rtc_ =
+      std::make_unique<devices::CmosRtc>(deps_.accel.Line(boot::kRtcGsi), deps_.accel.device_loop(),
+                                         RtcSource(config, deps_.accel, clock_), RtcStart(config));
+  rtc_->SetMemorySize(shape_.ram.below_4g, shape_.ram.above_4g);
+  rtc_->SetRam(kCmosEquipment, kEquipmentMouseAndFpu);
+  rtc_->SetRam(kCmosCpus, static_cast<uint8_t>(topology_.cpus - 1));
+  return ports_.Claim(boot::kRtcPort, devices::CmosRtc::kPorts, "rtc", rtc_.get());
+}
+
+Status Q35::AddFwCfg(const MachineConfig& config) {
+  DAVIT_TRY(ports_.Claim(boot::kFwCfgPort, devices::FwCfg::kPorts, "fw_cfg", &fw_cfg_.ports()));
+  DAVIT_TRY(ports_.Claim(boot::kFwCfgDmaPort, devices::FwCfg::kDmaPorts, "fw_cfg DMA",
+                         &fw_cfg_.dma_ports()));
+  FwCfgContents contents;
+  contents.uuid = config.uuid;
+  contents.cpus = static_cast<uint16_t>(topology_.cpus);
+  contents.max_cpus = static_cast<uint16_t>(topology_.maxcpus);
+  contents.memory = deps_.memory;
+  std::optional<boot::Q35Acpi> acpi;
+  if (shape_.acpi) acpi = Acpi();
+  return FillFwCfg(fw_cfg_, contents, acpi);
+}
+
+boot::Q35Acpi Q35::Acpi() const {
+  boot::Q35AcpiConfig acpi;
+  for (uint32_t i = 0; i < topology_.cpus; ++i) acpi.cpus.push_back({topology_.ApicIdOf(i), true});
+  acpi.ram_below_4g = shape_.ram.below_4g;
+  acpi.hole64_base = boot::Q35Hole64Base(deps_.memory.total_bytes());
+  acpi.hole64_size = boot::kQ35Hole64Size;
+  acpi.serials = shape_.serials;
+  acpi.pic = shape_.pic;
+  return boot::BuildQ35Acpi(acpi);
+}
+
+void Q35::OnRunning(bool running) {
+  clock_.Run(running);
+  if (kvm_) pm_.Run(running);
+}
+
+void Q35::ResetDevices() {
+  if (ioapic_ != nullptr) ioapic_->Reset();
+  pci_.Reset();
+  pm_.Reset();
+  reset_control_.Reset();
+  port92_.Reset();
+  apm_.Reset();
+  elcr_.Reset();
+  if (i8042_) i8042_->Reset();
+  for (auto& serial : serials_) {
+    if (serial) serial->Reset();
+  }
+  rtc_->Reset();
+  fw_cfg_.Reset();
+}
+
+// What firmware would have done before it starts a kernel: the windows that the ACPI tables name.
+// BARs and bridges are left to the kernel.
+void Q35::ProgramChipset() {
+  const auto write = [this](uint8_t devfn, uint32_t offset, uint32_t value) {
+    std::array<uint8_t, 4> data;
+    StoreLe(data.data(), 4, value);
+    pci_.Write(0, devfn, offset, data);
+  };
+  constexpr uint32_t kEnable = 1;
+  write(kMchAddress, pci::Mch::kPciexbar + 4, boot::kQ35EcamBase >> 32);
+  write(kMchAddress, pci::Mch::kPciexbar, boot::kQ35EcamBase | kEnable);
+  write(kLpcAddress, pci::Ich9Lpc::kPmbase, boot::kQ35PmBase | kEnable);
+  write(kLpcAddress, pci::Ich9Lpc::kAcpiControl, pci::Ich9Lpc::kAcpiEnable);
+  write(kLpcAddress, pci::Ich9Lpc::kRcba, boot::kQ35RcbaBase | kEnable);
+}
+
+Result<boot::LoadedKernel> Q35::LoadKernel() {
+  boot::LoadRequest request;
+  request.kernel = &*kernel_;
+  request.initrd = initrd_ ? &*initrd_ : nullptr;
+  request.cmdline = append_;
+  request.reserved = {{boot::kQ35EcamBase, boot::kQ35EcamSize, boot::MemoryType::kReserved}};
+  if (dtb_) {
+    request.make_fdt = [this](boot::GuestRange) { return dtb_->ReadAll(dtb_->size()); };
+  }
+  if (shape_.acpi) {
+    DAVIT_ASSIGN(const boot::AcpiImage image, boot::PlaceQ35Acpi(Acpi()));
+    DAVIT_TRY(boot::WriteAcpi(deps_.memory, image));
+    request.rsdp = image.rsdp;
+  }
+  DAVIT_ASSIGN(boot::LoadedKernel loaded, boot::LoadKernel(deps_.memory, request));
+  DAVIT_TRY(AddKernelToFwCfg(fw_cfg_, *kernel_, request.initrd, append_, loaded));
+  return loaded;
+}
+
+Result<std::optional<boot::BootEntry>> Q35::Reset() {
+  ResetDevices();
+  if (!kernel_) return std::nullopt;
+  // A qtest client finds the registers as they are at reset.
+  if (kvm_) ProgramChipset();
+  DAVIT_ASSIGN(const boot::LoadedKernel loaded, LoadKernel());
+  return loaded.entry;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Board>> MakeQ35(const Q35Deps& deps, const MachineConfig& config,
+                                       const MachineOptions& options,
+                                       const cpu::Topology& topology) {
+  auto board = std::make_unique<Q35>(deps, topology);
+  DAVIT_TRY(board->Init(config, options));
+  return board;
+}
+
+}  // namespace davit::machine

@@ -1,0 +1,56 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a q35's fw_cfg device holds: sizes and counts, the kernel's parts as firmware's boot code
+// wants them, memory map, ACPI tables with their loader script. Control thread.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+
+#include "vmm/base/error.h"
+#include "vmm/boot/acpi/q35.h"
+#include "vmm/boot/image.h"
+#include "vmm/boot/payload.h"
+#include "vmm/devices/fw_cfg.h"
+#include "vmm/memory/guest_memory.h"
+
+namespace davit::machine {
+
+// Guest RAM as the device's DMA reaches it.
+class FwCfgRam final : public devices::FwCfg::Memory {
+ public:
+  explicit FwCfgRam(memory::GuestMemory memory) : memory_(std::move(memory)) {}
+  Status Read(uint64_t address, std::span<std::byte> out) override {
+    return memory_.Read(memory::GuestAddress{address}, out);
+  }
+  Status Write(uint64_t address, std::span<const std::byte> in) override {
+    return memory_.Write(memory::GuestAddress{address}, in);
+  }
+  Status Fill(uint64_t address, uint64_t size, std::byte value) override {
+    return memory_.Fill(memory::GuestAddress{address}, size, value);
+  }
+
+ private:
+  const memory::GuestMemory memory_;
+};
+
+struct FwCfgContents {
+  std::string uuid;  // text; empty: zeros
+  uint16_t cpus = 1;
+  uint16_t max_cpus = 1;
+  bool no_graphic = false;
+  memory::GuestMemory memory;
+};
+
+Status FillFwCfg(devices::FwCfg& device, const FwCfgContents& contents,
+                 const std::optional<boot::Q35Acpi>& acpi);
+
+// Where davit would put the parts of a bzImage for firmware, and the parts. The images outlive the
+// device.
+Status AddKernelToFwCfg(devices::FwCfg& device, const boot::Image& kernel,
+                        const boot::Image* initrd, const std::string& cmdline,
+                        const boot::LoadedKernel& loaded);
+
+}  // namespace davit::machine
