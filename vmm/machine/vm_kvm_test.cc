@@ -174,6 +174,47 @@ TEST_F(VmOnKvm, RamAboveFourGigabytesIsThere) {
   EXPECT_TRUE(console_->Contains("100000000")) << console_->text();
 }
 
+TEST_F(VmOnKvm, Q35ShowsFullAcpiAndObeysItsButton) {
+  config_.type = "q35";
+  config_.smp.cpus = 2;
+  Boot();
+  EXPECT_TRUE(console_->Contains("acpi: full hardware, pm1 event 600 control 604, sci 9, reset "
+                                 "port cf9 value f"))
+      << console_->text();
+  EXPECT_TRUE(console_->Contains("cpus: 2 in MADT, 2 enabled")) << console_->text();
+  sink_.Take();
+  ASSERT_TRUE(vm_->SystemPowerdown());
+  ASSERT_TRUE(WaitFor([&] { return exit_.has_value(); })) << console_->text();
+  EXPECT_EQ(sink_.Take(), (std::vector<std::string>{"POWERDOWN", "SHUTDOWN guest-shutdown"}));
+}
+
+TEST_F(VmOnKvm, EveryResetOfAQ35BootsTheGuestAgain) {
+  config_.type = "pc-q35-7.2";
+  Boot();
+  for (const char command : {'r', 'R', 'x', 's'}) {
+    sink_.Take();
+    console_->Clear();
+    if (command == 's') {
+      ASSERT_TRUE(vm_->SystemReset());
+    } else {
+      console_->Type(command);
+    }
+    ASSERT_TRUE(WaitForText("ready, h for help")) << command << console_->text();
+    EXPECT_EQ(sink_.Take(), std::vector<std::string>{command == 's' ? "RESET host-qmp-system-reset"
+                                                                    : "RESET guest-reset"});
+  }
+}
+
+TEST_F(VmOnKvm, SplitIrqchipQ35WithSixGigabytesBootsAndPowersOff) {
+  config_.type = "q35";
+  config_.machine_properties = {{"kernel-irqchip", "split"}};
+  config_.memory.size = uint64_t{6} << 30;
+  Boot();
+  EXPECT_TRUE(console_->Contains("100000000")) << console_->text();
+  ASSERT_TRUE(vm_->SystemPowerdown());
+  EXPECT_TRUE(WaitFor([&] { return exit_.has_value(); })) << console_->text();
+}
+
 TEST_F(VmOnKvm, QuitEndsAtOnceThoughShutdownPauses) {
   config_.actions.shutdown = control::ShutdownAction::kPause;
   Create();

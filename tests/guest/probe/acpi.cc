@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t kFourGib = uint64_t{1} << 32;
 constexpr uint64_t kDefaultGed = 0xfea00000;
 constexpr uint32_t kDefaultGedGsi = 9;
+constexpr uint16_t kPm1Button = 0x100;
 constexpr uint32_t kCpuidMonitor = 1u << 3;  // leaf 1, ecx
 
 bool ChecksumOk(const uint8_t* p, uint32_t length) {
@@ -77,7 +78,7 @@ void ReadDsdt(const uint8_t* dsdt) {
   bool in_ged = false;
   bool have_region = false;
   bool have_irq = false;
-  for (uint32_t i = 36; i + 20 < length; ++i) {
+  for (uint32_t i = 36; i + 8 < length; ++i) {
     const uint8_t* p = dsdt + i;
     // Name (_S5, Package () { typ, ... }): package op, length byte, count, first element.
     uint32_t size;
@@ -108,6 +109,11 @@ void ReadFadt(const uint8_t* fadt) {
   if (length < 129) return;
   const uint32_t flags = Load32(fadt + 112);
   acpi_info.hardware_reduced = (flags & (1u << 20)) != 0;
+  if (!acpi_info.hardware_reduced) {
+    acpi_info.sci = Load16(fadt + 46);
+    acpi_info.pm1_event = Load16(fadt + 56);
+    acpi_info.pm1_control = Load16(fadt + 64);
+  }
   if ((flags & (1u << 10)) != 0) {
     acpi_info.reset_space = fadt[116];
     acpi_info.reset_register = Load64(fadt + 120);
@@ -215,17 +221,40 @@ void PrintAcpi() {
     Print(" %c%c%c%c", s[0], s[1], s[2], s[3]);
   }
   Print("%s\n", acpi_info.checksums_ok ? "" : " (BAD CHECKSUM)");
-  Print("acpi: %s, sleep control %x, reset %s %x value %x\n",
-        acpi_info.hardware_reduced ? "hardware-reduced" : "full hardware", acpi_info.sleep_control,
-        acpi_info.reset_space == 1 ? "port" : "memory", acpi_info.reset_register,
-        uint64_t{acpi_info.reset_value});
+  if (acpi_info.hardware_reduced) {
+    Print("acpi: hardware-reduced, sleep control %x", acpi_info.sleep_control);
+  } else {
+    Print("acpi: full hardware, pm1 event %x control %x, sci %u", uint64_t{acpi_info.pm1_event},
+          uint64_t{acpi_info.pm1_control}, uint64_t{acpi_info.sci});
+  }
+  Print(", reset %s %x value %x\n", acpi_info.reset_space == 1 ? "port" : "memory",
+        acpi_info.reset_register, uint64_t{acpi_info.reset_value});
+  if (!acpi_info.hardware_reduced) {
+    Print("acpi: lapic %x, ioapic %x gsi base %u (%u in all)\n", acpi_info.lapic,
+          acpi_info.ioapic, uint64_t{acpi_info.ioapic_gsi_base}, uint64_t{acpi_info.ioapics});
+    return;
+  }
   Print("acpi: lapic %x, ioapic %x gsi base %u (%u in all), event device %s %x gsi %u\n",
         acpi_info.lapic, acpi_info.ioapic, uint64_t{acpi_info.ioapic_gsi_base},
         uint64_t{acpi_info.ioapics}, acpi_info.ged_found ? "at" : "not found, assumed at",
         acpi_info.ged_registers, uint64_t{acpi_info.ged_gsi});
 }
 
+void EnablePm1Button() {
+  if (acpi_info.pm1_event != 0) Out16(uint16_t(acpi_info.pm1_event + 2), kPm1Button);
+}
+
+bool TakePm1Button() {
+  if (acpi_info.pm1_event == 0 || (In16(acpi_info.pm1_event) & kPm1Button) == 0) return false;
+  Out16(acpi_info.pm1_event, kPm1Button);
+  return true;
+}
+
 void AcpiPowerOff() {
+  if (acpi_info.pm1_control != 0) {
+    Out16(acpi_info.pm1_control, uint16_t(acpi_info.sleep_type_s5 << 10 | 0x2000));
+    return;
+  }
   if (acpi_info.sleep_control == 0) {
     Print("power off: no sleep control register\n");
     return;

@@ -22,7 +22,10 @@ struct AcpiInfo {
   uint64_t table[kMaxTables];
   // FADT
   bool hardware_reduced;
-  uint64_t sleep_control;   // 0: none
+  uint64_t sleep_control;   // of reduced hardware; 0: none
+  uint16_t pm1_event;       // port of status and enable; of full hardware; 0: none
+  uint16_t pm1_control;     // port; 0: none
+  uint16_t sci;             // ISA interrupt
   uint64_t reset_register;  // 0: none
   uint8_t reset_space;      // 0 memory, 1 port
   uint8_t reset_value;
@@ -51,6 +54,10 @@ extern AcpiInfo acpi_info;
 void ReadAcpi();
 void PrintCpus();
 void PrintAcpi();
+
+// Full hardware: makes the button raise the SCI; and whether it was pressed, which it forgets.
+void EnablePm1Button();
+bool TakePm1Button();
 
 // Both return when the machine has no such register or does not obey.
 void AcpiPowerOff();

@@ -74,8 +74,13 @@ void RouteIsa(uint32_t irq, uint8_t vector) {
   Route(source.gsi, source.level, source.active_low, vector);
 }
 
-// The selector register of the generic event device: reading clears it, bit 1 is the button.
+// The PM1 status of full hardware; or the selector register of the generic event device: reading
+// clears it, bit 1 is the button.
 void ReadEvents() {
+  if (acpi_info.pm1_event != 0) {
+    if (TakePm1Button()) power_button = true;
+    return;
+  }
   if ((Mmio<uint32_t>(acpi_info.ged_registers) & 0x2) != 0) power_button = true;
 }
 
@@ -138,7 +143,10 @@ void InitInterrupts() {
   Lapic(kLapicTimer) = 0x20000 | kTimerVector;
   Lapic(kLapicTimerInitial) = 1000000000 / 16 / kTicksPerSecond;
   RouteIsa(kSerialIrq, kSerialVector);
-  if (acpi_info.ged_gsi < 16) {
+  if (acpi_info.pm1_event != 0) {
+    RouteIsa(acpi_info.sci, kEventVector);
+    EnablePm1Button();
+  } else if (acpi_info.ged_gsi < 16) {
     RouteIsa(acpi_info.ged_gsi, kEventVector);
   } else {
     Route(acpi_info.ged_gsi, false, false, kEventVector);
