@@ -48,7 +48,7 @@ std::vector<MachineTypeRow> MakeRows() {
   none.info.default_ram_id = "ram";
   none.info.description = "empty machine";
   none.max_ram_below_4g = microvm.max_ram_below_4g;
-  return {microvm, q35, none};
+  return {microvm, none, q35};
 }
 
 }  // namespace

@@ -178,8 +178,9 @@ TEST_F(VmOnKvm, Q35ShowsFullAcpiAndObeysItsButton) {
   config_.type = "q35";
   config_.smp.cpus = 2;
   Boot();
-  EXPECT_TRUE(console_->Contains("acpi: full hardware, pm1 event 600 control 604, sci 9, reset "
-                                 "port cf9 value f"))
+  EXPECT_TRUE(
+      console_->Contains("acpi: full hardware, pm1 event 600 control 604, sci 9, reset "
+                         "port cf9 value f"))
       << console_->text();
   EXPECT_TRUE(console_->Contains("cpus: 2 in MADT, 2 enabled")) << console_->text();
   sink_.Take();

@@ -230,8 +230,8 @@ void PrintAcpi() {
   Print(", reset %s %x value %x\n", acpi_info.reset_space == 1 ? "port" : "memory",
         acpi_info.reset_register, uint64_t{acpi_info.reset_value});
   if (!acpi_info.hardware_reduced) {
-    Print("acpi: lapic %x, ioapic %x gsi base %u (%u in all)\n", acpi_info.lapic,
-          acpi_info.ioapic, uint64_t{acpi_info.ioapic_gsi_base}, uint64_t{acpi_info.ioapics});
+    Print("acpi: lapic %x, ioapic %x gsi base %u (%u in all)\n", acpi_info.lapic, acpi_info.ioapic,
+          uint64_t{acpi_info.ioapic_gsi_base}, uint64_t{acpi_info.ioapics});
     return;
   }
   Print("acpi: lapic %x, ioapic %x gsi base %u (%u in all), event device %s %x gsi %u\n",
