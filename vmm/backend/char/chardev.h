@@ -46,6 +46,10 @@ class Chardev {
   virtual void OnWritable(std::function<void()> fn) = 0;
   // The front end has room again.
   virtual void ResumeInput() = 0;
+  // Gives the front end a break, as if the host end had sent one.
+  virtual void SendBreak() {}
+  // What a front end attaches to: this, or of a multiplexer a place of its own.
+  virtual Chardev* FrontEnd() { return this; }
 };
 
 }  // namespace davit::backend

@@ -104,6 +104,10 @@ ssize_t FdChardev::WriteSome(int fd, std::span<const std::byte> data) {
   return write(fd, data.data(), data.size());
 }
 
+ssize_t FdChardev::ReadSome(int fd, std::span<std::byte> data) {
+  return read(fd, data.data(), data.size());
+}
+
 void FdChardev::OnWritable(std::function<void()> fn) {
   std::lock_guard lock(mutex_);
   on_writable_ = std::move(fn);
@@ -169,7 +173,7 @@ void FdChardev::OnReadable() {
   std::array<std::byte, 4096> buffer;
   const size_t room = client_ ? std::min(client_->CanReceive(), buffer.size()) : 0;
   if (room == 0) return UpdateInput();
-  const ssize_t n = read(in_fd_, buffer.data(), room);
+  const ssize_t n = ReadSome(in_fd_, std::span(buffer).first(room));
   if (n > 0) {
     client_->Receive(std::span(buffer).first(static_cast<size_t>(n)));
     UpdateInput();

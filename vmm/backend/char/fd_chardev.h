@@ -29,6 +29,7 @@ class FdChardev : public Chardev {
   size_t Write(std::span<const std::byte> data) override;
   void OnWritable(std::function<void()> fn) override;
   void ResumeInput() override;
+  void SendBreak() override { Tell(ChardevEvent::kBreak); }
 
  protected:
   // Starts to use descriptors, which stay the subclass's and do not block; -1: none of that
@@ -47,6 +48,8 @@ class FdChardev : public Chardev {
   virtual void OnWriteError() {}
   // One write(2) or send(2).
   virtual ssize_t WriteSome(int fd, std::span<const std::byte> data);
+  // One read(2); 0: the end of the input.
+  virtual ssize_t ReadSome(int fd, std::span<std::byte> data);
   void StopInput();
 
  private:

@@ -25,6 +25,9 @@ class NullChardev final : public Chardev {
   size_t Write(std::span<const std::byte> data) override { return data.size(); }
   void OnWritable(std::function<void()>) override {}
   void ResumeInput() override {}
+  void SendBreak() override {
+    if (client_) client_->OnEvent(ChardevEvent::kBreak);
+  }
 
  private:
   const std::string id_;

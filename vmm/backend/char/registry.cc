@@ -10,17 +10,20 @@
 #include <array>
 
 #include "vmm/backend/char/file_chardev.h"
+#include "vmm/backend/char/mux_chardev.h"
 #include "vmm/backend/char/null_chardev.h"
 #include "vmm/backend/char/pty_chardev.h"
+#include "vmm/backend/char/ringbuf_chardev.h"
 #include "vmm/backend/char/socket_chardev.h"
 #include "vmm/backend/char/stdio_chardev.h"
+#include "vmm/backend/char/udp_chardev.h"
 #include "vmm/base/overloaded.h"
 
 namespace davit::backend {
 namespace {
 
-constexpr std::array<std::string_view, 6> kBackendNames = {"pty",  "file", "socket",
-                                                           "null", "pipe", "stdio"};
+constexpr std::array<std::string_view, 9> kBackendNames = {
+    "pty", "file", "udp", "socket", "null", "pipe", "mux", "ringbuf", "stdio"};
 
 }  // namespace
 
@@ -29,7 +32,10 @@ ChardevRegistry::ChardevRegistry(io::EventLoop& loop) : ChardevRegistry(loop, Op
 ChardevRegistry::ChardevRegistry(io::EventLoop& loop, Options options)
     : loop_(loop), options_(std::move(options)) {}
 
-ChardevRegistry::~ChardevRegistry() = default;
+// The newest first: a multiplexer before what it stands on.
+ChardevRegistry::~ChardevRegistry() {
+  while (!chardevs_.empty()) chardevs_.pop_back();
+}
 
 std::span<const std::string_view> ChardevRegistry::BackendNames() { return kBackendNames; }
 
@@ -54,18 +60,29 @@ Result<std::unique_ptr<Chardev>> ChardevRegistry::Open(const ChardevSpec& spec) 
           [&](const SocketSpec& socket) -> Opened {
             return SocketChardev::Open(spec.id, loop_, socket, options_.notify);
           },
+          [&](const UdpSpec& udp) -> Opened { return UdpChardev::Open(spec.id, loop_, udp); },
+          [&](const RingbufSpec& ring) -> Opened { return RingbufChardev::Open(spec.id, ring); },
+          [&](const MuxSpec& mux) -> Opened { return OpenMux(spec.id, mux); },
       },
       spec.backend);
 }
 
+Result<std::unique_ptr<Chardev>> ChardevRegistry::OpenMux(const std::string& id,
+                                                          const MuxSpec& spec) {
+  Chardev* base = Find(spec.chardev);
+  if (base == nullptr) return Fail(fmt::format("mux: base chardev {} not found", spec.chardev));
+  DAVIT_ASSIGN(auto mux, MuxChardev::Open(id, loop_, *base, options_.quit));
+  return mux;
+}
+
 Result<Chardev*> ChardevRegistry::Create(const ChardevSpec& spec) {
-  if (Find(spec.id)) return Fail(fmt::format("Duplicate ID '{}' for chardev", spec.id));
+  if (At(spec.id)) return Fail(fmt::format("Duplicate ID '{}' for chardev", spec.id));
   DAVIT_ASSIGN(auto chardev, Open(spec));
   return Add(std::move(chardev));
 }
 
 Result<Chardev*> ChardevRegistry::Add(std::unique_ptr<Chardev> chardev) {
-  if (Find(chardev->id())) {
+  if (At(chardev->id())) {
     return Fail(fmt::format("Duplicate ID '{}' for chardev", chardev->id()));
   }
   chardevs_.push_back(std::move(chardev));
@@ -73,17 +90,66 @@ Result<Chardev*> ChardevRegistry::Add(std::unique_ptr<Chardev> chardev) {
 }
 
 Chardev* ChardevRegistry::Find(std::string_view id) const {
+  Chardev* const chardev = At(id);
+  return chardev != nullptr ? chardev->FrontEnd() : nullptr;
+}
+
+Chardev* ChardevRegistry::At(std::string_view id) const {
   for (const auto& chardev : chardevs_) {
     if (chardev->id() == id) return chardev.get();
   }
   return nullptr;
 }
 
+// A multiplexer always is, as in QEMU; what it stands on has it for a front end.
+bool ChardevRegistry::Busy(const Chardev& chardev) const {
+  return chardev.frontend_open() || dynamic_cast<const MuxChardev*>(&chardev) != nullptr;
+}
+
 Status ChardevRegistry::Remove(std::string_view id) {
-  Chardev* chardev = Find(id);
+  Chardev* chardev = At(id);
   if (!chardev) return Fail(fmt::format("Chardev '{}' not found", id));
-  if (chardev->frontend_open()) return Fail(fmt::format("Chardev '{}' is busy", id));
+  if (Busy(*chardev)) return Fail(fmt::format("Chardev '{}' is busy", id));
   std::erase_if(chardevs_, [chardev](const auto& c) { return c.get() == chardev; });
+  return {};
+}
+
+Result<Chardev*> ChardevRegistry::Change(const ChardevSpec& spec) {
+  const auto it = std::find_if(chardevs_.begin(), chardevs_.end(),
+                               [&](const auto& chardev) { return chardev->id() == spec.id; });
+  if (it == chardevs_.end()) return Fail(fmt::format("Chardev '{}' does not exist", spec.id));
+  if (dynamic_cast<const MuxChardev*>(it->get())) {
+    return Fail("Mux device hotswap not supported yet");
+  }
+  if (Busy(**it)) return Fail("Chardev user does not support chardev hotswap");
+  DAVIT_ASSIGN(auto chardev, Open(spec));
+  *it = std::move(chardev);
+  return it->get();
+}
+
+Status ChardevRegistry::SendBreak(std::string_view id) {
+  Chardev* chardev = At(id);
+  if (!chardev) return Fail(fmt::format("Chardev '{}' not found", id));
+  chardev->SendBreak();
+  return {};
+}
+
+Result<RingbufChardev*> ChardevRegistry::Ringbuf(std::string_view id) const {
+  Chardev* chardev = At(id);
+  if (!chardev) return Fail(fmt::format("Device '{}' not found", id));
+  auto* ring = dynamic_cast<RingbufChardev*>(chardev);
+  if (!ring) return Fail(fmt::format("{} is not a ringbuf device", id));
+  return ring;
+}
+
+Result<std::string> ChardevRegistry::RingbufRead(std::string_view id, uint64_t size) {
+  DAVIT_ASSIGN(RingbufChardev * ring, Ringbuf(id));
+  return ring->Take(size);
+}
+
+Status ChardevRegistry::RingbufWrite(std::string_view id, std::span<const std::byte> data) {
+  DAVIT_ASSIGN(RingbufChardev * ring, Ringbuf(id));
+  (void)ring->Write(data);
   return {};
 }
 
@@ -91,6 +157,12 @@ std::vector<ChardevInfo> ChardevRegistry::List() const {
   std::vector<ChardevInfo> result;
   for (const auto& chardev : chardevs_) {
     result.push_back({chardev->id(), chardev->filename(), chardev->frontend_open()});
+    // What a multiplexer stands on is as open as the multiplexer.
+    const auto* mux = dynamic_cast<const MuxChardev*>(chardev.get());
+    if (mux == nullptr) continue;
+    for (ChardevInfo& row : result) {
+      if (row.label == mux->base().id()) row.frontend_open = mux->frontend_open();
+    }
   }
   return result;
 }

@@ -5,6 +5,7 @@
 // they go (or detach) before the registry does. The process must ignore SIGPIPE.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -19,6 +20,8 @@
 
 namespace davit::backend {
 
+class RingbufChardev;
+
 // A row of query-chardev.
 struct ChardevInfo {
   std::string label;
@@ -32,6 +35,8 @@ class ChardevRegistry {
     // Told what a user must know at once: "char device redirected to /dev/pts/3 (label a)",
     // "info: waiting for connection on: ...". May be empty.
     std::function<void(const std::string&)> notify;
+    // The user of a multiplexed device ends the VM (Ctrl-A x). Control thread. May be empty.
+    std::function<void()> quit;
   };
   // The loop is the control thread's and outlives the registry.
   explicit ChardevRegistry(io::EventLoop& loop);
@@ -43,15 +48,28 @@ class ChardevRegistry {
   Result<Chardev*> Create(const ChardevSpec& spec);
   // Takes over a device made elsewhere (tests, a monitor's socket that is listed only).
   Result<Chardev*> Add(std::unique_ptr<Chardev> chardev);
-  Chardev* Find(std::string_view id) const;  // null: none
+  // What a front end attaches to; null: none.
+  Chardev* Find(std::string_view id) const;
   // Error: "Chardev 'x' not found", "Chardev 'x' is busy".
   Status Remove(std::string_view id);
+  // Puts a new back end in the place of one that has no front end. Error: as QEMU's.
+  Result<Chardev*> Change(const ChardevSpec& spec);
+
+  // Error: "Chardev 'x' not found".
+  Status SendBreak(std::string_view id);
+  // Error: "Device 'x' not found", "x is not a ringbuf device".
+  Result<std::string> RingbufRead(std::string_view id, uint64_t size);
+  Status RingbufWrite(std::string_view id, std::span<const std::byte> data);
 
   std::vector<ChardevInfo> List() const;                    // in order of creation
   static std::span<const std::string_view> BackendNames();  // query-chardev-backends
 
  private:
   Result<std::unique_ptr<Chardev>> Open(const ChardevSpec& spec);
+  Result<std::unique_ptr<Chardev>> OpenMux(const std::string& id, const MuxSpec& spec);
+  Chardev* At(std::string_view id) const;
+  bool Busy(const Chardev& chardev) const;
+  Result<RingbufChardev*> Ringbuf(std::string_view id) const;
 
   io::EventLoop& loop_;
   const Options options_;

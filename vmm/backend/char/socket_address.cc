@@ -48,15 +48,16 @@ Result<UnixName> MakeUnixName(const UnixAddress& unix) {
   return name;
 }
 
-const sockaddr* AsSockaddr(const UnixName& name) {
-  return static_cast<const sockaddr*>(static_cast<const void*>(&name.address));
+template <typename Address>
+const sockaddr* AsSockaddr(const Address& address) {
+  return static_cast<const sockaddr*>(static_cast<const void*>(&address));
 }
 
 using AddrInfo = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
-Result<AddrInfo> Resolve(const InetAddress& inet, bool passive) {
+Result<AddrInfo> Resolve(const InetAddress& inet, bool passive, int socktype = SOCK_STREAM) {
   addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_socktype = socktype;
   hints.ai_flags = passive ? AI_PASSIVE : AI_ADDRCONFIG;
   const bool v4 = inet.ipv4.value_or(!inet.ipv6.value_or(false));
   const bool v6 = inet.ipv6.value_or(!inet.ipv4.value_or(false));
@@ -92,7 +93,7 @@ Result<UniqueFd> ListenUnix(const UnixAddress& unix) {
     }
     fchmod(fd.get(), 0600);  // before bind(): the file never has another mode
   }
-  if (bind(fd.get(), AsSockaddr(name), name.length) != 0) {
+  if (bind(fd.get(), AsSockaddr(name.address), name.length) != 0) {
     return FailErrno(fmt::format("Failed to bind socket to {}", unix.path));
   }
   if (listen(fd.get(), 1) != 0) return FailErrno("Failed to listen on socket");
@@ -142,25 +143,10 @@ Result<UniqueFd> ListenInet(const InetAddress& inet, bool allow_remote) {
       error == EADDRINUSE ? "Failed to find an available port" : "Failed to bind socket", error);
 }
 
-Result<UniqueFd> ConnectUnix(const UnixAddress& unix) {
-  DAVIT_ASSIGN(const UnixName name, MakeUnixName(unix));
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return FailErrno("Failed to create socket");
-  if (connect(fd.get(), AsSockaddr(name), name.length) != 0) {
-    return FailErrno(fmt::format("Failed to connect to '{}'", unix.path));
-  }
-  return fd;
-}
-
-Result<UniqueFd> ConnectInet(const InetAddress& inet) {
-  DAVIT_ASSIGN(AddrInfo list, Resolve(inet, false));
-  int error = EADDRNOTAVAIL;
-  for (const addrinfo* at = list.get(); at; at = at->ai_next) {
-    UniqueFd fd(socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (fd && connect(fd.get(), at->ai_addr, at->ai_addrlen) == 0) return fd;
-    error = errno;
-  }
-  return FailErrno(fmt::format("Failed to connect to '{}:{}'", inet.host, inet.port), error);
+std::string NameOf(const SocketSpec& spec) {
+  if (const auto* unix = std::get_if<UnixAddress>(&spec.address)) return unix->path;
+  const auto* inet = std::get_if<InetAddress>(&spec.address);
+  return inet != nullptr ? fmt::format("{}:{}", inet->host, inet->port) : "";
 }
 
 Result<UniqueFd> TakeFd(const FdAddress& given, bool server) {
@@ -207,9 +193,69 @@ Result<UniqueFd> Listen(const SocketSpec& spec) {
 }
 
 Result<UniqueFd> ConnectTo(const SocketSpec& spec) {
-  if (const auto* unix = std::get_if<UnixAddress>(&spec.address)) return ConnectUnix(*unix);
-  if (const auto* inet = std::get_if<InetAddress>(&spec.address)) return ConnectInet(*inet);
-  return TakeFd(std::get<FdAddress>(spec.address), false);
+  if (const auto* given = std::get_if<FdAddress>(&spec.address)) return TakeFd(*given, false);
+  DAVIT_ASSIGN(const std::vector<Endpoint> endpoints, Endpoints(spec));
+  int error = EADDRNOTAVAIL;
+  for (const Endpoint& endpoint : endpoints) {
+    UniqueFd fd(socket(endpoint.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (fd && connect(fd.get(), AsSockaddr(endpoint.address), endpoint.length) == 0) return fd;
+    error = errno;
+  }
+  return FailConnect(spec, error);
+}
+
+Result<std::vector<Endpoint>> Endpoints(const SocketSpec& spec) {
+  std::vector<Endpoint> endpoints;
+  const auto add = [&](const sockaddr* address, socklen_t length) {
+    Endpoint endpoint;
+    endpoint.length = length;
+    std::memcpy(&endpoint.address, address, std::min<size_t>(length, sizeof(endpoint.address)));
+    endpoints.push_back(endpoint);
+  };
+  if (const auto* unix = std::get_if<UnixAddress>(&spec.address)) {
+    DAVIT_ASSIGN(const UnixName name, MakeUnixName(*unix));
+    add(AsSockaddr(name.address), name.length);
+  } else if (const auto* inet = std::get_if<InetAddress>(&spec.address)) {
+    DAVIT_ASSIGN(const AddrInfo list, Resolve(*inet, false));
+    for (const addrinfo* at = list.get(); at; at = at->ai_next) add(at->ai_addr, at->ai_addrlen);
+  }
+  return endpoints;
+}
+
+UniqueFd StartConnect(const Endpoint& endpoint, int& error) {
+  UniqueFd fd(socket(endpoint.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd && (connect(fd.get(), AsSockaddr(endpoint.address), endpoint.length) == 0 ||
+             errno == EINPROGRESS)) {
+    return fd;
+  }
+  error = errno;
+  return {};
+}
+
+tl::unexpected<Error> FailConnect(const SocketSpec& spec, int error) {
+  return FailErrno(fmt::format("Failed to connect to '{}'", NameOf(spec)), error);
+}
+
+Result<UniqueFd> ConnectDatagram(const InetAddress& remote,
+                                 const std::optional<InetAddress>& local) {
+  if (remote.port.empty()) return Fail("remote port not specified");
+  DAVIT_ASSIGN(const AddrInfo peer, Resolve(remote, false, SOCK_DGRAM));
+  UniqueFd fd(socket(peer->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) return FailErrno("Failed to create socket");
+  const int on = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  InetAddress from = local.value_or(InetAddress{});
+  if (from.port.empty()) from.port = "0";
+  from.ipv4 = peer->ai_family == AF_INET;
+  from.ipv6 = peer->ai_family == AF_INET6;
+  DAVIT_ASSIGN(const AddrInfo own, Resolve(from, true, SOCK_DGRAM));
+  if (bind(fd.get(), own->ai_addr, own->ai_addrlen) != 0) {
+    return FailErrno("Failed to bind socket");
+  }
+  if (connect(fd.get(), peer->ai_addr, peer->ai_addrlen) != 0) {
+    return FailErrno(fmt::format("Failed to connect to '{}:{}'", remote.host, remote.port));
+  }
+  return fd;
 }
 
 SocketName LocalName(int fd) {

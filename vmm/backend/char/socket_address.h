@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sockets of character devices: making, connecting and naming them, with QEMU's wording of faults.
-// Stateless, any thread. Name resolution and connecting may take time: at start only.
+// Stateless, any thread. Name resolution and ConnectTo() may take time: at start only.
 #pragma once
 
 #include <sys/socket.h>
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "vmm/backend/char/spec.h"
 #include "vmm/base/error.h"
@@ -19,6 +21,21 @@ namespace davit::backend {
 // address off loopback is an Error unless spec.allow_remote.
 Result<UniqueFd> Listen(const SocketSpec& spec);
 Result<UniqueFd> ConnectTo(const SocketSpec& spec);
+
+// Connecting that does not wait: what a path or a name stands for, tried one after the other.
+struct Endpoint {
+  sockaddr_storage address{};
+  socklen_t length = 0;
+};
+Result<std::vector<Endpoint>> Endpoints(const SocketSpec& spec);
+// The socket gets writable when it is connected or has failed (SO_ERROR). None: failed at once.
+UniqueFd StartConnect(const Endpoint& endpoint, int& error);
+// "Failed to connect to 'PATH'" and the cause.
+tl::unexpected<Error> FailConnect(const SocketSpec& spec, int error);
+
+// A UDP socket that speaks to `remote` alone, from `local` or an address of the system's choice.
+Result<UniqueFd> ConnectDatagram(const InetAddress& remote,
+                                 const std::optional<InetAddress>& local);
 
 // The ends of a socket: "unix:PATH" parts and "HOST:PORT" ([HOST] for IPv6).
 struct SocketName {

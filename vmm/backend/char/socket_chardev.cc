@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <utility>
 
 #include "vmm/backend/char/socket_address.h"
 #include "vmm/base/log.h"
@@ -28,9 +30,12 @@ std::string UnixText(const std::string& path, bool abstract, bool tight) {
 Result<std::unique_ptr<Chardev>> SocketChardev::Open(
     std::string id, io::EventLoop& loop, const SocketSpec& spec,
     const std::function<void(const std::string&)>& notify) {
-  std::unique_ptr<SocketChardev> chardev(new SocketChardev(std::move(id), loop, spec));
+  std::unique_ptr<SocketChardev> chardev(new SocketChardev(std::move(id), loop, spec, notify));
   if (spec.server) {
-    DAVIT_TRY(chardev->StartServer(notify));
+    DAVIT_TRY(chardev->StartServer());
+  } else if (spec.reconnect != 0) {
+    DAVIT_ASSIGN(chardev->endpoints_, Endpoints(spec));
+    chardev->TryConnect(0, EADDRNOTAVAIL);
   } else {
     DAVIT_ASSIGN(UniqueFd peer, ConnectTo(spec));
     chardev->Use(std::move(peer));
@@ -38,14 +43,14 @@ Result<std::unique_ptr<Chardev>> SocketChardev::Open(
   return chardev;
 }
 
-Status SocketChardev::StartServer(const std::function<void(const std::string&)>& notify) {
+Status SocketChardev::StartServer() {
   DAVIT_ASSIGN(listener_, Listen(spec_));
   const auto* unix = std::get_if<UnixAddress>(&spec_.address);
   if (unix && !unix->abstract && stat(unix->path.c_str(), &socket_file_) != 0) socket_file_ = {};
   SetNonBlocking(listener_.get());
   if (!spec_.wait) return WatchListener();
 
-  if (notify) notify(fmt::format("info: waiting for connection on: {}", filename()));
+  if (notify_) notify_(fmt::format("info: waiting for connection on: {}", filename()));
   while (!peer_) {
     pollfd poll_fd{listener_.get(), POLLIN, 0};
     if (poll(&poll_fd, 1, -1) < 0) {
@@ -132,10 +137,53 @@ void SocketChardev::OnHangup() {
   if (!connected()) return;
   Disconnect();
   peer_.reset();
+  if (!endpoints_.empty()) return ConnectLater();
   if (!listener_) return;
   if (Status status = WatchListener(); !status) {
     DAVIT_LOG_ERROR("chardev '{}': no further clients: {}", id(), status.error().message);
   }
+}
+
+// --- a client that connects again --------------------------------------------------------------
+
+void SocketChardev::TryConnect(size_t index, int last_error) {
+  for (; index < endpoints_.size(); ++index) {
+    connecting_ = StartConnect(endpoints_[index], last_error);
+    if (!connecting_) continue;
+    auto watch = loop().WatchWritable(connecting_.get(), [this, index] { OnConnecting(index); });
+    if (watch) {
+      connect_watch_ = std::move(*watch);
+      return;
+    }
+    connecting_.reset();
+  }
+  OnConnectFailed(last_error);
+}
+
+void SocketChardev::OnConnecting(size_t index) {
+  const auto watch = std::move(connect_watch_);  // this runs in it
+  int error = 0;
+  socklen_t length = sizeof(error);
+  if (getsockopt(connecting_.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
+  UniqueFd fd = std::move(connecting_);
+  if (error == 0) {
+    failure_told_ = false;
+    return Use(std::move(fd));
+  }
+  TryConnect(index + 1, error);
+}
+
+void SocketChardev::OnConnectFailed(int error) {
+  if (!std::exchange(failure_told_, true) && notify_) {
+    notify_(fmt::format("Unable to connect character device {}: {}", id(),
+                        FailConnect(spec_, error).value().message));
+  }
+  ConnectLater();
+}
+
+void SocketChardev::ConnectLater() {
+  connect_retry_ = loop().At(loop().Now() + std::chrono::seconds(spec_.reconnect),
+                             [this] { TryConnect(0, EADDRNOTAVAIL); });
 }
 
 ssize_t SocketChardev::WriteSome(int fd, std::span<const std::byte> data) {

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A stream socket as a back end. A server has one client at a time, others wait in the backlog;
-// while there is none, output is dropped. A client connects once. Owner: control thread.
+// while there is none, output is dropped. A client connects once, or with `reconnect` again and
+// again without ever waiting. Owner: control thread.
 #pragma once
 
 #include <sys/stat.h>
@@ -10,8 +11,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "vmm/backend/char/fd_chardev.h"
+#include "vmm/backend/char/socket_address.h"
 #include "vmm/backend/char/spec.h"
 #include "vmm/base/unique_fd.h"
 
@@ -19,7 +22,8 @@ namespace davit::backend {
 
 class SocketChardev final : public FdChardev {
  public:
-  // A server with wait=on tells `notify`, then waits for its first client.
+  // A server with wait=on tells `notify`, then waits for its first client; a client that connects
+  // again tells it of the first failure.
   static Result<std::unique_ptr<Chardev>> Open(
       std::string id, io::EventLoop& loop, const SocketSpec& spec,
       const std::function<void(const std::string&)>& notify);
@@ -27,23 +31,36 @@ class SocketChardev final : public FdChardev {
   std::string filename() const override;
 
  private:
-  SocketChardev(std::string id, io::EventLoop& loop, const SocketSpec& spec)
-      : FdChardev(std::move(id), loop), spec_(spec) {}
-  Status StartServer(const std::function<void(const std::string&)>& notify);
+  using Notify = std::function<void(const std::string&)>;
+
+  SocketChardev(std::string id, io::EventLoop& loop, const SocketSpec& spec, Notify notify)
+      : FdChardev(std::move(id), loop), spec_(spec), notify_(std::move(notify)) {}
+  Status StartServer();
   Status WatchListener();
   void WatchLater();
   // False: nobody was there.
   bool Accept();
   void Use(UniqueFd peer);
+  // A client with `reconnect`: tries the endpoints from the one of this index on.
+  void TryConnect(size_t index, int last_error);
+  void OnConnecting(size_t index);
+  void OnConnectFailed(int error);
+  void ConnectLater();
   void OnHangup() override;
   void OnWriteError() override { OnHangup(); }
   ssize_t WriteSome(int fd, std::span<const std::byte> data) override;
 
   const SocketSpec spec_;
+  const Notify notify_;
   UniqueFd listener_;
   UniqueFd peer_;
   std::unique_ptr<io::Registration> accept_watch_;
   std::unique_ptr<io::Registration> accept_retry_;
+  std::vector<Endpoint> endpoints_;
+  UniqueFd connecting_;
+  std::unique_ptr<io::Registration> connect_watch_;
+  std::unique_ptr<io::Registration> connect_retry_;
+  bool failure_told_ = false;
   struct stat socket_file_ {};  // UNIX server: what is ours to unlink; st_ino 0: nothing
 };
 

@@ -51,12 +51,31 @@ struct SocketSpec {
   bool server = false;
   bool wait = true;           // server: Create() returns when a client is there
   bool nodelay = false;       // TCP_NODELAY
+  uint32_t reconnect = 0;     // client: seconds from a lost or failed connection to the next; 0: no
   bool allow_remote = false;  // listen off loopback; anyone who connects then speaks to the guest
+};
+
+// Datagrams to and from one peer.
+struct UdpSpec {
+  InetAddress remote;
+  std::optional<InetAddress> local;  // an empty host or port: the system's choice
+};
+
+// The last bytes that the guest sent, for ringbuf-read.
+struct RingbufSpec {
+  uint64_t size = 0;  // a power of two; 0: 64 KiB
+};
+
+// Several front ends on one back end.
+struct MuxSpec {
+  std::string chardev;
 };
 
 struct ChardevSpec {
   std::string id;
-  std::variant<NullSpec, StdioSpec, FileSpec, PipeSpec, PtySpec, SocketSpec> backend;
+  std::variant<NullSpec, StdioSpec, FileSpec, PipeSpec, PtySpec, SocketSpec, UdpSpec, RingbufSpec,
+               MuxSpec>
+      backend;
 };
 
 }  // namespace davit::backend
