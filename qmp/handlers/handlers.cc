@@ -16,7 +16,8 @@ struct HandlerSet::Parts {
         machine_target(deps.vm),
         misc(deps),
         qom(deps.vm),
-        chardev(deps.chardevs) {}
+        chardev(deps.chardevs),
+        pci(deps.vm) {}
 
   ControlHandlers control;
   IntrospectHandlers introspect;
@@ -26,6 +27,7 @@ struct HandlerSet::Parts {
   MiscHandlers misc;
   QomHandlers qom;
   CharHandlers chardev;
+  PciHandlers pci;
 };
 
 HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps)) {
@@ -36,7 +38,8 @@ HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps))
                .machine_target = &parts_->machine_target,
                .misc = &parts_->misc,
                .qom = &parts_->qom,
-               .char_ = &parts_->chardev};
+               .char_ = &parts_->chardev,
+               .pci = &parts_->pci};
 }
 
 HandlerSet::~HandlerSet() = default;

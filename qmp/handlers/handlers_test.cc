@@ -242,5 +242,31 @@ TEST(EventBridgeTest, ReasonsAndWhoCausedIt) {
   }
 }
 
+TEST_F(HandlersTest, PciHasTheMembersOfQemu) {
+  control::PciDevice port{.slot = 1,
+                          .class_code = 0x0604,
+                          .class_text = "PCI bridge",
+                          .vendor = 0x1b36,
+                          .device = 0x000c,
+                          .pin = 1,
+                          .irq = 10,
+                          .id = "rp",
+                          .regions = {{.bar = 0, .size = 0x1000},
+                                      {.bar = 4, .io = true, .size = 0x20, .address = 0xc180}},
+                          .bridge = control::PciBridge{.memory = {0xfff00000, 0xfffff}}};
+  vm_.pci = {{.number = 0, .devices = {port}}};
+  EXPECT_EQ(Do("query-pci"),
+            R"([{"bus": 0, "devices": [{"irq_pin": 1, "bus": 0, "pci_bridge": {"bus": )"
+            R"({"prefetchable_range": {"limit": 0, "base": 0}, )"
+            R"("memory_range": {"limit": 1048575, "base": 4293918720}, "secondary": 0, )"
+            R"("io_range": {"limit": 0, "base": 0}, "number": 0, "subordinate": 0}}, )"
+            R"("qdev_id": "rp", "irq": 10, "slot": 1, )"
+            R"("class_info": {"class": 1540, "desc": "PCI bridge"}, )"
+            R"("id": {"device": 12, "vendor": 6966}, "function": 0, "regions": [)"
+            R"({"prefetch": false, "mem_type_64": false, "bar": 0, "size": 4096, )"
+            R"("address": -1, "type": "memory"}, )"
+            R"({"bar": 4, "size": 32, "address": 49536, "type": "io"}]}]}])");
+}
+
 }  // namespace
 }  // namespace davit::qmp

@@ -80,6 +80,15 @@ class MachineTargetHandlers final : public qapi::MachineTargetCommands {
   VmControl& vm_;
 };
 
+class PciHandlers final : public qapi::PciCommands {
+ public:
+  explicit PciHandlers(VmControl& vm) : vm_(vm) {}
+  Result<std::vector<qapi::PciInfo>> QueryPci(Context& context) override;
+
+ private:
+  VmControl& vm_;
+};
+
 class MiscHandlers final : public qapi::MiscCommands {
  public:
   explicit MiscHandlers(const HandlerDeps& deps);

@@ -14,6 +14,7 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/unique_fd.h"
+#include "vmm/control/pci_types.h"
 #include "vmm/control/types.h"
 
 namespace davit::control {
@@ -61,6 +62,7 @@ class VmControl {
   virtual std::vector<MemdevInfo> Memdevs() const = 0;
   virtual std::vector<IoThreadInfo> IoThreads() const = 0;
   virtual QtreeNode::Bus Qtree() const = 0;  // the main system bus
+  virtual std::vector<PciBus> Pci() = 0;     // none: the machine has no PCI
   // Writes the flattened device tree that the guest got. Error: the machine has none.
   virtual Status DumpDtb(const std::string& path) = 0;
 

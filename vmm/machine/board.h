@@ -13,6 +13,7 @@
 #include "vmm/base/error.h"
 #include "vmm/boot/entry.h"
 #include "vmm/bus/bus.h"
+#include "vmm/control/pci_types.h"
 #include "vmm/control/types.h"
 
 namespace davit::machine {
@@ -34,6 +35,7 @@ class Board {
   virtual void EndOfInterrupt(uint8_t vector) { (void)vector; }
 
   virtual control::QtreeNode::Bus Qtree() const = 0;
+  virtual std::vector<control::PciBus> Pci() { return {}; }
   // The device tree that the guest was given; empty: none.
   virtual const std::vector<std::byte>& device_tree() const = 0;
   // Whether system_wakeup can ever work.

@@ -62,6 +62,9 @@ class VmImpl final : public control::VmControl {
   std::vector<control::MemdevInfo> Memdevs() const override { return objects_->Memdevs(); }
   std::vector<control::IoThreadInfo> IoThreads() const override { return objects_->IoThreads(); }
   control::QtreeNode::Bus Qtree() const override;
+  std::vector<control::PciBus> Pci() override {
+    return board_ != nullptr ? board_->Pci() : std::vector<control::PciBus>();
+  }
   Status DumpDtb(const std::string& path) override;
   Status ObjectAdd(const control::ObjectSpec& spec) override { return objects_->Add(spec); }
   Status ObjectDel(const std::string& id) override { return objects_->Remove(id); }

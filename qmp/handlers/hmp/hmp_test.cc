@@ -196,5 +196,69 @@ TEST_F(HmpTest, RegistersOfAllAndOfNone) {
   EXPECT_EQ(Do("info registers 5"), "CPU#5 not available\r\n");
 }
 
+// The values of a running q35 of QEMU 7.2, and its text for them.
+TEST_F(HmpTest, PciIsShownAsInQemu) {
+  control::PciDevice host{.class_code = 0x0600,
+                          .class_text = "Host bridge",
+                          .vendor = 0x8086,
+                          .device = 0x29c0,
+                          .subsystem_vendor = 0x1af4,
+                          .subsystem = 0x1100};
+  control::PciDevice rng{
+      .bus = 1,
+      .class_code = 0x00ff,
+      .vendor = 0x1af4,
+      .device = 0x1044,
+      .subsystem_vendor = 0x1af4,
+      .subsystem = 0x1100,
+      .pin = 1,
+      .irq = 10,
+      .id = "x",
+      .regions = {
+          {.bar = 1, .size = 0x1000, .address = 0xfe400000},
+          {.bar = 4, .prefetchable = true, .wide = true, .size = 0x4000, .address = 0xfe800000}}};
+  control::PciDevice port{.slot = 1,
+                          .class_code = 0x0604,
+                          .class_text = "PCI bridge",
+                          .vendor = 0x1b36,
+                          .device = 0x000c,
+                          .pin = 1,
+                          .irq = 10,
+                          .id = "rp",
+                          .regions = {{.bar = 0, .size = 0x1000},
+                                      {.bar = 4, .io = true, .size = 0x20, .address = 0xc180}},
+                          .bridge = control::PciBridge{.secondary = 1,
+                                                       .subordinate = 1,
+                                                       .io = {0xc000, 0xbfff},
+                                                       .memory = {0xfe400000, 0xfe5fffff},
+                                                       .prefetchable = {0xfe800000, 0xfe9fffff},
+                                                       .devices = {rng}}};
+  vm_.pci = {{.number = 0, .devices = {host, port}}};
+  EXPECT_EQ(Do("info pci"),
+            "  Bus  0, device   0, function 0:\r\n"
+            "    Host bridge: PCI device 8086:29c0\r\n"
+            "      PCI subsystem 1af4:1100\r\n"
+            "      id \"\"\r\n"
+            "  Bus  0, device   1, function 0:\r\n"
+            "    PCI bridge: PCI device 1b36:000c\r\n"
+            "      IRQ 10, pin A\r\n"
+            "      BUS 0.\r\n"
+            "      secondary bus 1.\r\n"
+            "      subordinate bus 1.\r\n"
+            "      IO range [0xc000, 0xbfff]\r\n"
+            "      memory range [0xfe400000, 0xfe5fffff]\r\n"
+            "      prefetchable memory range [0xfe800000, 0xfe9fffff]\r\n"
+            "      BAR0: 32 bit memory at 0xffffffffffffffff [0x00000ffe].\r\n"
+            "      BAR4: I/O at 0xc180 [0xc19f].\r\n"
+            "      id \"rp\"\r\n"
+            "  Bus  1, device   0, function 0:\r\n"
+            "    Class 0255: PCI device 1af4:1044\r\n"
+            "      PCI subsystem 1af4:1100\r\n"
+            "      IRQ 10, pin A\r\n"
+            "      BAR1: 32 bit memory at 0xfe400000 [0xfe400fff].\r\n"
+            "      BAR4: 64 bit prefetchable memory at 0xfe800000 [0xfe803fff].\r\n"
+            "      id \"x\"\r\n");
+}
+
 }  // namespace
 }  // namespace davit::qmp

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "qmp/handlers/hmp/commands.h"
+#include "qmp/handlers/hmp/info_pci.h"
 #include "qmp/handlers/hmp/registers.h"
 
 namespace davit::qmp::hmp {
@@ -84,6 +85,11 @@ Status Name(Call& call) {
   return {};
 }
 
+Status Pci(Call& call) {
+  call.out += FormatPci(call.vm.Pci());
+  return {};
+}
+
 void PrintBus(Call& call, const QtreeNode::Bus& bus, int indent) {
   Print(call, "{:{}}bus: {}\n{:{}}type {}\n", "", indent, bus.name, "", indent + 2, bus.type);
   for (const QtreeNode& device : bus.devices) {
@@ -151,6 +157,7 @@ constexpr Command kInfo[] = {
      .help = "show the size of the guest's memory",
      .run = MemorySize},
     {.name = "name", .usage = "", .help = "show the VM's name", .run = Name},
+    {.name = "pci", .usage = "", .help = "show the PCI devices", .run = Pci},
     {.name = "qtree", .usage = "", .help = "show the tree of buses and devices", .run = Qtree},
     {.name = "registers",
      .usage = "[-a|vcpu]",

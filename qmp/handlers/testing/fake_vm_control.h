@@ -46,6 +46,7 @@ class FakeVmControl final : public VmControl {
   std::vector<MemdevInfo> Memdevs() const override { return memdevs; }
   std::vector<IoThreadInfo> IoThreads() const override { return {}; }
   QtreeNode::Bus Qtree() const override { return qtree; }
+  std::vector<PciBus> Pci() override { return pci; }
   Status DumpDtb(const std::string& path) override { return Did("dumpdtb " + path); }
   Status ObjectAdd(const ObjectSpec& spec) override {
     added = spec;
@@ -63,6 +64,7 @@ class FakeVmControl final : public VmControl {
   std::vector<MachineTypeInfo> machine_types;
   std::vector<MemdevInfo> memdevs;
   QtreeNode::Bus qtree;
+  std::vector<PciBus> pci;
   std::string error;  // not empty: what verbs fail with
   std::vector<std::string> calls;
   ShutdownCause quit_cause = ShutdownCause::kNone;

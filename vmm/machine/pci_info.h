@@ -1,0 +1,16 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The PCI hierarchy of a board as values of the facade. Control thread; takes the host's lock.
+#pragma once
+
+#include <vector>
+
+#include "vmm/control/pci_types.h"
+#include "vmm/pci/host_bridge.h"
+
+namespace davit::machine {
+
+std::vector<control::PciBus> DescribePci(pci::HostBridge& host);
+
+}  // namespace davit::machine
