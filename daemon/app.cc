@@ -1,8 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// See app.h. Order of the set-up: monitors first, so that a manager can connect while the rest is
-// made; then character devices, the VM, the pid file; at last the parent of -daemonize may end.
+// See app.h. Order of the set-up: the qtest client, which waits for us; monitors, so that a manager
+// can connect while the rest is made; then character devices and the VM; at last the parent of
+// -daemonize may end.
 #include "daemon/app.h"
 
 #include <fmt/format.h>
@@ -82,6 +83,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
 
  private:
   void MakePathsAbsolute();
+  Status OpenQtest();
   Status OpenMonitors();
   Status OpenChardevs();
   Status MakeVm();
@@ -129,6 +131,16 @@ void App::MakePathsAbsolute() {
   }
 }
 
+Status App::OpenQtest() {
+  if (!options_.machine.qtest) return {};
+  for (const ChardevOption& option : options_.chardevs) {
+    if (option.spec.id != options_.machine.qtest->chardev) continue;
+    auto chardev = chardevs_.Create(option.spec);
+    if (!chardev) return At(option.where, std::move(chardev).error());
+  }
+  return {};
+}
+
 Status App::OpenMonitors() {
   for (const MonitorOption& monitor : options_.monitors) {
     const auto chardev = std::find_if(
@@ -142,7 +154,7 @@ Status App::OpenMonitors() {
 
 Status App::OpenChardevs() {
   for (const ChardevOption& option : options_.chardevs) {
-    if (IsMonitor(option.spec.id)) continue;
+    if (IsMonitor(option.spec.id) || chardevs_.Find(option.spec.id) != nullptr) continue;
     auto chardev = chardevs_.Create(option.spec);
     if (!chardev) return At(option.where, std::move(chardev).error());
   }
@@ -153,6 +165,7 @@ Status App::MakeVm() {
   machine::MachineConfig config = std::move(options_.machine);
   if (std::holds_alternative<std::monostate>(config.kernel) && config.type != "none") {
     config.kernel = ProbeGuestImage();
+    config.kernel_is_default = true;
   }
   machine::Deps deps{
       .loop = loop_, .events = *this, .chardevs = &chardevs_, .exit = [this](int code) {
@@ -189,11 +202,12 @@ Status App::SetUp() {
     if (!pidfile) return At("-pidfile " + options_.pidfile, std::move(pidfile).error());
     pidfile_ = std::move(*pidfile);
   }
+  // From here on a signal ends the VM in good order: who has been connected to may send one.
+  TerminationSignals::Block();
+  DAVIT_TRY(OpenQtest());
   DAVIT_TRY(OpenMonitors());
   DAVIT_TRY(OpenChardevs());
   server_.GreetWaitingClients();
-  // From here on there are threads, and a signal ends the VM in good order.
-  TerminationSignals::Block();
   DAVIT_TRY(MakeVm());
   DAVIT_TRY(WatchSignals());
   if (daemonizer) DAVIT_TRY(daemonizer->Detach());

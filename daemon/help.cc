@@ -129,7 +129,7 @@ std::string HelpText(Show what, const Options& options) {
     case Show::kCpus:
       return Cpus();
     case Show::kAccels:
-      return "Accelerators supported in davitd:\nkvm\n";
+      return "Accelerators supported in davitd:\nqtest\nkvm\n";
     case Show::kDevices:
       return qmp::DevicesText();
     case Show::kDeviceProperties:

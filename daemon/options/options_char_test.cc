@@ -66,6 +66,32 @@ TEST(CharOptionsTest, ShortFlagsOfOldSpellingsWarn) {
             "Please use wait=off instead");
 }
 
+TEST(CharOptionsTest, QtestIsACharacterDeviceOfItsOwn) {
+  const auto options = Good({"-qtest", "unix:/q", "-qtest-log", "none", "-nodefaults"});
+  ASSERT_TRUE(options.machine.qtest);
+  EXPECT_EQ(options.machine.qtest->chardev, "qtest");
+  EXPECT_EQ(options.machine.qtest->log, "none");
+  EXPECT_EQ(options.chardevs.at(0).spec.id, "qtest");
+  EXPECT_FALSE(Socket(options, 0).server);
+  const auto named = Good({"-qtest", "chardev:c", "-chardev", "socket,id=c,path=/q"});
+  EXPECT_EQ(named.machine.qtest.value().chardev, "c");
+  EXPECT_FALSE(Good({"-qtest-log", "x"}).machine.qtest);
+}
+
+TEST(CharOptionsTest, QtestErrors) {
+  const auto error = [](std::vector<const char*> words) {
+    auto result = Parse(std::move(words));
+    return result ? "no error" : result.error().message;
+  };
+  EXPECT_EQ(error({"-qtest", "chardev:zz"}),
+            "-qtest chardev:zz: Failed to initialize device for qtest: \"chardev:zz\"");
+  EXPECT_EQ(error({"-qtest", "foo"}), "-qtest foo: 'foo' is not a valid char driver");
+  EXPECT_EQ(error({"-qtest", "stdio", "-serial", "stdio"}),
+            "-qtest stdio: cannot use stdio by multiple character devices");
+  EXPECT_EQ(error({"-chardev", "null,id=c", "-serial", "chardev:c", "-qtest", "chardev:c"}),
+            "-qtest chardev:c: Device 'c' is in use");
+}
+
 TEST(CharOptionsTest, QmpTakesAnInheritedSocket) {
   const auto options = Good({"-qmp", "unix:fd=7,server=on,wait=off"});
   EXPECT_EQ(std::get<backend::FdAddress>(Socket(options, 0).address).fd, 7);

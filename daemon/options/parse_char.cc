@@ -1,9 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// -chardev -serial -debugcon -mon -qmp -monitor: character devices and who uses them. -serial,
-// -debugcon and -qmp are short for a -chardev named serialN, debugcon or compat_monitorN, as in
-// QEMU.
+// -chardev -serial -debugcon -mon -qmp -qtest -monitor: character devices and who uses them.
+// -serial, -debugcon, -qmp and -qtest are short for a -chardev named serialN, debugcon,
+// compat_monitorN or qtest, as in QEMU.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -151,7 +151,8 @@ Status SplitHostPort(std::string_view text, const std::string& whole, ParamList&
   return {};
 }
 
-// The old short form of -serial, -debugcon and -qmp: "stdio", "file:PATH", "unix:PATH,server=on",
+// The old short form of -serial, -debugcon, -qmp and -qtest: "stdio", "file:PATH",
+// "unix:PATH,server=on",
 // ...
 Result<ParamList> FromCompat(ParseContext& context, const std::string& text) {
   ParamList list;
@@ -251,6 +252,14 @@ Status CheckMonitors(const Options& options) {
   return {};
 }
 
+bool InUse(const Options& options, const std::string& id) {
+  const auto& serials = options.machine.serials;
+  return options.machine.debugcon == id ||
+         std::find(serials.begin(), serials.end(), id) != serials.end() ||
+         std::any_of(options.monitors.begin(), options.monitors.end(),
+                     [&](const MonitorOption& monitor) { return monitor.chardev == id; });
+}
+
 // After the monitors: as in QEMU they and the serial ports come first, and the port finds taken
 // what they use.
 Status AddDebugcon(ParseContext& context, const std::string& text) {
@@ -265,14 +274,27 @@ Status AddDebugcon(ParseContext& context, const std::string& text) {
     DAVIT_ASSIGN(const ParamList list, FromCompat(context, text));
     DAVIT_TRY(AddChardev(context, id, list));
   }
-  const auto& serials = options.machine.serials;
-  if (std::find(serials.begin(), serials.end(), id) != serials.end() ||
-      std::any_of(options.monitors.begin(), options.monitors.end(),
-                  [&](const MonitorOption& monitor) { return monitor.chardev == id; })) {
+  if (InUse(options, id)) {
     return Fail(fmt::format(
         "Property 'isa-debugcon.chardev' can't take value '{0}': Device '{0}' is in use", id));
   }
   options.machine.debugcon = id;
+  return {};
+}
+
+Status AddQtest(ParseContext& context, const std::string& text) {
+  std::string id = "qtest";
+  if (text.starts_with("chardev:")) {
+    id = text.substr(8);
+    if (FindChardev(context.options, id) == nullptr) {
+      return Fail(fmt::format("Failed to initialize device for qtest: \"{}\"", text));
+    }
+  } else {
+    DAVIT_ASSIGN(const ParamList list, FromCompat(context, text));
+    DAVIT_TRY(AddChardev(context, id, list));
+  }
+  if (InUse(context.options, id)) return Fail(fmt::format("Device '{}' is in use", id));
+  context.options.machine.qtest = machine::QtestConfig{id, context.qtest_log};
   return {};
 }
 
@@ -331,6 +353,17 @@ Status ParseDebugcon(ParseContext& context, const std::string& text) {
   return {};
 }
 
+Status ParseQtest(ParseContext& context, const std::string& text) {
+  context.qtest.emplace(context.where, text);
+  return {};
+}
+
+Status ParseQtestLog(ParseContext& context, const std::string& text) {
+  if (text.empty()) return Fail("a file name or none is needed");
+  context.qtest_log = text;
+  return {};
+}
+
 Status ParseQmp(ParseContext& context, const std::string& text) {
   return AddQmp(context, text, false);
 }
@@ -363,6 +396,11 @@ Status FinishCharacterDevices(ParseContext& context) {
   if (context.debugcon) {
     context.where = context.debugcon->first;
     Status status = AddDebugcon(context, context.debugcon->second);
+    if (!status) return Fail(fmt::format("{}: {}", context.where, status.error().message));
+  }
+  if (context.qtest) {
+    context.where = context.qtest->first;
+    Status status = AddQtest(context, context.qtest->second);
     if (!status) return Fail(fmt::format("{}: {}", context.where, status.error().message));
   }
   return CheckStdio(options);

@@ -33,7 +33,7 @@ Status ChooseEnum(const ParamList& list, std::string_view key,
 void AddAccels(ParseContext& context, std::string_view names) {
   while (!names.empty()) {
     const size_t colon = std::min(names.find(':'), names.size());
-    context.options.machine.accels.push_back({std::string(names.substr(0, colon)), {}});
+    context.options.machine.accels.push_back({std::string(names.substr(0, colon)), {}, {}});
     names.remove_prefix(std::min(colon + 1, names.size()));
   }
 }
@@ -112,6 +112,7 @@ Status ApplyAccel(ParseContext& context, ParamList& list) {
   accel.name = list.Take("accel").value_or("");
   if (accel.name.empty()) return Fail("Parameter 'accel' is missing");
   accel.properties = list.entries();
+  accel.where = context.where;
   context.options.machine.accels.push_back(std::move(accel));
   return {};
 }

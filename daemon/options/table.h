@@ -34,6 +34,8 @@ struct ParseContext {
   unsigned serials_given = 0;
   // -debugcon: the whole option and its argument, which is looked at when all others are known.
   std::optional<std::pair<std::string, std::string>> debugcon;
+  std::optional<std::pair<std::string, std::string>> qtest;  // as debugcon
+  std::string qtest_log;
   std::vector<PendingDevice> devices;
   std::vector<machine::GlobalConfig> globals;
   unsigned compat_monitors = 0;      // chardevs named compat_monitorN
@@ -74,6 +76,8 @@ Status ApplyChardev(ParseContext&, ParamList&);
 Status ApplyMon(ParseContext&, ParamList&);
 Status ParseSerial(ParseContext&, const std::string&);
 Status ParseDebugcon(ParseContext&, const std::string&);
+Status ParseQtest(ParseContext&, const std::string&);
+Status ParseQtestLog(ParseContext&, const std::string&);
 Status ParseQmp(ParseContext&, const std::string&);
 Status ParseQmpPretty(ParseContext&, const std::string&);
 Status ParseMonitor(ParseContext&, const std::string&);

@@ -120,7 +120,10 @@ Status Server::Impl::WaitForClient(const Monitor& monitor) {
   std::vector<pollfd> polled;
   for (const auto& listener : monitor.listeners) polled.push_back({listener->fd(), POLLIN, 0});
   while (true) {
-    if (poll(polled.data(), polled.size(), -1) < 0) {
+    // Signals that are blocked elsewhere may end the process here, as they would any that waits.
+    sigset_t none;
+    sigemptyset(&none);
+    if (ppoll(polled.data(), polled.size(), nullptr, &none) < 0) {
       return FailErrno("waiting for connection on " + monitor.filename);
     }
     for (const auto& listener : monitor.listeners) {

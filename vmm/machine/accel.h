@@ -41,6 +41,8 @@ class Accel {
   virtual io::EventLoop& device_loop() = 0;
   // KVM's VM; nullptr under qtest.
   virtual kvm::Vm* kvm() = 0;
+  // The guest stops or goes on.
+  virtual void OnRunning(bool running) { (void)running; }
 };
 
 }  // namespace davit::machine

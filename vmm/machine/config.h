@@ -27,6 +27,7 @@ using PropertyTexts = std::vector<std::pair<std::string, std::string>>;
 struct AccelConfig {
   std::string name;          // "kvm"
   PropertyTexts properties;  // kernel-irqchip=, ...
+  std::string where;         // "-accel kvm": begins the text of errors; may be empty
 };
 
 // -smp: what was given. Validation and defaults: the machine.
@@ -72,6 +73,12 @@ struct GlobalConfig {
   std::string driver, property, value;
 };
 
+// -qtest, -qtest-log
+struct QtestConfig {
+  std::string chardev;
+  std::string log;  // a file, "none", or empty: stderr
+};
+
 struct MachineConfig {
   std::string type;                  // -machine [type=]; empty: the default machine
   PropertyTexts machine_properties;  // -machine, without type
@@ -81,6 +88,7 @@ struct MachineConfig {
   MemoryConfig memory;
 
   ImageSource kernel;
+  bool kernel_is_default = false;  // none was asked for: left out where no vCPU runs
   ImageSource initrd;
   std::string append;
   std::string dtb;  // -dtb FILE; empty: none
@@ -101,6 +109,7 @@ struct MachineConfig {
   PropertyTexts boot;    // -boot
   RtcConfig rtc;
   OvercommitConfig overcommit;
+  std::optional<QtestConfig> qtest;
 };
 
 }  // namespace davit::machine

@@ -137,16 +137,20 @@ Status Cpus::InjectNmi() {
   return status;
 }
 
+control::CpuInfo InfoOf(const cpu::Topology& topology, uint32_t index, int64_t thread_id) {
+  const cpu::ThreadId id = topology.IdOf(index);
+  control::CpuInfo info;
+  info.index = index;
+  info.host_tid = thread_id;
+  info.qom_path = QomPath(index);
+  info.topology = {id.socket, id.die, id.core, id.thread};
+  return info;
+}
+
 std::vector<control::CpuInfo> Cpus::Infos() const {
   std::vector<control::CpuInfo> infos;
   for (const auto& thread : threads_) {
-    const cpu::ThreadId id = topology_.IdOf(thread->index());
-    control::CpuInfo info;
-    info.index = thread->index();
-    info.host_tid = thread->thread_id();
-    info.qom_path = QomPath(thread->index());
-    info.topology = {id.socket, id.die, id.core, id.thread};
-    infos.push_back(std::move(info));
+    infos.push_back(InfoOf(topology_, thread->index(), thread->thread_id()));
   }
   return infos;
 }

@@ -21,6 +21,9 @@
 
 namespace davit::machine {
 
+// The row of query-cpus-fast.
+control::CpuInfo InfoOf(const cpu::Topology& topology, uint32_t index, int64_t thread_id);
+
 class Cpus {
  public:
   struct Options {

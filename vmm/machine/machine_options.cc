@@ -203,24 +203,17 @@ Result<MachineOptions> ParseMachineOptions(MachineType type, MachineConfig& conf
   return parser.out;
 }
 
-Status CheckAccels(const MachineConfig& config, MachineOptions& options) {
-  std::string unknown;
-  bool kvm = config.accels.empty();
+Status CheckAccelProperties(const MachineConfig& config, MachineOptions& options) {
   for (const AccelConfig& accel : config.accels) {
-    if (accel.name != "kvm") {
-      if (unknown.empty()) unknown = accel.name;
-      continue;
-    }
-    kvm = true;
+    if (accel.name != "kvm" && accel.name != "qtest") continue;
     for (const auto& [name, value] : accel.properties) {
-      if (name != "kernel-irqchip") {
-        return Fail(fmt::format("Property 'kvm-accel.{}' not found", name));
+      const std::string at = accel.where.empty() ? "" : accel.where + ": ";
+      if (accel.name != "kvm" || name != "kernel-irqchip") {
+        return Fail(fmt::format("{}Property '{}-accel.{}' not found", at, accel.name, name));
       }
       DAVIT_ASSIGN(options.irqchip, ParseIrqchip(value));
     }
   }
-  // Of several, the first that works is taken, as in QEMU ("kvm:tcg").
-  if (!kvm) return Fail(fmt::format("invalid accelerator {}", unknown));
   return {};
 }
 

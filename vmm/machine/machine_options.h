@@ -39,9 +39,9 @@ enum class MachineType : uint8_t { kMicrovm, kQ35, kNone };
 // Also applies the properties that stand for options of their own (kernel=, ...) to `config`.
 Result<MachineOptions> ParseMachineOptions(MachineType type, MachineConfig& config);
 
-// Whether the machine runs under KVM: kvm is in the list, or the list is empty.
-// Error: an accelerator or a property of one that does not exist.
-Status CheckAccels(const MachineConfig& config, MachineOptions& options);
+// The properties of the accelerators that are asked for. Which one is taken: accel_choice.h.
+// Error: a property that does not exist.
+Status CheckAccelProperties(const MachineConfig& config, MachineOptions& options);
 
 // -boot: microvm boots what -kernel names; there is no boot order.
 Status CheckBoot(const MachineConfig& config);

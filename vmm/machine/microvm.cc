@@ -22,6 +22,7 @@
 #include "vmm/devices/ioapic.h"
 #include "vmm/devices/uart16550.h"
 #include "vmm/machine/microvm_qtree.h"
+#include "vmm/machine/rtc_source.h"
 #include "vmm/machine/vm_clock.h"
 
 namespace davit::machine {
@@ -103,16 +104,18 @@ Status Microvm::Init(const MachineConfig& config, const MachineOptions& options)
 }
 
 Status Microvm::CheckOptions(const MachineConfig& config, const MachineOptions& options) {
-  shape_.split_irqchip = options.irqchip == IrqchipMode::kSplit;
+  const bool kvm = deps_.accel.kvm() != nullptr;
+  shape_.split_irqchip = deps_.accel.ioapic() != nullptr;
   shape_.acpi = options.acpi != OnOffAuto::kOff;
   shape_.serial = options.isa_serial;
   // As in QEMU: with KVM the guest has kvmclock and needs no RTC unless asked for.
-  shape_.rtc = options.rtc == OnOffAuto::kOn;
+  shape_.rtc = options.rtc == OnOffAuto::kOn || (options.rtc == OnOffAuto::kAuto && !kvm);
   if (shape_.split_irqchip) {
     // The 8259s and the 8254 exist in the kernel only, and there only as a whole.
     for (const auto& [name, value] : {std::pair("pic", options.pic), {"pit", options.pit}}) {
       if (value == OnOffAuto::kOn) {
-        return Fail(fmt::format("{}=on needs kernel-irqchip=on", name));
+        return Fail(
+            fmt::format("{}=on needs {}", name, kvm ? "kernel-irqchip=on" : "the accelerator kvm"));
       }
     }
   } else {
@@ -135,6 +138,8 @@ Result<boot::Image> OpenImage(boot::ImageRole role, const ImageSource& source) {
 }
 
 Status Microvm::OpenImages(const MachineConfig& config) {
+  // Without vCPUs (qtest) there may be none.
+  if (std::holds_alternative<std::monostate>(config.kernel)) return {};
   DAVIT_ASSIGN(kernel_, OpenImage(boot::ImageRole::kKernel, config.kernel));
   if (!std::holds_alternative<std::monostate>(config.initrd)) {
     DAVIT_ASSIGN(initrd_, OpenImage(boot::ImageRole::kInitrd, config.initrd));
@@ -195,23 +200,8 @@ Status Microvm::AddGed() {
 
 Status Microvm::AddRtc(const RtcConfig& config) {
   using devices::CmosRtc;
-  CmosRtc::Source source;
-  switch (config.clock) {
-    case RtcConfig::ClockSource::kHost:
-      source = devices::HostClockNs;
-      break;
-    case RtcConfig::ClockSource::kRt:
-      source = devices::MonotonicClockNs;
-      break;
-    case RtcConfig::ClockSource::kVm:
-      source = [this] { return clock_.Now(); };
-      break;
-  }
-  int64_t start = config.date;
-  if (config.base == RtcConfig::Base::kUtc) start = devices::UtcNow();
-  if (config.base == RtcConfig::Base::kLocaltime) start = devices::LocalTimeNow();
   rtc_ = std::make_unique<CmosRtc>(Line(boot::kRtcGsi), deps_.accel.device_loop(),
-                                   std::move(source), start);
+                                   RtcSource(config, deps_.accel, clock_), RtcStart(config));
   const boot::RamSplit ram =
       boot::SplitRam(deps_.memory.total_bytes(), boot::kMicrovmMaxRamBelow4G);
   rtc_->SetMemorySize(ram.below_4g, ram.above_4g);
@@ -250,7 +240,7 @@ Result<std::optional<boot::BootEntry>> Microvm::Reset() {
   if (rtc_) rtc_->Reset();
 
   boot::LoadRequest request;
-  request.kernel = &*kernel_;
+  request.kernel = kernel_ ? &*kernel_ : nullptr;
   request.initrd = initrd_ ? &*initrd_ : nullptr;
   request.cmdline = append_;
   request.make_fdt = [this](boot::GuestRange initrd) { return DeviceTree(initrd); };
@@ -263,6 +253,7 @@ Result<std::optional<boot::BootEntry>> Microvm::Reset() {
   if (deps_.memory.Contains({kRealModeRestart}, kRestartCode.size())) {
     DAVIT_TRY(deps_.memory.Write({kRealModeRestart}, std::as_bytes(std::span(kRestartCode))));
   }
+  if (!kernel_) return std::nullopt;
   DAVIT_ASSIGN(boot::LoadedKernel loaded, boot::LoadKernel(deps_.memory, request));
   device_tree_ = std::move(loaded.fdt_blob);
   return loaded.entry;

@@ -9,10 +9,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "vmm/base/log.h"
 #include "vmm/base/units.h"
 #include "vmm/boot/microvm_layout.h"
+#include "vmm/machine/accel_choice.h"
 #include "vmm/machine/accel_kvm.h"
 #include "vmm/machine/host_brand.h"
 #include "vmm/machine/microvm.h"
@@ -40,7 +42,9 @@ std::string DefaultCpu(const MachineConfig& config) {
 
 Status VmImpl::Init() {
   DAVIT_TRY(CheckConfig());
-  DAVIT_TRY(OpenKvm());
+  DAVIT_TRY(OpenAccel());
+  DAVIT_TRY(CheckKernel());
+  DAVIT_TRY(OpenQtest());
   DAVIT_TRY(AddObjects());
   if (config_.overcommit.mem_lock) DAVIT_TRY(LockMemory());
   if (config_.preconfig) {
@@ -68,9 +72,10 @@ Status VmImpl::ExitPreconfig() {
 
 void VmImpl::Unbuild() {
   cpus_.reset();
+  idle_cpus_.reset();
   exits_.reset();
   board_.reset();
-  accel_.reset();
+  if (qtest_accel_ == nullptr) accel_.reset();
   vm_.reset();
   irqchip_reset_.reset();
   memory_ = {};
@@ -80,7 +85,7 @@ void VmImpl::Unbuild() {
 Status VmImpl::CheckConfig() {
   DAVIT_ASSIGN(row_, FindMachineType(config_.type));
   DAVIT_ASSIGN(options_, ParseMachineOptions(row_->type, config_));
-  DAVIT_TRY(CheckAccels(config_, options_));
+  DAVIT_TRY(CheckAccelProperties(config_, options_));
   DAVIT_TRY(CheckBoot(config_));
   const SmpConfig& smp = config_.smp;
   cpu::SmpRequest request{smp.cpus,  smp.sockets, smp.dies,   smp.clusters,
@@ -92,6 +97,19 @@ Status VmImpl::CheckConfig() {
   } else if (!config_.cpu.empty()) {
     return Fail(fmt::format("-cpu is not supported by machine '{}'", row_->info.name));
   }
+  const MemoryConfig& memory = config_.memory;
+  if (memory.slots != 0 && !memory.maxmem) return Fail("slots specified but no max-size");
+  const uint64_t size = memory.size.value_or(row_->default_ram);
+  if (memory.maxmem && *memory.maxmem < size) {
+    return Fail(
+        fmt::format("invalid value of maxmem: maximum memory size (0x{:x}) must be at least the "
+                    "initial memory size (0x{:x})",
+                    *memory.maxmem, size));
+  }
+  return {};
+}
+
+Status VmImpl::CheckKernel() const {
   const bool has_kernel = !std::holds_alternative<std::monostate>(config_.kernel);
   if (row_->type == MachineType::kNone && has_kernel) {
     return Fail(
@@ -106,7 +124,7 @@ Status VmImpl::CheckConfig() {
       return Fail("-initrd only allowed with -kernel option");
     }
     if (!config_.dtb.empty()) return Fail("-dtb only allowed with -kernel option");
-    if (row_->has_cpus) {
+    if (row_->has_cpus && qtest_accel_ == nullptr) {
       return Fail(fmt::format("machine '{}' needs -kernel: it has no firmware", row_->info.name));
     }
   }
@@ -120,31 +138,35 @@ Status VmImpl::CheckConfig() {
                     "added yet)",
                     device.where, device.spec.driver));
   }
-  const MemoryConfig& memory = config_.memory;
-  if (memory.slots != 0 && !memory.maxmem) return Fail("slots specified but no max-size");
-  const uint64_t size = memory.size.value_or(row_->default_ram);
-  if (memory.maxmem && *memory.maxmem < size) {
-    return Fail(
-        fmt::format("invalid value of maxmem: maximum memory size (0x{:x}) must be at least the "
-                    "initial memory size (0x{:x})",
-                    *memory.maxmem, size));
-  }
   return {};
 }
 
-Status VmImpl::OpenKvm() {
-  if (deps_.kvm != nullptr) {
-    system_ = deps_.kvm;
+Status VmImpl::OpenAccel() {
+  DAVIT_ASSIGN(AccelChoice choice, ChooseAccel(config_, deps_.kvm, row_->has_cpus));
+  if (choice.qtest) {
+    auto accel = std::make_unique<QtestAccel>(deps_.loop);
+    qtest_accel_ = accel.get();
+    accel_ = std::move(accel);
+    if (std::exchange(config_.kernel_is_default, false)) config_.kernel = std::monostate();
+    if (config_.cpu == "host" || config_.cpu.starts_with("host,")) {
+      return Fail("CPU model 'host' requires KVM or HVF");
+    }
     return {};
   }
-  auto system = kvm::System::Open();
-  if (!system) {
-    // A machine without CPUs asks nothing of KVM: capability probes work on every host.
-    if (!row_->has_cpus) return {};
-    return Fail(system.error().message);
-  }
-  own_system_ = std::move(*system);
-  system_ = own_system_.get();
+  own_system_ = std::move(choice.system);
+  system_ = own_system_ ? own_system_.get() : deps_.kvm;
+  return {};
+}
+
+Status VmImpl::OpenQtest() {
+  if (!config_.qtest) return {};
+  backend::Chardev* chardev =
+      deps_.chardevs != nullptr ? deps_.chardevs->Find(config_.qtest->chardev) : nullptr;
+  if (chardev == nullptr)
+    return Fail(fmt::format("chardev '{}' not found", config_.qtest->chardev));
+  qtest_target_.emplace(qtest_accel_, board_, memory_);
+  DAVIT_ASSIGN(qtest_server_,
+               qtest::Server::Create(*chardev, *qtest_target_, {.log = config_.qtest->log}));
   return {};
 }
 
@@ -161,7 +183,7 @@ Status VmImpl::AddObjects() {
 Status VmImpl::Build() {
   DAVIT_TRY(BuildMemory());
   if (row_->has_cpus) {
-    DAVIT_TRY(BuildKvm());
+    DAVIT_TRY(BuildAccel());
     DAVIT_TRY(BuildBoard());
     DAVIT_TRY(BuildCpus());
     DAVIT_TRY(ResetMachine());
@@ -220,6 +242,12 @@ Status VmImpl::BuildMemory() {
   return {};
 }
 
+Status VmImpl::BuildAccel() {
+  if (qtest_accel_ == nullptr) return BuildKvm();
+  qtest_accel_->SetMemory(memory_);
+  return {};
+}
+
 Status VmImpl::BuildKvm() {
   DAVIT_ASSIGN(vm_, system_->CreateVm());
   DAVIT_TRY(vm_->SetIdentityMapAddress(boot::kKvmIdentityMapBase));
@@ -260,11 +288,17 @@ Status VmImpl::BuildBoard() {
     const MicrovmDeps deps{*accel_, memory_, deps_.chardevs, *requests_};
     DAVIT_ASSIGN(board_, MakeMicrovm(deps, config_, options_, topology_));
   }
-  exits_ = std::make_unique<ExitDispatcher>(*board_, memory_, *requests_);
+  if (qtest_accel_ == nullptr) {
+    exits_ = std::make_unique<ExitDispatcher>(*board_, memory_, *requests_);
+  }
   return {};
 }
 
 Status VmImpl::BuildCpus() {
+  if (qtest_accel_ != nullptr) {
+    DAVIT_ASSIGN(idle_cpus_, IdleCpus::Create(topology_, config_.debug_threads));
+    return {};
+  }
   cpu::HostCpu host;
   DAVIT_ASSIGN(host.supported, system_->SupportedCpuid());
   host.brand = HostCpuBrand();

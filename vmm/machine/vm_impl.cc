@@ -21,6 +21,7 @@ VmImpl::VmImpl(MachineConfig config, Deps deps)
 
 VmImpl::~VmImpl() {
   // Joins the vCPU threads before the devices that they call go; nothing is posted after that.
+  qtest_server_.reset();
   cpus_.reset();
   requests_.reset();
 }
@@ -44,6 +45,7 @@ void VmImpl::StartVm() {
     irqchip_held_.reset();
   }
   if (board_ != nullptr) board_->OnRunning(true);
+  if (accel_ != nullptr) accel_->OnRunning(true);
   if (cpus_ != nullptr) cpus_->ReleaseClocks();
   Emit(control::ResumeEvent{});
   if (cpus_ != nullptr) cpus_->Resume();
@@ -56,6 +58,7 @@ void VmImpl::StopVm(RunState state) {
     cpus_->Pause();
     cpus_->HoldClocks();
   }
+  if (accel_ != nullptr) accel_->OnRunning(false);
   if (board_ != nullptr) board_->OnRunning(false);
   if (irqchip_reset_ && !irqchip_reset_->pit.empty()) {
     // The PIT alone: an interrupt that a device raises meanwhile must not be lost.
@@ -102,6 +105,7 @@ Status VmImpl::SystemWakeup() {
 void VmImpl::Quit(ShutdownCause cause) { requests_->Quit(cause); }
 
 Status VmImpl::InjectNmi() {
+  if (idle_cpus_ != nullptr) return {};
   if (cpus_ == nullptr || cpus_->size() == 0) {
     return Fail("this feature or command is not currently supported");
   }
@@ -195,10 +199,12 @@ bool VmImpl::wakeup_suspend_support() const {
 }
 
 std::vector<control::CpuInfo> VmImpl::Cpus() const {
+  if (idle_cpus_ != nullptr) return idle_cpus_->Infos();
   return cpus_ != nullptr ? cpus_->Infos() : std::vector<control::CpuInfo>();
 }
 
 Result<std::vector<control::CpuRegisters>> VmImpl::Registers() const {
+  if (idle_cpus_ != nullptr) return idle_cpus_->Registers();
   if (cpus_ == nullptr) return std::vector<control::CpuRegisters>();
   return cpus_->Registers();
 }

@@ -15,15 +15,19 @@
 #include "vmm/cpu/topology.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/accel.h"
+#include "vmm/machine/accel_qtest.h"
 #include "vmm/machine/board.h"
 #include "vmm/machine/cpus.h"
 #include "vmm/machine/exits.h"
+#include "vmm/machine/idle_cpus.h"
 #include "vmm/machine/machine_types.h"
 #include "vmm/machine/object_tree.h"
+#include "vmm/machine/qtest_target.h"
 #include "vmm/machine/requests.h"
 #include "vmm/machine/run_state.h"
 #include "vmm/machine/vm.h"
 #include "vmm/memory/guest_memory.h"
+#include "vmm/qtest/server.h"
 
 namespace davit::machine {
 
@@ -72,11 +76,14 @@ class VmImpl final : public control::VmControl {
  private:
   // --- building (vm_build.cc) ---
   Status CheckConfig();
-  Status OpenKvm();
+  Status OpenAccel();
+  Status CheckKernel() const;
+  Status OpenQtest();
   Status AddObjects();
   Status Build();
   void Unbuild();  // what a failed Build() has left
   Status BuildMemory();
+  Status BuildAccel();
   Status BuildKvm();
   Status BuildBoard();
   Status BuildCpus();
@@ -112,11 +119,15 @@ class VmImpl final : public control::VmControl {
   std::string ram_id_;  // of the object that is the RAM; empty: none
   std::unique_ptr<kvm::Vm> vm_;
   std::unique_ptr<Accel> accel_;
+  QtestAccel* qtest_accel_ = nullptr;  // accel_ when it is that one; there before Build()
   std::optional<kvm::IrqchipState> irqchip_reset_;
   std::optional<kvm::IrqchipState> irqchip_held_;  // the PIT's time while the guest stands still
   std::unique_ptr<Board> board_;
   std::unique_ptr<ExitDispatcher> exits_;
-  std::unique_ptr<machine::Cpus> cpus_;  // last: its threads use all of the above
+  std::unique_ptr<machine::Cpus> cpus_;  // after the above, which its threads use
+  std::unique_ptr<IdleCpus> idle_cpus_;  // in place of cpus_ under qtest
+  std::optional<QtestTarget> qtest_target_;
+  std::unique_ptr<qtest::Server> qtest_server_;
 };
 
 }  // namespace davit::machine

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -53,7 +54,10 @@ Status SocketChardev::StartServer() {
   if (notify_) notify_(fmt::format("info: waiting for connection on: {}", filename()));
   while (!peer_) {
     pollfd poll_fd{listener_.get(), POLLIN, 0};
-    if (poll(&poll_fd, 1, -1) < 0) {
+    // Signals that are blocked elsewhere may end the process here, as they would any that waits.
+    sigset_t none;
+    sigemptyset(&none);
+    if (ppoll(&poll_fd, 1, nullptr, &none) < 0) {
       return FailErrno(fmt::format("waiting for a connection of chardev '{}'", id()));
     }
     Accept();
