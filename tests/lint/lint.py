@@ -96,7 +96,7 @@ def check_layers(tree):
         if allowed is None:
             yield f"{path}:1: no layer is defined for this folder"
             continue
-        is_test = path.endswith("_test.cc")
+        is_test = path.endswith(("_test.cc", "/test_support.h"))
         for n, name, system in includes(tree.text(path)):
             if system or name.startswith(("gtest/", "gmock/")):
                 continue
