@@ -4,6 +4,8 @@
 // See ring.h.
 #include "vmm/virtio/testing/ring.h"
 
+#include <utility>
+
 #include "vmm/base/check.h"
 
 namespace davit::virtio::testing {
@@ -19,6 +21,13 @@ RingPlace PlaceRing(uint64_t base, uint16_t size) {
   place.driver = base + 16 * uint64_t{size};
   place.device = (place.driver + 6 + 2 * uint64_t{size} + 15) & ~uint64_t{15};
   return place;
+}
+
+DriverRing::DriverRing(const memory::GuestMemory& memory, const RingPlace& place, bool event_idx)
+    : memory_(memory), place_(place), event_idx_(event_idx) {
+  auto window = memory::GuestWindow::Create(memory, {place.descriptors}, RingBytes(place.size));
+  DAVIT_CHECK(window);
+  window_ = std::move(*window);
 }
 
 std::unique_ptr<DriverRing> DriverRing::Create(const memory::GuestMemory& memory,

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "vmm/memory/guest_memory.h"
+#include "vmm/memory/guest_window.h"
 
 namespace davit::virtio::testing {
 
@@ -58,19 +59,27 @@ class DriverRing {
   virtual bool KickWanted() = 0;
 
  protected:
-  DriverRing(const memory::GuestMemory& memory, const RingPlace& place, bool event_idx)
-      : memory_(memory), place_(place), event_idx_(event_idx) {}
+  DriverRing(const memory::GuestMemory& memory, const RingPlace& place, bool event_idx);
+  // Accesses inside the ring. Those of 16 bits are ordered, for tests with threads.
   template <typename T>
   T Get(uint64_t address) const {
+    if constexpr (sizeof(T) == 2) return window_.LoadAcquire16(address - place_.descriptors);
     return *memory_.Read<T>({address});
   }
   template <typename T>
   void Put(uint64_t address, T value) const {
-    (void)memory_.Write<T>({address}, value);
+    if constexpr (sizeof(T) == 2) {
+      window_.StoreRelease16(address - place_.descriptors, value);
+    } else {
+      (void)memory_.Write<T>({address}, value);
+    }
   }
   const memory::GuestMemory memory_;
   const RingPlace place_;
   const bool event_idx_;
+
+ private:
+  memory::GuestWindow window_;  // the whole of it
 };
 
 // For tests that write a split ring by hand.
