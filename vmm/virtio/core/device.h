@@ -48,6 +48,13 @@ class DeviceHost {
   // HandleQueue(index) once more, later, on the loop, when the VM runs: for a device that stops
   // before its queue is empty. Any thread, with or without the lock.
   virtual void KickLater(uint16_t index) = 0;
+  // --- for queues that the kernel serves (vhost); lock held, between Activate() and Reset() ---
+  // The eventfd that gets all kicks of the queue from now until the reset; nobody here reads it and
+  // HandleQueue() is not called. The device takes it from the kernel before Reset() is complete.
+  // Ring addresses: VirtQueue::config(). Error: out of descriptors.
+  virtual Result<int> TakeKicks(uint16_t index) = 0;
+  // An eventfd whose signal raises the queue's interrupt, on any transport.
+  virtual Result<int> InterruptFd(uint16_t index) = 0;
 };
 
 struct DeviceTraits {

@@ -46,7 +46,8 @@ Frontend::Frontend(std::unique_ptr<VirtioDevice> device, const FrontendOptions& 
     queues_[i].config.max_size = queues_[i].config.size = traits().queue_sizes[i];
   }
   loop_side_->owner = this;
-  loop_side_->fds.resize(queues_.size());
+  loop_side_->kicks.resize(queues_.size());
+  loop_side_->calls.resize(queues_.size());
   PostToLoop([] {});  // learns the loop's thread
 }
 
@@ -58,7 +59,10 @@ Frontend::~Frontend() {
   // Its watches and timers are the loop's.
   RunOnLoop([this] { device_.reset(); });
   // Watches die on the loop's thread, the descriptors after them.
-  loop_.Post([side = loop_side_] { side->watches.clear(); });
+  loop_.Post([side = loop_side_] {
+    for (LoopSide::Eventfd& kick : side->kicks) kick.watch.reset();
+    for (LoopSide::Eventfd& call : side->calls) call.watch.reset();
+  });
 }
 
 void Frontend::SetInterrupts(DeviceInterrupts* interrupts) { interrupts_ = interrupts; }
@@ -137,9 +141,13 @@ void Frontend::FinishReset() {
   resetting_ = false;
   status_ = 0;
   driver_features_ = 0;
-  for (Queue& queue : queues_) {
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    Queue& queue = queues_[i];
     queue.ring.reset();
     queue.kicked = queue.disabling = false;
+    if (std::exchange(queue.external, false)) {
+      PostToLoop([this, i] { WatchKicks(static_cast<uint16_t>(i)); });
+    }
     const uint16_t max_size = queue.config.max_size;
     queue.config = {};
     queue.config.max_size = queue.config.size = max_size;

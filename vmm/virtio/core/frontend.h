@@ -107,6 +107,8 @@ class Frontend final : public DeviceHost {
   void NeedsReset(const std::string& reason) override;
   void ResetDone() override;
   void KickLater(uint16_t index) override;
+  Result<int> TakeKicks(uint16_t index) override;
+  Result<int> InterruptFd(uint16_t index) override;
 
  private:
   struct Queue {
@@ -114,14 +116,19 @@ class Frontend final : public DeviceHost {
     std::unique_ptr<VirtQueue> ring;  // between DRIVER_OK and the end of the reset
     bool disabling = false;           // ring stopped by the driver, config not yet reset
     bool kicked = false;              // while the VM was stopped
+    bool external = false;            // TakeKicks()
     std::atomic<bool> posted{false};  // a Serve() is on its way
   };
   // What the loop's thread reaches even when the Frontend is gone; keeps descriptors and watches.
   struct LoopSide {
-    std::mutex gate;            // held by callbacks; before mutex_
-    Frontend* owner = nullptr;  // null: destroyed
-    std::vector<UniqueFd> fds;  // by queue
-    std::vector<std::unique_ptr<io::Registration>> watches;
+    struct Eventfd {
+      UniqueFd fd;
+      std::unique_ptr<io::Registration> watch;  // loop
+    };
+    std::mutex gate;             // held by callbacks; before mutex_
+    Frontend* owner = nullptr;   // null: destroyed
+    std::vector<Eventfd> kicks;  // by queue
+    std::vector<Eventfd> calls;  // by queue: InterruptFd()
   };
 
   bool Exists(uint16_t index) const { return index < queues_.size(); }
@@ -130,11 +137,14 @@ class Frontend final : public DeviceHost {
   void PostToLoop(std::function<void()> fn);
   // Runs fn on the loop's thread and waits; here, when the loop has not run yet.
   void RunOnLoop(const std::function<void()>& fn);
-  void Watch(uint16_t index);  // loop
-  void Serve(uint16_t index);  // loop
+  void WatchKicks(uint16_t index);  // loop
+  void WatchCalls(uint16_t index);  // loop
+  void OnKickFd(uint16_t index);    // loop
+  void Serve(uint16_t index);       // loop
   void PostServe(uint16_t index);
 
   // mutex_ held:
+  Result<int> KickFdLocked(uint16_t index);
   bool FeaturesAcceptable() const;
   void Activate();
   void StartReset();

@@ -67,6 +67,11 @@ void Frontend::Kick(uint16_t index) {
 void Frontend::Serve(uint16_t index) {
   const std::lock_guard lock(mutex_);
   Queue& queue = queues_[index];
+  if (queue.external) {
+    const uint64_t one = 1;
+    (void)!write(loop_side_->kicks[index].fd.get(), &one, sizeof(one));  // full: it is signalled
+    return;
+  }
   if (!active_ || (status_ & kStatusNeedsReset) || !queue.ring || queue.ring->stopped()) return;
   if (!running_) {
     queue.kicked = true;
@@ -77,30 +82,80 @@ void Frontend::Serve(uint16_t index) {
 
 Result<int> Frontend::KickFd(uint16_t index) {
   DAVIT_CHECK(Exists(index));
-  {
-    const std::lock_guard lock(mutex_);
-    UniqueFd& fd = loop_side_->fds[index];
-    if (fd) return fd.get();
-    fd.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!fd) return FailErrno("eventfd of a virtqueue");
-  }
-  PostToLoop([this, index] { Watch(index); });
-  return loop_side_->fds[index].get();
+  const std::lock_guard lock(mutex_);
+  return KickFdLocked(index);
 }
 
-void Frontend::Watch(uint16_t index) {
-  const int fd = loop_side_->fds[index].get();
+Result<int> Frontend::KickFdLocked(uint16_t index) {
+  UniqueFd& fd = loop_side_->kicks[index].fd;
+  if (fd) return fd.get();
+  fd.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!fd) return FailErrno("eventfd of a virtqueue");
+  PostToLoop([this, index] { WatchKicks(index); });
+  return fd.get();
+}
+
+void Frontend::WatchKicks(uint16_t index) {
+  LoopSide::Eventfd& kick = loop_side_->kicks[index];
+  if (kick.watch) return;
+  auto watch = loop_.WatchReadable(kick.fd.get(), [weak = std::weak_ptr(loop_side_), index] {
+    const auto side = weak.lock();
+    if (!side) return;
+    const std::lock_guard gate(side->gate);
+    if (side->owner != nullptr) side->owner->OnKickFd(index);
+  });
+  if (watch) {
+    kick.watch = std::move(*watch);
+  } else {
+    const std::lock_guard lock(mutex_);
+    NeedsReset(watch.error().message);
+  }
+}
+
+void Frontend::OnKickFd(uint16_t index) {
+  LoopSide::Eventfd& kick = loop_side_->kicks[index];
+  {
+    const std::lock_guard lock(mutex_);
+    if (queues_[index].external) {
+      kick.watch.reset();  // until the reset
+      return;
+    }
+  }
+  uint64_t count;
+  if (read(kick.fd.get(), &count, sizeof(count)) < 0 && errno == EAGAIN) return;
+  Serve(index);
+}
+
+Result<int> Frontend::TakeKicks(uint16_t index) {
+  DAVIT_CHECK(Exists(index));
+  DAVIT_ASSIGN(const int fd, KickFdLocked(index));
+  queues_[index].external = true;
+  return fd;
+}
+
+Result<int> Frontend::InterruptFd(uint16_t index) {
+  DAVIT_CHECK(Exists(index));
+  UniqueFd& fd = loop_side_->calls[index].fd;
+  if (fd) return fd.get();
+  fd.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!fd) return FailErrno("eventfd of a virtqueue's interrupt");
+  PostToLoop([this, index] { WatchCalls(index); });
+  return fd.get();
+}
+
+void Frontend::WatchCalls(uint16_t index) {
+  LoopSide::Eventfd& call = loop_side_->calls[index];
+  const int fd = call.fd.get();
   auto watch = loop_.WatchReadable(fd, [weak = std::weak_ptr(loop_side_), index, fd] {
     const auto side = weak.lock();
     if (!side) return;
     const std::lock_guard gate(side->gate);
-    if (side->owner == nullptr) return;
     uint64_t count;
-    if (read(fd, &count, sizeof(count)) < 0 && errno == EAGAIN) return;
-    side->owner->Serve(index);
+    if (read(fd, &count, sizeof(count)) < 0 || side->owner == nullptr) return;
+    if (DeviceInterrupts* interrupts = side->owner->interrupts_) interrupts->RaiseQueue(index);
   });
   if (watch) {
-    loop_side_->watches.push_back(std::move(*watch));
+    call.watch = std::move(*watch);
   } else {
     const std::lock_guard lock(mutex_);
     NeedsReset(watch.error().message);

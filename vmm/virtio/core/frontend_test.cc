@@ -321,6 +321,46 @@ TEST_F(FrontendTest, BrokenQueueNeedsResetOnceAndIsNotServedAgain) {
   EXPECT_EQ(driver.queue(0).CollectUsed().size(), 1U);
 }
 
+TEST_F(FrontendTest, KicksOfAQueueThatTheKernelServesAreLeftInTheEventfd) {
+  Driver& driver = Make();
+  int fd = -1;
+  {
+    auto lock = driver.frontend().Lock();
+    fd = *seen_.host->TakeKicks(0);
+  }
+  driver.loop().RunPosted();
+  const int handled = seen_.handled;
+  driver.queue(0).Kick();
+  driver.loop().FireReadable(fd);
+  EXPECT_FALSE(driver.loop().FireReadable(fd)) << "not watched any more";
+  uint64_t count = 0;
+  ASSERT_EQ(read(fd, &count, sizeof(count)), 8);
+  EXPECT_EQ(count, 1U);
+  EXPECT_EQ(seen_.handled, handled);
+
+  driver.Reset();
+  ASSERT_TRUE(driver.Start());
+  driver.queue(0).Add().Readable("x").Publish();
+  const uint64_t one = 1;
+  ASSERT_EQ(write(fd, &one, sizeof(one)), 8);
+  ASSERT_TRUE(driver.loop().FireReadable(fd));
+  EXPECT_EQ(driver.queue(0).CollectUsed().size(), 1U);
+}
+
+TEST_F(FrontendTest, SignalOfTheInterruptFdRaisesTheQueuesInterrupt) {
+  Driver& driver = Make();
+  int fd = -1;
+  {
+    auto lock = driver.frontend().Lock();
+    fd = *seen_.host->InterruptFd(1);
+  }
+  driver.loop().RunPosted();
+  const uint64_t one = 1;
+  ASSERT_EQ(write(fd, &one, sizeof(one)), 8);
+  ASSERT_TRUE(driver.loop().FireReadable(fd));
+  EXPECT_EQ(driver.interrupts().queue(1), 1);
+}
+
 TEST_F(FrontendTest, PostedKickAfterTheEndDoesNothing) {
   io::FakeEventLoop loop;
   auto frontend = std::make_unique<Frontend>(std::make_unique<EchoDevice>(seen_), FrontendOptions(),

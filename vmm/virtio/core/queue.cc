@@ -177,8 +177,11 @@ std::unique_ptr<ChainState> VirtQueue::NewState() {
 }
 
 void VirtQueue::Recycle(std::unique_ptr<ChainState> state) {
-  // A chain from before a SetMemory() keeps RAM mapped that may be gone from the guest.
-  if (state->memory_age == memory_age_) spare_.push_back(std::move(state));
+  // A chain from before a SetMemory() keeps RAM mapped that may be gone from the guest; a very long
+  // one is not worth its room.
+  constexpr size_t kKept = 256;
+  if (state->memory_age != memory_age_ || state->buffers.capacity() > kKept) return;
+  spare_.push_back(std::move(state));
 }
 
 }  // namespace davit::virtio
