@@ -3,6 +3,7 @@
 //
 // See q35.h.
 #include "vmm/machine/q35.h"
+#include "vmm/machine/pci_info.h"
 
 #include <fmt/format.h>
 
@@ -23,6 +24,7 @@
 #include "vmm/devices/ioapic.h"
 #include "vmm/devices/uart16550.h"
 #include "vmm/irq/shared_line.h"
+#include "vmm/machine/pci_info.h"
 #include "vmm/machine/q35_fw_cfg.h"
 #include "vmm/machine/q35_qtree.h"
 #include "vmm/machine/rtc_source.h"
@@ -58,6 +60,7 @@ class Q35 final : public Board {
     if (ioapic_ != nullptr) ioapic_->EndOfInterrupt(vector);
   }
   control::QtreeNode::Bus Qtree() const override { return BuildQtree(shape_); }
+  std::vector<control::PciBus> Pci() override { return DescribePci(pci_); }
   const std::vector<std::byte>& device_tree() const override { return device_tree_; }
 
  private:
