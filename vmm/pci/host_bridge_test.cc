@@ -6,8 +6,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
+#include "vmm/pci/root_port.h"
 #include "vmm/pci/testing/host_fixture.h"
 #include "vmm/pci/testing/test_function.h"
 
@@ -88,33 +90,52 @@ TEST_F(HostBridgeTest, WideEcamAccessReadsBothDwords) {
 
 // Two vCPUs move BARs over one another while the control thread plugs and unplugs: run under TSan
 // and ASan, and nothing may hang.
-TEST_F(HostBridgeTest, ConcurrentGuestAndHotplugSettle) {
-  std::atomic<bool> stop{false};
-  const auto vcpu = [&](uint8_t devfn, uint64_t seed) {
-    while (!stop) {
+class ConcurrencyTest : public HostFixture {
+ protected:
+  ConcurrencyTest() {
+    other_.With(0, BarKind::kMemory32, 0x1000);
+    EXPECT_TRUE(host_.root().Attach(other_, Devfn(3, 0)));
+  }
+  ~ConcurrencyTest() override { host_.root().Detach(other_); }
+  void Guest(uint8_t bus, uint8_t devfn, uint64_t seed) {
+    while (!stop_) {
       seed = seed * 6364136223846793005u + 1442695040888963407u;
       const uint64_t base = 0xe0000000 + (seed >> 60) * 0x1000;
-      ConfigStore(0, devfn, kBar0, base);
-      ConfigStore(0, devfn, kCommand, seed >> 59 & 1 ? kCommandMemory : 0, 2);
+      ConfigStore(bus, devfn, kBar0, base);
+      ConfigStore(bus, devfn, kCommand, seed >> 59 & 1 ? kCommandMemory : 0, 2);
       (void)Load(mmio_, base, 4);
     }
-  };
-  TestFunction other;
-  other.With(0, BarKind::kMemory32, 0x1000);
-  ASSERT_TRUE(host_.root().Attach(other, Devfn(3, 0)));
-  std::thread a(vcpu, Devfn(3, 0), 1), b(vcpu, Devfn(4, 0), 2);
-  for (int i = 0; i < 200; ++i) {
-    TestFunction mortal;
-    mortal.With(0, BarKind::kMemory32, 0x1000);
-    ASSERT_TRUE(host_.root().Attach(mortal, Devfn(4, 0)));
-    std::this_thread::yield();
-    host_.root().Detach(mortal);
   }
-  stop = true;
-  a.join();
-  b.join();
-  host_.root().Detach(other);
-  EXPECT_EQ(mmio_.claims().size(), 1u);  // ECAM
+  // Plugs and unplugs at bus:devfn, which is a slot of `where`.
+  void Run(Bus& where, uint8_t bus, uint8_t devfn) {
+    std::thread a([this] { Guest(0, Devfn(3, 0), 1); });
+    std::thread b([&] { Guest(bus, devfn, 2); });
+    for (int i = 0; i < 200; ++i) {
+      TestFunction mortal;
+      mortal.With(0, BarKind::kMemory32, 0x1000);
+      EXPECT_TRUE(where.Attach(mortal, devfn));
+      std::this_thread::yield();
+      where.Detach(mortal);
+    }
+    stop_ = true;
+    a.join();
+    b.join();
+  }
+
+  std::atomic<bool> stop_{false};
+  TestFunction other_;
+};
+
+TEST_F(ConcurrencyTest, PlugOnTheRootBusUnderAccess) { Run(host_.root(), 0, Devfn(4, 0)); }
+
+TEST_F(ConcurrencyTest, PlugBehindAPortUnderAccess) {
+  RootPort port({.bus_name = "rp"}, host_);
+  ASSERT_TRUE(host_.root().Attach(port, Devfn(5, 0)));
+  ConfigStore(0, Devfn(5, 0), kPrimaryBus, 0x00010100);
+  ConfigStore(0, Devfn(5, 0), kMemoryBase, 0xe000e000);
+  ConfigStore(0, Devfn(5, 0), kCommand, kCommandMemory, 2);
+  Run(port.secondary(), 1, 0);
+  host_.root().Detach(port);
 }
 
 }  // namespace

@@ -149,7 +149,8 @@ void RootPort::OnChild(Function& child, bool present) {
                                               : kControlPowerLampOff | kControlPowerOff));
   }
   was_powered_ = powered();
-  UpdateBehind();
+  // A child that leaves is unmapped by its bus, without the lock.
+  if (present) UpdateBehind();
 }
 
 void RootPort::Notify() {
