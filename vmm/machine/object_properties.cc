@@ -200,6 +200,23 @@ Status CheckThreadPool(const ObjectSpec& spec, int64_t min, int64_t max) {
 
 }  // namespace
 
+Result<RngOptions> ParseRng(const ObjectSpec& spec) {
+  RngOptions options;
+  for (const auto& [name, value] : spec.properties) {
+    if (name == "opened") {
+      return Fail(fmt::format("Property '{}.opened' is not writable", spec.qom_type));
+    }
+    if (name == "filename" && spec.qom_type == "rng-random") {
+      DAVIT_ASSIGN(options.filename, AsString(name, value));
+    } else if (name == "chardev" && spec.qom_type == "rng-egd") {
+      DAVIT_ASSIGN(options.chardev, AsString(name, value));
+    } else {
+      return Fail(fmt::format("Parameter '{}' is unexpected", name));
+    }
+  }
+  return options;
+}
+
 Result<control::IoThreadInfo> ParseIoThread(const ObjectSpec& spec) {
   control::IoThreadInfo info;
   info.id = spec.id;

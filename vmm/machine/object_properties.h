@@ -5,6 +5,8 @@
 // makes. Pure. Errors: QEMU's wording.
 #pragma once
 
+#include <string>
+
 #include "vmm/base/error.h"
 #include "vmm/control/types.h"
 #include "vmm/memory/ram_block.h"
@@ -15,5 +17,11 @@ namespace davit::machine {
 Result<memory::RamBlockOptions> ParseMemoryBackend(const control::ObjectSpec& spec,
                                                    const memory::RamBlockOptions& base);
 Result<control::IoThreadInfo> ParseIoThread(const control::ObjectSpec& spec);
+
+struct RngOptions {
+  std::string filename = "/dev/urandom";  // rng-random
+  std::string chardev;                    // rng-egd
+};
+Result<RngOptions> ParseRng(const control::ObjectSpec& spec);
 
 }  // namespace davit::machine

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "vmm/base/check.h"
 #include "vmm/machine/object_properties.h"
 
 namespace davit::machine {
@@ -19,6 +20,14 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 const char* PolicyName(memory::NumaPolicy policy) {
   static constexpr const char* kNames[] = {"default", "preferred", "bind", "interleave"};
   return kNames[static_cast<unsigned>(policy)];
+}
+
+tl::unexpected<Error> NotFound(const std::string& id) {
+  return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", id));
+}
+
+tl::unexpected<Error> NotOfType(std::string_view property, std::string_view type) {
+  return Fail(fmt::format("Invalid parameter type for '{}', expected: {}", property, type));
 }
 
 }  // namespace
@@ -70,6 +79,8 @@ Status ObjectTree::Add(const control::ObjectSpec& spec) {
     base.dump = defaults_.dump;
     DAVIT_ASSIGN(const memory::RamBlockOptions options, ParseMemoryBackend(spec, base));
     DAVIT_ASSIGN(object->memory, memory::RamBlock::Create(options));
+  } else if (spec.qom_type.starts_with("rng-")) {
+    DAVIT_TRY(AddRng(*object, spec));
   } else {
     return Fail(fmt::format("Parameter 'qom-type' does not accept value '{}'", spec.qom_type));
   }
@@ -80,11 +91,45 @@ Status ObjectTree::Add(const control::ObjectSpec& spec) {
 Status ObjectTree::Remove(const std::string& id) {
   const Object* object = Find(id);
   if (object == nullptr) return Fail(fmt::format("object '{}' not found", id));
-  if (object->in_use) {
+  if (InUse(*object)) {
     return Fail(fmt::format("object '{}' is in use, can not be deleted", id));
   }
   std::erase_if(objects_, [object](const auto& o) { return o.get() == object; });
   return {};
+}
+
+Status ObjectTree::AddRng(Object& object, const control::ObjectSpec& spec) const {
+  DAVIT_CHECK(host_.loop != nullptr);
+  DAVIT_ASSIGN(const RngOptions options, ParseRng(spec));
+  if (spec.qom_type == "rng-builtin") {
+    object.rng = backend::MakeRngBuiltin(*host_.loop);
+  } else if (spec.qom_type == "rng-random") {
+    DAVIT_ASSIGN(object.rng, backend::OpenRngRandom(*host_.loop, options.filename));
+  } else if (spec.qom_type == "rng-egd") {
+    backend::Chardev* chardev =
+        host_.chardevs != nullptr ? host_.chardevs->Find(options.chardev) : nullptr;
+    if (chardev == nullptr) return NotFound(options.chardev);
+    DAVIT_ASSIGN(object.rng, backend::ConnectRngEgd(*host_.loop, chardev));
+  } else {
+    return Fail(fmt::format("Parameter 'qom-type' does not accept value '{}'", spec.qom_type));
+  }
+  return {};
+}
+
+Result<std::shared_ptr<io::IoThread>> ObjectTree::UseIoThread(const std::string& id,
+                                                              std::string_view property) {
+  const Object* object = Find(id);
+  if (object == nullptr) return NotFound(id);
+  if (object->thread == nullptr) return NotOfType(property, "iothread");
+  return object->thread;
+}
+
+Result<std::shared_ptr<backend::RngSource>> ObjectTree::UseRng(const std::string& id,
+                                                               std::string_view property) {
+  const Object* object = Find(id);
+  if (object == nullptr) return NotFound(id);
+  if (object->rng == nullptr) return NotOfType(property, "rng-backend");
+  return object->rng;
 }
 
 Result<std::shared_ptr<memory::RamBlock>> ObjectTree::UseMemory(const std::string& id) {

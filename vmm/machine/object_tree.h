@@ -1,14 +1,17 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The user-creatable objects (-object, object-add): memory backends and I/O threads, by id, and
-// who uses them. An object in use cannot go. Owner: control thread.
+// The user-creatable objects (-object, object-add): memory backends, I/O threads and sources of
+// random numbers, by id, and who uses them. An object in use cannot go. Owner: control thread.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "vmm/backend/char/registry.h"
+#include "vmm/backend/rng/rng.h"
 #include "vmm/base/error.h"
 #include "vmm/control/types.h"
 #include "vmm/io/io_thread.h"
@@ -23,7 +26,13 @@ class ObjectTree {
     bool merge = true;
     bool dump = true;
   };
+  // What objects live on and refer to. The loop is the control thread's.
+  struct Host {
+    io::EventLoop* loop = nullptr;                 // needed for sources of random numbers
+    backend::ChardevRegistry* chardevs = nullptr;  // null: there are none
+  };
   explicit ObjectTree(Defaults defaults) : defaults_(defaults) {}
+  ObjectTree(Defaults defaults, Host host) : defaults_(defaults), host_(host) {}
 
   // Error: duplicate id, unknown type or property, a value that the type refuses, no resources.
   Status Add(const control::ObjectSpec& spec);
@@ -38,6 +47,14 @@ class ObjectTree {
   // The machine no longer uses it; RAM of its own goes. Unknown ids are ignored.
   void ReleaseMemory(const std::string& id);
 
+  // An I/O thread; in use while the caller keeps it. `property`: whose value id is, for errors.
+  // Error: none of this id ("Device 'x' not found"), or of another type.
+  Result<std::shared_ptr<io::IoThread>> UseIoThread(const std::string& id,
+                                                    std::string_view property);
+  // A source of random numbers. It may be removed meanwhile; the caller's lives on.
+  Result<std::shared_ptr<backend::RngSource>> UseRng(const std::string& id,
+                                                     std::string_view property);
+
   std::vector<control::MemdevInfo> Memdevs() const;
   std::vector<control::IoThreadInfo> IoThreads() const;
 
@@ -46,7 +63,8 @@ class ObjectTree {
     std::string id;
     std::string type;
     std::shared_ptr<memory::RamBlock> memory;  // memory-backend-*
-    std::unique_ptr<io::IoThread> thread;      // iothread
+    std::shared_ptr<io::IoThread> thread;      // iothread; in use when not the only reference
+    std::shared_ptr<backend::RngSource> rng;   // rng-*
     control::IoThreadInfo thread_info;
     bool in_use = false;
     bool machines_own = false;  // made by AddMachineRam
@@ -54,7 +72,11 @@ class ObjectTree {
   Object* Find(const std::string& id) const;
   Status CheckPreallocContext(const control::ObjectSpec& spec) const;
 
+  Status AddRng(Object& object, const control::ObjectSpec& spec) const;
+  bool InUse(const Object& object) const { return object.in_use || object.thread.use_count() > 1; }
+
   const Defaults defaults_;
+  const Host host_;
   std::vector<std::unique_ptr<Object>> objects_;
 };
 

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "vmm/io/testing/fake_event_loop.h"
+
 namespace davit::machine {
 namespace {
 
@@ -25,7 +27,8 @@ class Objects : public testing::Test {
     auto added = objects_.Add(spec);
     return added ? "no error" : added.error().message;
   }
-  ObjectTree objects_{{}};
+  io::FakeEventLoop loop_;
+  ObjectTree objects_{{}, {&loop_, nullptr}};
 };
 
 TEST_F(Objects, BackendIsListedWithItsProperties) {
@@ -60,8 +63,15 @@ TEST_F(Objects, MistakesAreWordedAsQemus) {
             "Invalid parameter type for 'size', expected: integer");
   EXPECT_EQ(ErrorOf({"memory-backend-file", "a", {{"size", Number(1)}}}),
             "Parameter 'mem-path' is missing");
-  EXPECT_EQ(ErrorOf({"rng-random", "a", {}}),
-            "Parameter 'qom-type' does not accept value 'rng-random'");
+  EXPECT_EQ(ErrorOf({"can-bus", "a", {}}), "Parameter 'qom-type' does not accept value 'can-bus'");
+  EXPECT_EQ(ErrorOf({"rng-", "a", {}}), "Parameter 'qom-type' does not accept value 'rng-'");
+  EXPECT_EQ(ErrorOf({"rng-builtin", "a", {{"opened", {false}}}}),
+            "Property 'rng-builtin.opened' is not writable");
+  EXPECT_EQ(ErrorOf({"rng-builtin", "a", {{"filename", {std::string("x")}}}}),
+            "Parameter 'filename' is unexpected");
+  EXPECT_EQ(ErrorOf({"rng-random", "a", {{"filename", {std::string("/nonexistent")}}}}),
+            "Could not open '/nonexistent': No such file or directory");
+  EXPECT_EQ(ErrorOf({"rng-egd", "a", {{"chardev", {std::string("x")}}}}), "Device 'x' not found");
   EXPECT_EQ(objects_.Remove("x").error().message, "object 'x' not found");
   EXPECT_EQ(objects_.Memdevs().size(), 1U);
 }
@@ -123,6 +133,29 @@ TEST_F(Objects, CanonicalPathForRamblocksIsRefusedByName) {
   EXPECT_EQ(ErrorOf(Ram("a", {{"size", Number(8192)}, {name, {true}}})),
             "property '" + name + "' of memory-backend-ram is not supported");
   EXPECT_EQ(ErrorOf(Ram("a", {{"size", Number(8192)}, {name, {false}}})), "no error");
+}
+
+TEST_F(Objects, SourceOfRandomNumbersLivesOnWithItsUser) {
+  ASSERT_TRUE(objects_.Add({"rng-random", "r", {}}));
+  EXPECT_EQ(objects_.UseRng("x", "rng").error().message, "Device 'x' not found");
+  const auto source = objects_.UseRng("r", "rng");
+  ASSERT_TRUE(source);
+  EXPECT_EQ(objects_.UseIoThread("r", "iothread").error().message,
+            "Invalid parameter type for 'iothread', expected: iothread");
+  EXPECT_TRUE(objects_.Remove("r"));
+  EXPECT_FALSE(objects_.Has("r"));
+}
+
+TEST_F(Objects, UsedIothreadCannotGo) {
+  ASSERT_TRUE(objects_.Add({"iothread", "io", {}}));
+  EXPECT_EQ(objects_.UseRng("io", "rng").error().message,
+            "Invalid parameter type for 'rng', expected: rng-backend");
+  {
+    const auto thread = objects_.UseIoThread("io", "iothread");
+    ASSERT_TRUE(thread);
+    EXPECT_EQ(objects_.Remove("io").error().message, "object 'io' is in use, can not be deleted");
+  }
+  EXPECT_TRUE(objects_.Remove("io"));
 }
 
 }  // namespace
