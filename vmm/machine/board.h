@@ -15,6 +15,7 @@
 #include "vmm/bus/bus.h"
 #include "vmm/control/pci_types.h"
 #include "vmm/control/types.h"
+#include "vmm/machine/devices/buses.h"
 
 namespace davit::machine {
 
@@ -33,6 +34,9 @@ class Board {
   virtual void Powerdown() = 0;
   // Split irqchip: an interrupt with this vector was acknowledged. vCPU thread.
   virtual void EndOfInterrupt(uint8_t vector) { (void)vector; }
+
+  // Where devices made by name go.
+  virtual BoardBuses device_buses() { return {}; }
 
   virtual control::QtreeNode::Bus Qtree() const = 0;
   virtual std::vector<control::PciBus> Pci() { return {}; }

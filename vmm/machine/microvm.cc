@@ -55,6 +55,7 @@ class Microvm final : public Board {
   void EndOfInterrupt(uint8_t vector) override {
     if (ioapic_ != nullptr) ioapic_->EndOfInterrupt(vector);
   }
+  BoardBuses device_buses() override;
   control::QtreeNode::Bus Qtree() const override { return BuildQtree(shape_); }
   const std::vector<std::byte>& device_tree() const override { return device_tree_; }
 
@@ -220,6 +221,17 @@ Result<std::vector<std::byte>> Microvm::DeviceTree(boot::GuestRange initrd) cons
   fdt.virtio = boot::MicrovmVirtioMmioMap(shape_.acpi, false);
   if (dtb_) return boot::CompleteFdt(fdt, *dtb_);
   return boot::BuildFdt(fdt);
+}
+
+BoardBuses Microvm::device_buses() {
+  BoardBuses buses;
+  buses.mmio = &mmio_;
+  const boot::VirtioMmioMap map = boot::MicrovmVirtioMmioMap(shape_.acpi, false);
+  for (size_t i = 0; i < map.slots; ++i) {
+    buses.virtio_mmio.push_back({map.SlotBase(i), map.SlotGsi(i)});
+  }
+  buses.others = {{"main-system-bus", "System"}, {"isa.0", "ISA"}};
+  return buses;
 }
 
 boot::AcpiConfig Microvm::Acpi() const {

@@ -34,6 +34,11 @@ Status LockMemory() {
   return {};
 }
 
+tl::unexpected<Error> AtDevice(const DeviceConfig& device, Error error) {
+  if (!device.where.empty()) error.message = device.where + ": " + error.message;
+  return Fail(std::move(error));
+}
+
 std::string DefaultCpu(const MachineConfig& config) {
   return config.cpu.empty() ? "host" : config.cpu;
 }
@@ -74,6 +79,7 @@ void VmImpl::Unbuild() {
   cpus_.reset();
   idle_cpus_.reset();
   exits_.reset();
+  devices_.reset();
   board_.reset();
   if (qtest_accel_ == nullptr) accel_.reset();
   vm_.reset();
@@ -132,11 +138,12 @@ Status VmImpl::CheckKernel() const {
     return Fail(
         fmt::format("{}: '{}' is not a valid device model name", global.where, global.driver));
   }
-  for (const DeviceConfig& device : config_.devices) {
-    return Fail(
-        fmt::format("{}: '{}' is not a valid device model name (no device model can be "
-                    "added yet)",
-                    device.where, device.spec.driver));
+  if (!row_->has_cpus && !config_.devices.empty()) {
+    const DeviceConfig& device = config_.devices.front();
+    return AtDevice(device, {ErrorCode::kGeneric,
+                             fmt::format("No '{}' bus found for device '{}'",
+                                         BusTypeOf(device.spec.driver), device.spec.driver),
+                             {}});
   }
   return {};
 }
@@ -172,7 +179,8 @@ Status VmImpl::OpenQtest() {
 
 Status VmImpl::AddObjects() {
   objects_ = std::make_unique<ObjectTree>(
-      ObjectTree::Defaults{options_.mem_merge, options_.dump_guest_core});
+      ObjectTree::Defaults{options_.mem_merge, options_.dump_guest_core},
+      ObjectTree::Host{&deps_.loop, deps_.chardevs});
   for (const control::ObjectSpec& spec : config_.objects) {
     if (objects_->Has(spec.id)) return Fail(fmt::format("Duplicate ID '{}' for object", spec.id));
     DAVIT_TRY(objects_->Add(spec));
@@ -185,6 +193,7 @@ Status VmImpl::Build() {
   if (row_->has_cpus) {
     DAVIT_TRY(BuildAccel());
     DAVIT_TRY(BuildBoard());
+    DAVIT_TRY(BuildDevices());
     DAVIT_TRY(BuildCpus());
     DAVIT_TRY(ResetMachine());
   }
@@ -294,6 +303,21 @@ Status VmImpl::BuildBoard() {
   return {};
 }
 
+Status VmImpl::BuildDevices() {
+  DeviceContext context{*accel_,        accel_->device_loop(),
+                        memory_,        *objects_,
+                        deps_.chardevs, [this](const control::Event& event) { Emit(event); }};
+  devices_ = std::make_unique<Devices>(std::move(context), board_->device_buses());
+  DAVIT_TRY(devices_->Init());
+  for (const DeviceConfig& device : config_.devices) {
+    if (Status added = devices_->Add(device.spec); !added) {
+      return AtDevice(device, std::move(added).error());
+    }
+  }
+  devices_->OnRunning(false);
+  return {};
+}
+
 Status VmImpl::BuildCpus() {
   if (qtest_accel_ != nullptr) {
     DAVIT_ASSIGN(idle_cpus_, IdleCpus::Create(topology_, config_.debug_threads));
@@ -316,6 +340,7 @@ Status VmImpl::ResetMachine() {
   irqchip_held_.reset();
   std::optional<boot::BootEntry> entry;
   if (irqchip_reset_) DAVIT_TRY(vm_->RestoreIrqchip(*irqchip_reset_));
+  if (devices_ != nullptr) devices_->Reset();
   if (board_ != nullptr) {
     DAVIT_ASSIGN(entry, board_->Reset());
   }

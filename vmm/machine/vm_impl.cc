@@ -46,6 +46,7 @@ void VmImpl::StartVm() {
   }
   if (board_ != nullptr) board_->OnRunning(true);
   if (accel_ != nullptr) accel_->OnRunning(true);
+  if (devices_ != nullptr) devices_->OnRunning(true);
   if (cpus_ != nullptr) cpus_->ReleaseClocks();
   Emit(control::ResumeEvent{});
   if (cpus_ != nullptr) cpus_->Resume();
@@ -59,6 +60,7 @@ void VmImpl::StopVm(RunState state) {
     cpus_->HoldClocks();
   }
   if (accel_ != nullptr) accel_->OnRunning(false);
+  if (devices_ != nullptr) devices_->OnRunning(false);
   if (board_ != nullptr) board_->OnRunning(false);
   if (irqchip_reset_ && !irqchip_reset_->pit.empty()) {
     // The PIT alone: an interrupt that a device raises meanwhile must not be lost.
@@ -220,8 +222,12 @@ control::MemorySizeSummary VmImpl::MemorySize() const {
 }
 
 control::QtreeNode::Bus VmImpl::Qtree() const {
-  if (board_ != nullptr) return board_->Qtree();
   control::QtreeNode::Bus bus;
+  if (board_ != nullptr) {
+    bus = board_->Qtree();
+    if (devices_ != nullptr) devices_->Describe(bus);
+    return bus;
+  }
   bus.name = "main-system-bus";
   bus.type = "System";
   return bus;

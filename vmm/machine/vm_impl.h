@@ -18,6 +18,7 @@
 #include "vmm/machine/accel_qtest.h"
 #include "vmm/machine/board.h"
 #include "vmm/machine/cpus.h"
+#include "vmm/machine/devices/devices.h"
 #include "vmm/machine/exits.h"
 #include "vmm/machine/idle_cpus.h"
 #include "vmm/machine/machine_types.h"
@@ -86,6 +87,7 @@ class VmImpl final : public control::VmControl {
   Status BuildAccel();
   Status BuildKvm();
   Status BuildBoard();
+  Status BuildDevices();
   Status BuildCpus();
   Status ResetMachine();
   Status WriteDeviceTree(const std::string& path) const;
@@ -123,6 +125,7 @@ class VmImpl final : public control::VmControl {
   std::optional<kvm::IrqchipState> irqchip_reset_;
   std::optional<kvm::IrqchipState> irqchip_held_;  // the PIT's time while the guest stands still
   std::unique_ptr<Board> board_;
+  std::unique_ptr<Devices> devices_;  // on the board's buses
   std::unique_ptr<ExitDispatcher> exits_;
   std::unique_ptr<machine::Cpus> cpus_;  // after the above, which its threads use
   std::unique_ptr<IdleCpus> idle_cpus_;  // in place of cpus_ under qtest

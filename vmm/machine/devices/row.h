@@ -5,6 +5,7 @@
 // says which drivers and properties there are. docs/howto/add-a-device.md goes through an example.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -12,6 +13,8 @@
 #include "vmm/base/error.h"
 #include "vmm/machine/devices/context.h"
 #include "vmm/machine/devices/properties.h"
+#include "vmm/pci/function.h"
+#include "vmm/pci/host_bridge.h"
 #include "vmm/virtio/core/device.h"
 
 namespace davit::machine {
@@ -25,6 +28,12 @@ class ChildDevice {
   virtual void OnRunning(bool running) { (void)running; }
 };
 
+// A PCI function that is not virtio.
+struct MadeFunction {
+  std::unique_ptr<pci::Function> function;
+  std::function<void(bool running)> on_running;  // the VM stops or goes on; may be empty
+};
+
 // Exactly one of the functions is set. An error is worded as QEMU's for the same mistake; nothing
 // is left behind.
 struct DeviceRow {
@@ -36,6 +45,10 @@ struct DeviceRow {
 
   Result<std::unique_ptr<virtio::VirtioDevice>> (*make_virtio)(
       DeviceContext& context, const DeviceProperties& props) = nullptr;
+  Result<MadeFunction> (*make_function)(DeviceContext& context, const DeviceProperties& props,
+                                        pci::HostBridge& host) = nullptr;
+  // The child_bus of others that a device of make_child goes on.
+  std::string_view parent_bus = {};
   // A device on another's bus; `parent` is the virtio device whose child_bus it sits on.
   Result<std::unique_ptr<ChildDevice>> (*make_child)(DeviceContext& context,
                                                      const DeviceProperties& props,
@@ -45,5 +58,7 @@ struct DeviceRow {
 std::span<const DeviceRow> DeviceRows();
 // The row that makes `driver`; null when there is none.
 const DeviceRow* FindDeviceRow(std::string_view driver);
+// The type of bus that it goes on: "virtio-bus", "PCI", the parent_bus of its row.
+std::string_view BusTypeOf(std::string_view driver);
 
 }  // namespace davit::machine

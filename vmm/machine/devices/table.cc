@@ -3,21 +3,30 @@
 //
 // The devices that can be made, one row each (row.h). Order: by name.
 #include <algorithm>
-#include <array>
+#include <iterator>
 
+#include "vmm/machine/devices/makers.h"
 #include "vmm/machine/devices/row.h"
 
 namespace davit::machine {
 namespace {
 
-constexpr std::array<DeviceRow, 0> kRows = {};
+// clang-format off: one row a line.
+constexpr DeviceRow kRows[] = {
+    {.name = "pcie-root-port", .make_function = MakeRootPort},
+    {.name = "virtio-rng", .make_virtio = MakeRng},
+};
+// clang-format on
+
+bool IsVirtio(std::string_view driver) {
+  return driver.starts_with("virtio-") || driver.starts_with("vhost-");
+}
 
 // "virtio-rng-pci" -> "virtio-rng".
 std::string_view WithoutTransport(std::string_view driver) {
+  if (!IsVirtio(driver)) return driver;
   for (const std::string_view suffix : {"-non-transitional", "-pci", "-device"}) {
-    if (driver.starts_with("virtio-") || driver.starts_with("vhost-")) {
-      if (driver.ends_with(suffix)) driver.remove_suffix(suffix.size());
-    }
+    if (driver.ends_with(suffix)) driver.remove_suffix(suffix.size());
   }
   return driver;
 }
@@ -28,9 +37,15 @@ std::span<const DeviceRow> DeviceRows() { return kRows; }
 
 const DeviceRow* FindDeviceRow(std::string_view driver) {
   const std::string_view name = WithoutTransport(driver);
-  const auto it = std::find_if(kRows.begin(), kRows.end(),
+  const auto it = std::find_if(std::begin(kRows), std::end(kRows),
                                [&](const DeviceRow& row) { return row.name == name; });
-  return it == kRows.end() ? nullptr : &*it;
+  return it == std::end(kRows) ? nullptr : &*it;
+}
+
+std::string_view BusTypeOf(std::string_view driver) {
+  const DeviceRow* row = FindDeviceRow(driver);
+  if (row != nullptr && row->make_child != nullptr) return row->parent_bus;
+  return IsVirtio(driver) && driver.ends_with("-device") ? "virtio-bus" : "PCI";
 }
 
 }  // namespace davit::machine

@@ -1,0 +1,39 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The buses that a board has for devices made by name. Plain value; what it points to outlives the
+// devices.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "vmm/bus/bus.h"
+
+namespace davit::pci {
+class HostBridge;
+}
+
+namespace davit::machine {
+
+// A window of virtio-mmio registers and its interrupt.
+struct VirtioMmioSlot {
+  uint64_t base = 0;
+  uint32_t gsi = 0;
+};
+
+// A bus that no device of the table goes on, by name: for "Device 'x' can't go on ISA bus".
+struct ClosedBus {
+  std::string name;  // "isa.0"
+  std::string type;  // "ISA"
+};
+
+struct BoardBuses {
+  bus::Bus* mmio = nullptr;                 // where the slots are claimed
+  std::vector<VirtioMmioSlot> virtio_mmio;  // virtio-mmio-bus.0, .1, ...
+  pci::HostBridge* pci = nullptr;           // null: the board has no PCI
+  std::vector<ClosedBus> others;
+};
+
+}  // namespace davit::machine

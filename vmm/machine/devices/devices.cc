@@ -1,0 +1,315 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See devices.h.
+#include "vmm/machine/devices/devices.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "vmm/base/log.h"
+#include "vmm/machine/accel.h"
+#include "vmm/machine/devices/makers.h"
+#include "vmm/machine/object_tree.h"
+#include "vmm/pci/bridge.h"
+#include "vmm/virtio/transport/pci/virtio_pci.h"
+
+namespace davit::machine {
+namespace {
+
+constexpr std::string_view kSlotBus = "virtio-mmio-bus";
+
+std::string SlotName(size_t slot) { return fmt::format("{}.{}", kSlotBus, slot); }
+
+virtio::FrontendOptions OptionsOf(const DeviceProperties& props) {
+  virtio::FrontendOptions options;
+  options.id = props.id().empty() ? props.driver() : props.id();
+  options.event_idx = props.Bool("event_idx");
+  options.indirect_desc = props.Bool("indirect_desc");
+  options.packed = props.Bool("packed");
+  options.queue_reset = props.Bool("queue_reset");
+  return options;
+}
+
+// davit's virtio on PCI is the modern interface alone.
+Status CheckModern(const DeviceProperties& props) {
+  const bool legacy = !props.OnOff("disable-legacy", true);
+  if (props.Bool("disable-modern")) {
+    if (legacy) return Fail("the legacy interface of virtio is not supported");
+    return Fail(
+        "device cannot work as neither modern nor legacy mode is enabled\n"
+        "Set either disable-modern or disable-legacy to off");
+  }
+  if (legacy) return Fail("the legacy interface of virtio is not supported");
+  return {};
+}
+
+tl::unexpected<Error> NoBus(std::string_view type, const std::string& driver) {
+  return Fail(fmt::format("No '{}' bus found for device '{}'", type, driver));
+}
+
+}  // namespace
+
+std::string Devices::Entry::child_bus() const {
+  if (row->child_bus.empty() || spec.id.empty()) return std::string(row->child_bus);
+  return spec.id + ".0";
+}
+
+Devices::Devices(DeviceContext context, BoardBuses buses)
+    : context_(std::move(context)), buses_(std::move(buses)) {
+  for (const VirtioMmioSlot& place : buses_.virtio_mmio) {
+    slots_.push_back({place, std::make_unique<virtio::MmioTransport>(
+                                 place.base, context_.accel.Line(place.gsi))});
+  }
+}
+
+Devices::~Devices() {
+  for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
+    (*it)->child.reset();
+    if (auto& function = (*it)->pci.function; function != nullptr) {
+      if (function->bus() != nullptr) function->bus()->Detach(*function);
+      function.reset();
+    }
+    if ((*it)->frontend != nullptr) (*it)->frontend->Quiesce();
+  }
+  for (Slot& slot : slots_) {
+    (void)buses_.mmio->Release(slot.place.base);
+    slot.transport.reset();
+  }
+  while (!entries_.empty()) entries_.pop_back();
+}
+
+Status Devices::Init() {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    DAVIT_TRY(buses_.mmio->Claim(slots_[i].place.base, virtio::MmioTransport::kWindowSize,
+                                 SlotName(i), slots_[i].transport.get()));
+  }
+  return {};
+}
+
+Status Devices::Add(const control::DeviceSpec& spec) {
+  const auto same = [&](const auto& entry) { return entry->spec.id == spec.id; };
+  if (!spec.id.empty() && std::any_of(entries_.begin(), entries_.end(), same)) {
+    return Fail(fmt::format("Duplicate device ID '{}'", spec.id));
+  }
+  auto entry = std::make_unique<Entry>();
+  entry->spec = spec;
+  entry->row = FindDeviceRow(spec.driver);
+  if (entry->row == nullptr) {
+    return Fail(fmt::format("'{}' is not a valid device model name", spec.driver));
+  }
+  if (entry->row->make_child != nullptr) {
+    DAVIT_TRY(AddToDevice(*entry));
+  } else if (BusTypeOf(spec.driver) == "PCI") {
+    DAVIT_TRY(AddToPci(*entry));
+  } else {
+    DAVIT_TRY(AddToSlot(*entry));
+  }
+  entries_.push_back(std::move(entry));
+  return {};
+}
+
+// --- buses -----------------------------------------------------------------------------------
+
+std::string Devices::TypeOfBus(const std::string& name) const {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (name == SlotName(i)) return std::string(kSlotBus);
+  }
+  if (buses_.pci != nullptr && buses_.pci->FindBus(name) != nullptr) return "PCIE";
+  for (const ClosedBus& bus : buses_.others) {
+    if (name == bus.name) return bus.type;
+  }
+  for (const auto& entry : entries_) {
+    if (!entry->row->child_bus.empty() && name == entry->child_bus()) {
+      return std::string(entry->row->child_bus);
+    }
+  }
+  return "";
+}
+
+Status Devices::CheckBusType(const control::DeviceSpec& spec, std::string_view wanted) const {
+  if (spec.bus.empty()) return {};
+  const std::string type = TypeOfBus(spec.bus);
+  if (type.empty()) return Fail(fmt::format("Bus '{}' not found", spec.bus));
+  if (type != wanted) {
+    return Fail(fmt::format("Device '{}' can't go on {} bus", spec.driver, type));
+  }
+  return {};
+}
+
+// As in QEMU, the last free slot.
+Result<size_t> Devices::FindSlot(const control::DeviceSpec& spec) const {
+  DAVIT_TRY(CheckBusType(spec, kSlotBus));
+  for (size_t i = slots_.size(); i-- > 0;) {
+    if (!spec.bus.empty() && spec.bus != SlotName(i)) continue;
+    if (slots_[i].transport->empty()) return i;
+    if (!spec.bus.empty()) return Fail(fmt::format("Bus '{}' is full", spec.bus));
+  }
+  return NoBus("virtio-bus", spec.driver);
+}
+
+Result<pci::Bus*> Devices::FindPciBus(const control::DeviceSpec& spec) const {
+  if (buses_.pci == nullptr || !spec.bus.empty()) DAVIT_TRY(CheckBusType(spec, "PCIE"));
+  if (buses_.pci == nullptr) return NoBus("PCI", spec.driver);
+  return spec.bus.empty() ? &buses_.pci->root() : buses_.pci->FindBus(spec.bus);
+}
+
+Result<const Devices::Entry*> Devices::FindParent(const Entry& entry) const {
+  const std::string_view type = entry.row->parent_bus;
+  DAVIT_TRY(CheckBusType(entry.spec, type));
+  for (const auto& other : entries_) {
+    if (other->row->child_bus != type) continue;
+    if (entry.spec.bus.empty() || entry.spec.bus == other->child_bus()) return other.get();
+  }
+  return NoBus(type, entry.spec.driver);
+}
+
+// --- making ----------------------------------------------------------------------------------
+
+Result<std::unique_ptr<virtio::Frontend>> Devices::MakeFrontend(Entry& entry) {
+  const DeviceProperties props(entry.spec);
+  io::EventLoop* loop = &context_.loop;
+  if (const std::string id = props.Text("iothread"); !id.empty()) {
+    DAVIT_ASSIGN(entry.iothread, context_.objects.UseIoThread(id, "iothread"));
+    loop = &entry.iothread->loop();
+  }
+  DAVIT_ASSIGN(auto device, entry.row->make_virtio(context_, props));
+  return std::make_unique<virtio::Frontend>(std::move(device), OptionsOf(props), *loop,
+                                            context_.memory);
+}
+
+Status Devices::AddToSlot(Entry& entry) {
+  DAVIT_ASSIGN(entry.slot, FindSlot(entry.spec));
+  DAVIT_ASSIGN(entry.frontend, MakeFrontend(entry));
+  slots_[entry.slot].transport->Plug(*entry.frontend, &context_.accel.doorbells());
+  return {};
+}
+
+Status Devices::AddToPci(Entry& entry) {
+  const DeviceProperties props(entry.spec);
+  DAVIT_ASSIGN(pci::Bus* const bus, FindPciBus(entry.spec));
+  if (entry.row->make_virtio != nullptr) {
+    DAVIT_TRY(CheckModern(props));
+    DAVIT_ASSIGN(entry.frontend, MakeFrontend(entry));
+    virtio::VirtioPciConfig config{.function = FunctionOptionsOf(props)};
+    const uint64_t vectors = props.Uint("vectors");
+    if (vectors != UINT32_MAX) config.vectors = static_cast<uint32_t>(vectors);
+    config.ioeventfd = props.Bool("ioeventfd");
+    entry.pci.function =
+        std::make_unique<virtio::VirtioPci>(config, *entry.frontend, context_.accel.doorbells());
+  } else {
+    DAVIT_ASSIGN(entry.pci, entry.row->make_function(context_, props, *buses_.pci));
+  }
+  const int64_t addr = props.Int("addr");
+  return bus->Attach(*entry.pci.function,
+                     addr < 0 ? std::nullopt : std::optional(static_cast<uint8_t>(addr)));
+}
+
+Status Devices::AddToDevice(Entry& entry) {
+  DAVIT_ASSIGN(entry.parent, FindParent(entry));
+  DAVIT_ASSIGN(entry.child, entry.row->make_child(context_, DeviceProperties(entry.spec),
+                                                  *entry.parent->virtio()));
+  return {};
+}
+
+// --- life ------------------------------------------------------------------------------------
+
+void Devices::Reset() {
+  for (const auto& entry : entries_) {
+    if (entry->on_slot()) {
+      entry->frontend->Quiesce();
+      slots_[entry->slot].transport->Reset();
+    }
+    if (entry->child != nullptr) entry->child->Reset();
+  }
+}
+
+void Devices::OnRunning(bool running) {
+  for (const auto& entry : entries_) {
+    if (entry->frontend != nullptr) entry->frontend->OnRunning(running);
+    if (entry->child != nullptr) entry->child->OnRunning(running);
+    if (entry->pci.on_running) entry->pci.on_running(running);
+  }
+}
+
+// --- info qtree ------------------------------------------------------------------------------
+
+namespace {
+
+std::string Printed(const control::PropertyValue& value) {
+  if (const bool* flag = std::get_if<bool>(&value.value)) return *flag ? "true" : "false";
+  if (const auto* text = std::get_if<std::string>(&value.value)) return "\"" + *text + "\"";
+  if (const auto* number = std::get_if<int64_t>(&value.value)) {
+    return fmt::format("{} (0x{:x})", *number, static_cast<uint64_t>(*number));
+  }
+  const auto* number = std::get_if<uint64_t>(&value.value);
+  return number != nullptr ? fmt::format("{} (0x{:x})", *number, *number) : "";
+}
+
+}  // namespace
+
+control::QtreeNode Devices::Node(const Entry& entry) const {
+  control::QtreeNode node;
+  node.type = entry.spec.driver;
+  node.id = entry.spec.id;
+  for (const auto& [name, value] : entry.spec.properties) {
+    if (name == "addr" && entry.pci.function != nullptr) {
+      const uint8_t devfn = entry.pci.function->devfn();
+      node.properties.emplace_back(
+          name, fmt::format("{:02x}.{:x}", pci::SlotOf(devfn), pci::FunctionOf(devfn)));
+      continue;
+    }
+    node.properties.emplace_back(name, Printed(value));
+  }
+  if (auto* bridge = dynamic_cast<pci::Bridge*>(entry.pci.function.get()); bridge != nullptr) {
+    control::QtreeNode::Bus bus{bridge->secondary().name(), "PCIE", {}};
+    DescribePci(bus);
+    node.buses.push_back(std::move(bus));
+  }
+  if (entry.row->child_bus.empty()) return node;
+  control::QtreeNode::Bus bus{entry.child_bus(), std::string(entry.row->child_bus), {}};
+  for (const auto& other : entries_) {
+    if (other->parent == &entry) bus.devices.push_back(Node(*other));
+  }
+  node.buses.push_back(std::move(bus));
+  return node;
+}
+
+// QEMU lists the newest first: the slots from the last to the first, before all that the board had
+// made earlier; the event device came later than they.
+void Devices::Describe(control::QtreeNode::Bus& system) const {
+  std::vector<control::QtreeNode> nodes;
+  for (size_t i = slots_.size(); i-- > 0;) {
+    control::QtreeNode& node = nodes.emplace_back();
+    node.type = "virtio-mmio";
+    control::QtreeNode::Bus bus{SlotName(i), std::string(kSlotBus), {}};
+    for (const auto& entry : entries_) {
+      if (entry->on_slot() && entry->slot == i) bus.devices.push_back(Node(*entry));
+    }
+    node.buses.push_back(std::move(bus));
+  }
+  const bool event_device =
+      !system.devices.empty() && system.devices.front().type.starts_with("acpi-ged");
+  system.devices.insert(system.devices.begin() + (event_device ? 1 : 0),
+                        std::make_move_iterator(nodes.begin()),
+                        std::make_move_iterator(nodes.end()));
+  DescribePci(system);
+}
+
+// Puts the devices of each PCI bus of the tree, the newest first, into it.
+void Devices::DescribePci(control::QtreeNode::Bus& bus) const {
+  for (control::QtreeNode& node : bus.devices) {
+    for (control::QtreeNode::Bus& inner : node.buses) DescribePci(inner);
+  }
+  for (const auto& entry : entries_) {
+    const pci::Function* function = entry->pci.function.get();
+    if (function == nullptr || function->bus() == nullptr) continue;
+    if (function->bus()->name() == bus.name) {
+      bus.devices.insert(bus.devices.begin(), Node(*entry));
+    }
+  }
+}
+
+}  // namespace davit::machine

@@ -1,0 +1,83 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The devices that were made by name (-device): makes each by its row, puts it on a bus of the
+// board, and takes all away in the reverse order. Owner: control thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vmm/control/types.h"
+#include "vmm/io/io_thread.h"
+#include "vmm/machine/devices/buses.h"
+#include "vmm/machine/devices/context.h"
+#include "vmm/machine/devices/row.h"
+#include "vmm/virtio/core/frontend.h"
+#include "vmm/virtio/transport/mmio/mmio_transport.h"
+
+namespace davit::machine {
+
+class Devices {
+ public:
+  Devices(DeviceContext context, BoardBuses buses);
+  // No vCPU runs any more, or none has run yet.
+  ~Devices();
+  Devices(const Devices&) = delete;
+  Devices& operator=(const Devices&) = delete;
+
+  // Claims the board's slots; empty ones answer as the specification wants. Once, first.
+  Status Init();
+  // Error: QEMU's for the same mistake; nothing is left behind.
+  Status Add(const control::DeviceSpec& spec);
+
+  // Power-on state, of what the board's own buses do not reset. The vCPUs are parked.
+  void Reset();
+  void OnRunning(bool running);
+  // Adds the devices to the board's tree for "info qtree".
+  void Describe(control::QtreeNode::Bus& system) const;
+
+ private:
+  struct Slot {
+    VirtioMmioSlot place;
+    std::unique_ptr<virtio::MmioTransport> transport;
+  };
+  struct Entry {
+    control::DeviceSpec spec;
+    const DeviceRow* row = nullptr;
+    std::shared_ptr<io::IoThread> iothread;  // keeps it from being removed
+    // One of these by kind.
+    std::unique_ptr<virtio::Frontend> frontend;  // virtio
+    std::unique_ptr<ChildDevice> child;
+
+    MadeFunction pci;               // on PCI, virtio or not
+    size_t slot = 0;                // of a frontend that is not on PCI
+    const Entry* parent = nullptr;  // of a child
+    bool on_slot() const { return frontend != nullptr && pci.function == nullptr; }
+    virtio::VirtioDevice* virtio() const {
+      return frontend != nullptr ? &frontend->device() : nullptr;
+    }
+    std::string child_bus() const;  // the name of the bus that it has; empty: none
+  };
+
+  Status AddToSlot(Entry& entry);
+  Status AddToPci(Entry& entry);
+  Status AddToDevice(Entry& entry);
+  Result<std::unique_ptr<virtio::Frontend>> MakeFrontend(Entry& entry);
+  Result<size_t> FindSlot(const control::DeviceSpec& spec) const;
+  Result<pci::Bus*> FindPciBus(const control::DeviceSpec& spec) const;
+  Result<const Entry*> FindParent(const Entry& entry) const;
+  // The type of the bus of this name; empty: there is none.
+  std::string TypeOfBus(const std::string& name) const;
+  Status CheckBusType(const control::DeviceSpec& spec, std::string_view wanted) const;
+  control::QtreeNode Node(const Entry& entry) const;
+  void DescribePci(control::QtreeNode::Bus& bus) const;
+
+  DeviceContext context_;
+  const BoardBuses buses_;
+  std::vector<std::unique_ptr<Entry>> entries_;  // in order of creation
+  std::vector<Slot> slots_;
+};
+
+}  // namespace davit::machine

@@ -1,0 +1,284 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Devices on a board with two virtio-mmio slots: where they go, what is refused, what is left when
+// they are gone.
+#include "vmm/machine/devices/devices.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <optional>
+
+#include "vmm/io/testing/fake_event_loop.h"
+#include "vmm/irq/recording_irq_line.h"
+#include "vmm/irq/recording_msi.h"
+#include "vmm/machine/accel.h"
+#include "vmm/machine/object_tree.h"
+#include "vmm/pci/host_bridge.h"
+#include "vmm/pci/intx_lines.h"
+
+namespace davit::machine {
+namespace {
+
+class NoDoorbells final : public bus::DoorbellHost {
+ public:
+  Status Bind(const bus::Doorbell&, int) override { return Fail("no doorbells"); }
+  void Unbind(const bus::Doorbell&, int) override {}
+};
+
+class TestAccel final : public Accel {
+ public:
+  irq::IrqLine& Line(uint32_t gsi) override { return lines_.at(gsi); }
+  devices::Ioapic* ioapic() override { return nullptr; }
+  irq::MsiController& msi() override { return msi_; }
+  bus::DoorbellHost& doorbells() override { return doorbells_; }
+  io::EventLoop& device_loop() override { return loop; }
+  kvm::Vm* kvm() override { return nullptr; }
+
+  io::FakeEventLoop loop;
+
+ private:
+  std::array<irq::RecordingIrqLine, 24> lines_;
+  irq::RecordingMsi msi_;
+  NoDoorbells doorbells_;
+};
+
+constexpr uint64_t kSlot0 = 0xfeb00000;
+constexpr uint64_t kSlot1 = 0xfeb00200;
+
+class DevicesTest : public testing::Test {
+ protected:
+  DevicesTest() {
+    BoardBuses buses;
+    buses.mmio = &mmio_;
+    buses.virtio_mmio = {{kSlot0, 16}, {kSlot1, 17}};
+    buses.others = {{"isa.0", "ISA"}};
+    devices_.emplace(DeviceContext{accel_, accel_.loop, {}, objects_, nullptr, {}}, buses);
+    EXPECT_TRUE(devices_->Init());
+  }
+
+  static control::DeviceSpec Rng(std::string id, std::string bus = "") {
+    return {"virtio-rng-device",
+            std::move(id),
+            std::move(bus),
+            {{"event_idx", {true}},
+             {"indirect_desc", {true}},
+             {"max-bytes", {uint64_t{1000}}},
+             {"packed", {false}},
+             {"period", {uint64_t{10}}},
+             {"queue_reset", {true}}}};
+  }
+  std::string ErrorOf(const control::DeviceSpec& spec) {
+    const Status added = devices_->Add(spec);
+    return added ? "added" : added.error().message;
+  }
+  uint32_t DeviceId(uint64_t slot) {
+    std::array<uint8_t, 4> bytes{};
+    EXPECT_TRUE(mmio_.Read(slot + 8, bytes));
+    return bytes[0];
+  }
+
+  TestAccel accel_;
+  bus::Bus mmio_{"MMIO"};
+  ObjectTree objects_{{}, {&accel_.loop, nullptr}};
+  std::optional<Devices> devices_;
+};
+
+TEST_F(DevicesTest, TheLastFreeSlotIsTakenFirst) {
+  EXPECT_EQ(DeviceId(kSlot0), 0U);
+  EXPECT_EQ(DeviceId(kSlot1), 0U);
+  EXPECT_EQ(ErrorOf(Rng("a")), "added");
+  EXPECT_EQ(DeviceId(kSlot0), 0U);
+  EXPECT_EQ(DeviceId(kSlot1), virtio::kIdRng);
+  EXPECT_EQ(ErrorOf(Rng("b")), "added");
+  EXPECT_EQ(DeviceId(kSlot0), virtio::kIdRng);
+  EXPECT_EQ(ErrorOf(Rng("c")), "No 'virtio-bus' bus found for device 'virtio-rng-device'");
+}
+
+TEST_F(DevicesTest, ASlotIsTakenByName) {
+  EXPECT_EQ(ErrorOf(Rng("a", "virtio-mmio-bus.0")), "added");
+  EXPECT_EQ(DeviceId(kSlot0), virtio::kIdRng);
+  EXPECT_EQ(DeviceId(kSlot1), 0U);
+  EXPECT_EQ(ErrorOf(Rng("b", "virtio-mmio-bus.0")), "Bus 'virtio-mmio-bus.0' is full");
+}
+
+TEST_F(DevicesTest, MistakesAreWordedAsQemus) {
+  EXPECT_EQ(ErrorOf(Rng("a", "nope")), "Bus 'nope' not found");
+  EXPECT_EQ(ErrorOf(Rng("a", "isa.0")), "Device 'virtio-rng-device' can't go on ISA bus");
+  control::DeviceSpec spec = Rng("a");
+  spec.driver = "virtio-rng-pci";
+  EXPECT_EQ(ErrorOf(spec), "No 'PCI' bus found for device 'virtio-rng-pci'");
+  spec.driver = "xyz";
+  EXPECT_EQ(ErrorOf(spec), "'xyz' is not a valid device model name");
+  spec = Rng("a");
+  spec.properties[4].second = {uint64_t{0}};
+  EXPECT_EQ(ErrorOf(spec), "'period' parameter expects a positive integer");
+  spec.properties[4].second = {uint64_t{1}};
+  spec.properties[2].second = {~uint64_t{0}};
+  EXPECT_EQ(ErrorOf(spec), "'max-bytes' parameter must be non-negative, and less than 2^63");
+  EXPECT_EQ(DeviceId(kSlot0), 0U);
+  EXPECT_EQ(DeviceId(kSlot1), 0U);
+  EXPECT_EQ(ErrorOf(Rng("a")), "added");
+  EXPECT_EQ(ErrorOf(Rng("a")), "Duplicate device ID 'a'");
+}
+
+TEST_F(DevicesTest, TheSourceIsAnObjectOfItsType) {
+  control::DeviceSpec spec = Rng("a");
+  spec.properties.push_back({"rng", {std::string("r")}});
+  EXPECT_EQ(ErrorOf(spec), "Device 'r' not found");
+  ASSERT_TRUE(objects_.Add({"memory-backend-ram", "r", {{"size", {uint64_t{4096}}}}}));
+  EXPECT_EQ(ErrorOf(spec), "Invalid parameter type for 'rng', expected: rng-backend");
+  ASSERT_TRUE(objects_.Remove("r"));
+  ASSERT_TRUE(objects_.Add({"rng-builtin", "r", {}}));
+  EXPECT_EQ(ErrorOf(spec), "added");
+  EXPECT_TRUE(objects_.Remove("r"));  // as in QEMU: the device keeps it alive
+}
+
+TEST_F(DevicesTest, AnIoThreadInUseCannotGo) {
+  control::DeviceSpec spec = Rng("a");
+  spec.properties.push_back({"iothread", {std::string("io")}});
+  EXPECT_EQ(ErrorOf(spec), "Device 'io' not found");
+  ASSERT_TRUE(objects_.Add({"iothread", "io", {}}));
+  EXPECT_EQ(ErrorOf(spec), "added");
+  const Status removed = objects_.Remove("io");
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().message, "object 'io' is in use, can not be deleted");
+  devices_.reset();
+  EXPECT_TRUE(objects_.Remove("io"));
+}
+
+TEST_F(DevicesTest, NothingIsLeftOnTheBus) {
+  ASSERT_TRUE(devices_->Add(Rng("a")));
+  EXPECT_EQ(mmio_.claims().size(), 2U);
+  devices_.reset();
+  EXPECT_TRUE(mmio_.claims().empty());
+}
+
+TEST_F(DevicesTest, TreeShowsSlotsFromTheLastWithTheirDevices) {
+  ASSERT_TRUE(devices_->Add(Rng("a")));
+  control::QtreeNode::Bus system{"main-system-bus", "System", {}};
+  system.devices.resize(1);
+  system.devices[0].type = "acpi-ged-x86";
+  devices_->Describe(system);
+  ASSERT_EQ(system.devices.size(), 3U);
+  EXPECT_EQ(system.devices[1].type, "virtio-mmio");
+  const control::QtreeNode::Bus& bus = system.devices[1].buses.at(0);
+  EXPECT_EQ(bus.name, "virtio-mmio-bus.1");
+  ASSERT_EQ(bus.devices.size(), 1U);
+  EXPECT_EQ(bus.devices[0].id, "a");
+  EXPECT_EQ(bus.devices[0].properties[2].second, "1000 (0x3e8)");
+  EXPECT_TRUE(system.devices[2].buses.at(0).devices.empty());
+}
+
+class PciDevicesTest : public DevicesTest {
+ protected:
+  PciDevicesTest() {
+    devices_.reset();
+    BoardBuses buses;
+    buses.mmio = &mmio_;
+    buses.pci = &host_;
+    buses.others = {{"isa.0", "ISA"}};
+    devices_.emplace(DeviceContext{accel_, accel_.loop, {}, objects_, nullptr, {}}, buses);
+    EXPECT_TRUE(devices_->Init());
+  }
+  ~PciDevicesTest() override { devices_.reset(); }
+
+  static control::DeviceSpec PciRng(std::string id, int64_t addr = -1, std::string bus = "") {
+    control::DeviceSpec spec = Rng(std::move(id), std::move(bus));
+    spec.driver = "virtio-rng-pci";
+    spec.properties.insert(spec.properties.end(), {{"addr", {addr}},
+                                                   {"multifunction", {false}},
+                                                   {"disable-legacy", {std::string("auto")}},
+                                                   {"disable-modern", {false}},
+                                                   {"ioeventfd", {true}},
+                                                   {"vectors", {uint64_t{UINT32_MAX}}}});
+    return spec;
+  }
+  static control::DeviceSpec Port(std::string id, uint64_t slot) {
+    return {"pcie-root-port",
+            std::move(id),
+            "",
+            {{"addr", {int64_t{-1}}},
+             {"multifunction", {false}},
+             {"chassis", {uint64_t{0}}},
+             {"hotplug", {true}},
+             {"port", {uint64_t{0}}},
+             {"power_controller_present", {true}},
+             {"slot", {slot}}}};
+  }
+  static void Set(control::DeviceSpec& spec, std::string_view name, control::PropertyValue value) {
+    for (auto& [key, have] : spec.properties) {
+      if (key == name) have = value;
+    }
+  }
+  std::string Where(std::string_view id) {
+    const pci::Function* function = host_.FindFunction(id);
+    if (function == nullptr) return "nowhere";
+    return function->bus()->name() + " " + std::to_string(function->devfn());
+  }
+
+  bus::Bus ports_{"I/O port"};
+  irq::RecordingMsi msi_;
+  irq::RecordingIrqLine line_;
+  pci::IntxLines intx_{{&line_}, [](uint8_t, uint8_t) { return 0u; }};
+  pci::HostBridge host_{{ports_, mmio_, msi_, intx_, {}}, "pcie.0"};
+};
+
+TEST_F(PciDevicesTest, DevicesGoWhereTheyAreToldOrToTheFirstFreeSlot) {
+  EXPECT_EQ(ErrorOf(PciRng("a", 9 * 8)), "added");
+  EXPECT_EQ(ErrorOf(PciRng("b")), "added");
+  EXPECT_EQ(ErrorOf(PciRng("c", -1, "pcie.0")), "added");
+  EXPECT_EQ(Where("a"), "pcie.0 72");
+  EXPECT_EQ(Where("b"), "pcie.0 0");
+  EXPECT_EQ(Where("c"), "pcie.0 8");
+  devices_.reset();
+  EXPECT_EQ(Where("a"), "nowhere");
+}
+
+TEST_F(PciDevicesTest, APortHasABusOfItsName) {
+  ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
+  ASSERT_EQ(ErrorOf(Port("", 2)), "added");
+  EXPECT_EQ(ErrorOf(PciRng("a", 0, "rp")), "added");
+  EXPECT_EQ(ErrorOf(PciRng("b", 0, "pcie.1")), "added");
+  EXPECT_EQ(Where("a"), "rp 0");
+  EXPECT_EQ(Where("b"), "pcie.1 0");
+
+  control::QtreeNode::Bus root{"pcie.0", "PCIE", {}};
+  devices_->Describe(root);
+  ASSERT_EQ(root.devices.size(), 2U);
+  EXPECT_EQ(root.devices[1].id, "rp");
+  ASSERT_EQ(root.devices[1].buses.size(), 1U);
+  ASSERT_EQ(root.devices[1].buses[0].devices.size(), 1U);
+  EXPECT_EQ(root.devices[1].buses[0].devices[0].id, "a");
+}
+
+TEST_F(PciDevicesTest, MistakesAreWordedAsQemus) {
+  EXPECT_EQ(ErrorOf(PciRng("a", -1, "nope")), "Bus 'nope' not found");
+  EXPECT_EQ(ErrorOf(PciRng("a", -1, "isa.0")), "Device 'virtio-rng-pci' can't go on ISA bus");
+  EXPECT_EQ(ErrorOf(Rng("a")), "No 'virtio-bus' bus found for device 'virtio-rng-device'");
+  EXPECT_EQ(ErrorOf(Rng("a", "pcie.0")), "Device 'virtio-rng-device' can't go on PCIE bus");
+  ASSERT_EQ(ErrorOf(PciRng("a", 8)), "added");
+  EXPECT_EQ(ErrorOf(PciRng("b", 8)),
+            "PCI: slot 1 function 0 not available for virtio-rng-pci, in use by "
+            "virtio-rng-pci,id=a");
+  EXPECT_EQ(Where("b"), "nowhere");
+  EXPECT_EQ(ErrorOf(PciRng("b", 16)), "added");
+}
+
+TEST_F(PciDevicesTest, LegacyIsRefused) {
+  control::DeviceSpec spec = PciRng("a");
+  Set(spec, "disable-modern", {true});
+  EXPECT_EQ(ErrorOf(spec),
+            "device cannot work as neither modern nor legacy mode is enabled\n"
+            "Set either disable-modern or disable-legacy to off");
+  Set(spec, "disable-legacy", {std::string("off")});
+  EXPECT_EQ(ErrorOf(spec), "the legacy interface of virtio is not supported");
+  Set(spec, "disable-modern", {false});
+  EXPECT_EQ(ErrorOf(spec), "the legacy interface of virtio is not supported");
+  Set(spec, "disable-legacy", {std::string("on")});
+  EXPECT_EQ(ErrorOf(spec), "added");
+}
+
+}  // namespace
+}  // namespace davit::machine

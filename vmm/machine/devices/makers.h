@@ -1,0 +1,23 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the rows of table.cc call, one function a device, each in a file make_DEVICE.cc: from
+// properties to the device's own configuration. Errors are worded as QEMU's for the same value.
+#pragma once
+
+#include <memory>
+
+#include "vmm/machine/devices/row.h"
+
+namespace davit::machine {
+
+// driver, id, multifunction.
+pci::FunctionOptions FunctionOptionsOf(const DeviceProperties& props);
+
+using MadeVirtio = Result<std::unique_ptr<virtio::VirtioDevice>>;
+
+Result<MadeFunction> MakeRootPort(DeviceContext& context, const DeviceProperties& props,
+                                  pci::HostBridge& host);
+MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
+
+}  // namespace davit::machine
