@@ -174,8 +174,10 @@ void HostBridge::AddressPorts::Read(uint64_t offset, std::span<uint8_t> data) {
   std::fill(data.begin(), data.end(), 0xff);
   if (offset < 4) return StoreLe(data.data(), std::min<size_t>(data.size(), 4), address);
   if (!(address & kAddressEnable)) return;
-  host_.Read(static_cast<uint8_t>(address >> 16), static_cast<uint8_t>(address >> 8),
-             (address & 0xff) | (offset & 3), data);
+  const uint32_t at = (address & 0xff) | (offset & 3);
+  const auto inside = data.first(std::min<size_t>(data.size(), kConventionalSize - at));
+  std::fill(data.begin(), data.end(), 0);  // what lies behind the 256 bytes, as in QEMU
+  host_.Read(static_cast<uint8_t>(address >> 16), static_cast<uint8_t>(address >> 8), at, inside);
 }
 
 void HostBridge::AddressPorts::Write(uint64_t offset, std::span<const uint8_t> data) {
@@ -192,8 +194,9 @@ void HostBridge::AddressPorts::Write(uint64_t offset, std::span<const uint8_t> d
     address = host_.address_;
   }
   if (offset < 4 || !(address & kAddressEnable)) return;
-  host_.Write(static_cast<uint8_t>(address >> 16), static_cast<uint8_t>(address >> 8),
-              (address & 0xff) | (offset & 3), data);
+  const uint32_t at = (address & 0xff) | (offset & 3);
+  host_.Write(static_cast<uint8_t>(address >> 16), static_cast<uint8_t>(address >> 8), at,
+              data.first(std::min<size_t>(data.size(), kConventionalSize - at)));
 }
 
 void HostBridge::Ecam::Read(uint64_t offset, std::span<uint8_t> data) {

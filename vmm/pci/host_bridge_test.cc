@@ -51,6 +51,14 @@ TEST_F(HostBridgeTest, AddressRegisterTakesDwordsOnly) {
   EXPECT_EQ(Load(ports_, 0xcf8, 4), kEnable | kAt << 8);
 }
 
+TEST_F(HostBridgeTest, PortsReachConventionalSpaceOnly) {
+  function_.config().Set8(0xff, 0x61);
+  Store(ports_, 0xcf8, 4, kEnable | kAt << 8 | 0xff);
+  EXPECT_EQ(Load(ports_, 0xcfc, 4), 0x61u);
+  Store(ports_, 0xcfc, 4, 0xffffff62);
+  EXPECT_EQ(ConfigLoad(0, kAt, 0xff, 1), 0x62u);
+}
+
 TEST_F(HostBridgeTest, ResetPortLiesInsideTheAddressRegister) {
   TestFunction port;  // any BusDevice
   host_.SetResetPort(&port);

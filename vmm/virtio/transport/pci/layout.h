@@ -18,6 +18,7 @@ inline constexpr uint32_t kIsrOffset = 0x1000;
 inline constexpr uint32_t kDeviceOffset = 0x2000;
 inline constexpr uint32_t kNotifyOffset = 0x3000;
 inline constexpr uint32_t kNotifyMultiplier = 4;
+inline constexpr uint32_t kMaxQueues = 1024;  // that the notify block has room for
 
 // cfg_type of the capabilities.
 inline constexpr uint8_t kCapCommon = 1;

@@ -41,6 +41,7 @@ memory::GuestAddress QueueConfig::*AddressAt(uint32_t offset) {
 uint32_t VirtioPci::ReadQueue(uint32_t offset, uint16_t select) {
   const QueueConfig queue = frontend_.queue(select);
   if (queue.max_size == 0) {  // no such queue
+    if (offset == kQueueNotifyOff) return select;
     return offset == kQueueMsixVector ? kNoVector : 0;
   }
   switch (offset) {
@@ -134,7 +135,9 @@ void VirtioPci::WriteCommon(uint32_t offset, uint32_t value) {
     const std::lock_guard lock(select_mutex_);
     if (offset == kDeviceFeatureSelect) device_feature_select_ = value;
     if (offset == kDriverFeatureSelect) driver_feature_select_ = value;
-    if (offset == kQueueSelect) queue_select_ = static_cast<uint16_t>(value);
+    if (offset == kQueueSelect && (value & 0xffff) < kMaxQueues) {
+      queue_select_ = static_cast<uint16_t>(value);
+    }
     driver_select = driver_feature_select_;
     queue = queue_select_;
   }
@@ -169,7 +172,11 @@ void VirtioPci::Registers::Read(uint64_t offset, std::span<uint8_t> data) {
     case kCommonOffset:
       return StoreLe(data.data(), data.size(), owner_.ReadCommon(at));
     case kDeviceOffset:
-      return owner_.frontend_.ReadConfig(at, data);
+      if (at + data.size() <= owner_.frontend_.traits().config_size) {
+        return owner_.frontend_.ReadConfig(at, data);
+      }
+      std::fill(data.begin(), data.end(), 0xff);  // as QEMU does
+      return;
     default:
       std::fill(data.begin(), data.end(), 0);
       if (offset == kIsrOffset) data[0] = owner_.ReadIsr();

@@ -141,8 +141,8 @@ uint8_t VirtioPci::ReadIsr() {
 
 void VirtioPci::ResetRegisters() {
   {
+    // The feature selectors stay, as in QEMU.
     const std::lock_guard lock(select_mutex_);
-    device_feature_select_ = driver_feature_select_ = 0;
     queue_select_ = 0;
   }
   const std::lock_guard lock(isr_mutex_);
@@ -154,6 +154,10 @@ void VirtioPci::ResetRegisters() {
 
 void VirtioPci::OnReset() {
   frontend_.Quiesce();
+  {
+    const std::lock_guard lock(select_mutex_);
+    device_feature_select_ = driver_feature_select_ = 0;
+  }
   ResetRegisters();
   UpdateDoorbells();
 }

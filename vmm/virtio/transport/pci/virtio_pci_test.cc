@@ -190,6 +190,13 @@ TEST_F(VirtioPciTest, AbsentQueueHasSizeZero) {
   EXPECT_EQ(Get(kQueueEnable, 2), 0u);
 }
 
+TEST_F(VirtioPciTest, SelectingBeyondAllQueuesIsIgnored) {
+  Plug();
+  Set(kQueueSelect, 2, 1);
+  Set(kQueueSelect, 2, kMaxQueues);
+  EXPECT_EQ(Get(kQueueSelect, 2), 1u);
+}
+
 TEST_F(VirtioPciTest, VectorsOutOfRangeAreNone) {
   Plug();  // 2 queues: 3 vectors
   Set(kConfigMsixVector, 2, 2);
@@ -237,8 +244,9 @@ TEST_F(VirtioPciTest, ConfigurationChangeShowsInIsrAndGeneration) {
 TEST_F(VirtioPciTest, DeviceConfigurationIsReadAndWritten) {
   Plug();
   EXPECT_EQ(Get(kDeviceOffset, 4), 0x04030201u);
-  EXPECT_EQ(Get(kDeviceOffset + 4, 4), 0x0605u);
-  EXPECT_EQ(Get(kDeviceOffset + 0x800, 8), 0u);
+  EXPECT_EQ(Get(kDeviceOffset + 4, 2), 0x0605u);
+  EXPECT_EQ(Get(kDeviceOffset + 4, 4), 0xffffffffu);  // not all inside
+  EXPECT_EQ(Get(kDeviceOffset + 0x800, 8), ~uint64_t{0});
   Set(kDeviceOffset + 5, 1, 0x77);
   EXPECT_EQ(Get(kDeviceOffset + 4, 2), 0x7705u);
 }
