@@ -59,6 +59,19 @@ class HugePagePool {
   if (VmmIsQemu()) GTEST_SKIP() << why
 #define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
+TEST_F(ProbeGuest, Q35IsFullHardwareAndObeysItsButton) {
+  auto vm = StartProbe({"-machine", "q35", "-m", "6G", "-smp", "2", "-append", "one"});
+  ASSERT_NE(vm, nullptr);
+  const std::string text = vm->serial().transcript();
+  EXPECT_CONTAINS(text, "command line: one");
+  EXPECT_CONTAINS(text, "cpus: 2 in MADT, 2 enabled, boot apic id 0");
+  EXPECT_CONTAINS(text, "full hardware, pm1 event 600 control 604, sci 9, reset port cf9 value f");
+  EXPECT_CONTAINS(text, "0000000100000000-00000001ffffffff usable");
+  ASSERT_OK(vm->qmp().Execute("system_powerdown"));
+  ExpectEvent(*vm, "SHUTDOWN", true, "guest-shutdown");
+  ExpectExit(*vm);
+}
+
 TEST_F(ProbeGuest, ReportsTheMachineThatWasAskedFor) {
   auto vm = StartProbe({"-m", "512", "-smp", "2", "-append", "one two=\"3 4\""});
   ASSERT_NE(vm, nullptr);

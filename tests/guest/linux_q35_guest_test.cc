@@ -1,0 +1,99 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Debian's kernel on the q35 machine: what it makes of the chipset and the full ACPI tables, and
+// its ways to reset and power off. One guest for all cases; see linux_guest_test.cc.
+
+#include <gtest/gtest.h>
+
+#include "tests/guest/guest_vm.h"
+
+namespace davit::testing {
+namespace {
+
+class LinuxGuestQ35 : public ::testing::Test {
+ protected:
+  static void TearDownTestSuite() { vm_.reset(); }
+
+  void SetUp() override {
+    if (std::string why = WhyNoLinux(); !why.empty()) GTEST_SKIP() << why;
+    if (vm_ != nullptr) return;
+    ASSERT_FALSE(started_) << "the guest is gone";
+    started_ = true;
+    vm_ = StartLinux({"-machine", "q35", "-m", "6G", "-smp", "2"});
+    ASSERT_NE(vm_, nullptr);
+    auto line = WaitForInit(*vm_);
+    if (!line) vm_.reset();
+    ASSERT_TRUE(line) << line.error();
+    banner_ = *line;
+  }
+
+  // What a command prints before its end line.
+  static std::string Lines(std::string_view command) {
+    EXPECT_TRUE(vm_->serial().Send(command));
+    auto lines = vm_->serial().WaitFor("init: end", kReplyTime);
+    EXPECT_TRUE(lines) << lines.error();
+    return lines ? *lines : "";
+  }
+
+  static inline std::unique_ptr<Vm> vm_;
+  static inline std::string banner_;
+  static inline bool started_ = false;
+};
+
+#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+TEST_F(LinuxGuestQ35, BootsWithTwoCpusAndSixGiB) {
+  EXPECT_EQ(NumberAfter(banner_, "cpus"), 2) << banner_;
+  EXPECT_GT(NumberAfter(banner_, "memory-kib"), 5800LL * 1024);
+}
+
+TEST_F(LinuxGuestQ35, TablesAreAcceptedAndTheSciIsLevel) {
+  const std::string tables = Lines("ls /sys/firmware/acpi/tables\n");
+  for (const char* table : {"FACP", "FACS", "APIC", "MCFG", "WAET", "DSDT"}) {
+    EXPECT_CONTAINS(tables, table);
+  }
+  const std::string interrupts = Lines("cat /proc/interrupts\n");
+  EXPECT_CONTAINS(interrupts, "9-fasteoi   acpi");
+  EXPECT_CONTAINS(interrupts, "4-edge      ttyS0");
+}
+
+TEST_F(LinuxGuestQ35, ChipsetIsFoundOnThePciBus) {
+  const std::string devices = Lines("ls /sys/bus/pci/devices\n");
+  EXPECT_CONTAINS(devices, "0000:00:00.0");
+  EXPECT_CONTAINS(devices, "0000:00:1f.0");
+  EXPECT_CONTAINS(Lines("cat /sys/bus/pci/devices/0000:00:00.0/device\n"), "0x29c0");
+  EXPECT_CONTAINS(Lines("cat /sys/bus/pci/devices/0000:00:1f.0/class\n"), "0x060100");
+}
+
+TEST_F(LinuxGuestQ35, EcamAndWindowsAreWhereTheTablesSay) {
+  const std::string memory = Lines("cat /proc/iomem\n");
+  EXPECT_CONTAINS(memory, "80000000-afffffff : PCI Bus 0000:00");
+  EXPECT_CONTAINS(memory, "b0000000-bfffffff : PCI ");
+  EXPECT_CONTAINS(memory, "c0000000-febfffff : PCI Bus 0000:00");
+  EXPECT_CONTAINS(memory, "200000000-9ffffffff : PCI Bus 0000:00");
+  EXPECT_CONTAINS(memory, "100000000-1ffffffff : System RAM");
+  const std::string ports = Lines("cat /proc/ioports\n");
+  EXPECT_CONTAINS(ports, "0600-0603 : ACPI PM1a_EVT_BLK");
+  EXPECT_CONTAINS(ports, "0608-060b : ACPI PM_TMR");
+  EXPECT_CONTAINS(ports, "0620-062f : ACPI GPE0_BLK");
+}
+
+TEST_F(LinuxGuestQ35, RebootGoesThroughTheResetPort) {
+  ASSERT_OK(vm_->serial().Send("reboot\n"));
+  ExpectEvent(*vm_, "RESET", true, "guest-reset");
+  auto line = WaitForInit(*vm_);
+  ASSERT_OK(line);
+  EXPECT_EQ(NumberAfter(*line, "cpus"), 2) << *line;
+}
+
+TEST_F(LinuxGuestQ35, PowerButtonIsSeenAndPowersOff) {
+  ASSERT_OK(vm_->qmp().Execute("system_powerdown"));
+  ASSERT_OK(vm_->qmp().WaitEvent("POWERDOWN", kReplyTime));
+  ASSERT_OK(vm_->serial().WaitFor("init: power button", kReplyTime));
+  ExpectEvent(*vm_, "SHUTDOWN", true, "guest-shutdown");
+  ExpectExit(*vm_);
+}
+
+}  // namespace
+}  // namespace davit::testing
