@@ -126,6 +126,9 @@ void App::MakePathsAbsolute() {
     if (auto* path = std::get_if<std::string>(image)) MakeAbsolute(*path);
   }
   if (!config.dtb.empty()) MakeAbsolute(config.dtb);
+  for (machine::FwCfgConfig& item : config.fw_cfg) {
+    if (!item.file.empty()) MakeAbsolute(item.file);
+  }
   for (auto& [name, value] : config.machine_properties) {
     if (name == "dumpdtb" && !value.empty()) MakeAbsolute(value);
   }

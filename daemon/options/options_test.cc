@@ -119,6 +119,13 @@ TEST(OptionsTest, ActionsAndTheirOldSpellings) {
 }
 
 TEST(OptionsTest, RtcDateIsSecondsSince1970) {
+  const auto files =
+      Machine({"-fw_cfg", "opt/a,string=x,,y", "-fw_cfg", "name=opt/b,file=/f"}).fw_cfg;
+  ASSERT_EQ(files.size(), 2U);
+  EXPECT_EQ(files[0].name, "opt/a");
+  EXPECT_EQ(files[0].text, "x,y");
+  EXPECT_EQ(files[1].file, "/f");
+  EXPECT_EQ(files[1].where, "-fw_cfg name=opt/b,file=/f");
   const auto rtc = Machine({"-rtc", "base=2006-06-17T16:01:21,clock=vm"}).rtc;
   EXPECT_EQ(rtc.base, machine::RtcConfig::Base::kDate);
   EXPECT_EQ(rtc.date, 1150560081);

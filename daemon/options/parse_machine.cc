@@ -200,6 +200,21 @@ Status ApplyRtc(ParseContext& context, ParamList& list) {
   return {};
 }
 
+Status ApplyFwCfg(ParseContext& context, ParamList& list) {
+  constexpr size_t kMaxName = 55;
+  machine::FwCfgConfig item;
+  item.where = context.where;
+  item.name = list.Get("name", "");
+  item.file = list.Get("file", "");
+  item.text = list.Get("string", "");
+  if (item.name.empty() || item.file.empty() == item.text.empty()) {
+    return Fail("name, plus exactly one of file and string, are needed");
+  }
+  if (item.name.size() > kMaxName) return Fail("name too long (max. 55 char)");
+  context.options.machine.fw_cfg.push_back(std::move(item));
+  return {};
+}
+
 Status ApplyOvercommit(ParseContext& context, ParamList& list) {
   machine::OvercommitConfig& overcommit = context.options.machine.overcommit;
   overcommit.mem_lock = list.GetBool("mem-lock", overcommit.mem_lock);

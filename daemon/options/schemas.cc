@@ -50,6 +50,11 @@ constexpr ParamSpec kRtc[] = {
     {"clock", kString, "host, rt or vm"},
     {"driftfix", kString, "none"},
 };
+constexpr ParamSpec kFwCfg[] = {
+    {"name", kString, "name of the file; yours should begin with opt/"},
+    {"file", kString, "host file with its content"},
+    {"string", kString, "its content"},
+};
 constexpr ParamSpec kOvercommit[] = {
     {"mem-lock", kBoolean, "lock guest memory in RAM"},
     {"cpu-pm", kBoolean, "let the guest idle the host CPU"},
@@ -122,6 +127,7 @@ constinit const ParamSchema kBootSchema{.group = "boot-opts",
                                         .prefix = "boot",
                                         .params = kBoot};
 constinit const ParamSchema kRtcSchema{.group = "rtc", .params = kRtc};
+constinit const ParamSchema kFwCfgSchema{.group = "fw_cfg", .implied = "name", .params = kFwCfg};
 constinit const ParamSchema kOvercommitSchema{.group = "overcommit", .params = kOvercommit};
 constinit const ParamSchema kActionSchema{.group = "action", .params = kAction};
 constinit const ParamSchema kChardevSchema{

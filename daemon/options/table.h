@@ -68,6 +68,7 @@ Status ApplySmp(ParseContext&, ParamList&);
 Status ApplyMemory(ParseContext&, ParamList&);
 Status ApplyBoot(ParseContext&, ParamList&);
 Status ApplyRtc(ParseContext&, ParamList&);
+Status ApplyFwCfg(ParseContext&, ParamList&);
 Status ApplyOvercommit(ParseContext&, ParamList&);
 Status ApplyAction(ParseContext&, ParamList&);
 Status ParseUuid(ParseContext&, const std::string&);
@@ -103,6 +104,6 @@ Status ApplyRow(ParseContext&, const OptionRow& row, ParamList& list);
 // Schemas (schemas.cc).
 extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema, kBootSchema,
     kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema, kMonSchema, kNameSchema,
-    kMsgSchema, kDisplaySchema, kObjectSchema, kDeviceSchema, kGlobalSchema;
+    kMsgSchema, kDisplaySchema, kObjectSchema, kDeviceSchema, kGlobalSchema, kFwCfgSchema;
 
 }  // namespace davit::daemon

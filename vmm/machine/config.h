@@ -79,6 +79,14 @@ struct QtestConfig {
   std::string log;  // a file, "none", or empty: stderr
 };
 
+// -fw_cfg
+struct FwCfgConfig {
+  std::string where;  // "-fw_cfg opt/x,...": begins the text of errors; may be empty
+  std::string name;
+  std::string file;  // of the host, with the content; empty: text is the content
+  std::string text;
+};
+
 struct MachineConfig {
   std::string type;                  // -machine [type=]; empty: the default machine
   PropertyTexts machine_properties;  // -machine, without type
@@ -110,6 +118,7 @@ struct MachineConfig {
   RtcConfig rtc;
   OvercommitConfig overcommit;
   std::optional<QtestConfig> qtest;
+  std::vector<FwCfgConfig> fw_cfg;
 };
 
 }  // namespace davit::machine

@@ -290,7 +290,8 @@ Status Q35::AddFwCfg(const MachineConfig& config) {
   contents.memory = deps_.memory;
   std::optional<boot::Q35Acpi> acpi;
   if (shape_.acpi) acpi = Acpi();
-  return FillFwCfg(fw_cfg_, contents, acpi);
+  DAVIT_TRY(FillFwCfg(fw_cfg_, contents, acpi));
+  return AddUserFiles(fw_cfg_, config.fw_cfg);
 }
 
 boot::Q35Acpi Q35::Acpi() const {

@@ -14,6 +14,7 @@
 #include "vmm/boot/image.h"
 #include "vmm/boot/payload.h"
 #include "vmm/devices/fw_cfg.h"
+#include "vmm/machine/config.h"
 #include "vmm/memory/guest_memory.h"
 
 namespace davit::machine {
@@ -43,6 +44,9 @@ struct FwCfgContents {
   bool no_graphic = false;
   memory::GuestMemory memory;
 };
+
+// What -fw_cfg names. Error: begins with the option.
+Status AddUserFiles(devices::FwCfg& device, const std::vector<FwCfgConfig>& items);
 
 Status FillFwCfg(devices::FwCfg& device, const FwCfgContents& contents,
                  const std::optional<boot::Q35Acpi>& acpi);

@@ -134,6 +134,9 @@ Status VmImpl::CheckKernel() const {
       return Fail(fmt::format("machine '{}' needs -kernel: it has no firmware", row_->info.name));
     }
   }
+  if (row_->type != MachineType::kQ35 && !config_.fw_cfg.empty()) {
+    return Fail(fmt::format("{}: fw_cfg device not available", config_.fw_cfg.front().where));
+  }
   for (const GlobalConfig& global : config_.globals) {
     return Fail(
         fmt::format("{}: '{}' is not a valid device model name", global.where, global.driver));
