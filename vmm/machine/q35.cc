@@ -3,7 +3,6 @@
 //
 // See q35.h.
 #include "vmm/machine/q35.h"
-#include "vmm/machine/pci_info.h"
 
 #include <fmt/format.h>
 
