@@ -21,6 +21,7 @@ VmImpl::VmImpl(MachineConfig config, Deps deps)
 
 VmImpl::~VmImpl() {
   // Joins the vCPU threads before the devices that they call go; nothing is posted after that.
+  if (qtest_accel_ != nullptr) qtest_accel_->WatchLines({});
   qtest_server_.reset();
   cpus_.reset();
   requests_.reset();
