@@ -182,6 +182,23 @@ TEST_F(HandlersTest, ObjectAddIsStrict) {
   EXPECT_TRUE(vm_.calls.empty());
 }
 
+TEST_F(HandlersTest, DeviceListPropertiesHasTypesAndDefaults) {
+  const std::string text = Do("device-list-properties", R"({"typename": "virtio-rng-pci"})");
+  EXPECT_TRUE(text.starts_with(R"([{"default-value": -1, "name": "addr", "description": ")"))
+      << text;
+  EXPECT_NE(text.find(R"({"default-value": 65536, "name": "period", )"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"({"name": "rng", "description": ")"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("type": "link<rng-backend>"})"), std::string::npos) << text;
+}
+
+TEST_F(HandlersTest, DeviceListPropertiesOfNoDevice) {
+  for (const char* name : {"xyz", "virtio-rng"}) {
+    const std::string text =
+        Do("device-list-properties", "{\"typename\": \"" + std::string(name) + "\"}");
+    EXPECT_EQ(text, "error: Device '" + std::string(name) + "' not found");
+  }
+}
+
 TEST_F(HandlersTest, HumanMonitorCommandReturnsItsText) {
   EXPECT_EQ(Do("human-monitor-command", R"({"command-line": "info status"})"),
             R"("VM status: running\r\n")");

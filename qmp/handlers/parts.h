@@ -117,6 +117,8 @@ class MiscHandlers final : public qapi::MiscCommands {
 class QomHandlers final : public qapi::QomCommands {
  public:
   explicit QomHandlers(VmControl& vm) : vm_(vm) {}
+  Result<std::vector<qapi::ObjectPropertyInfo>> DeviceListProperties(
+      Context& context, const qapi::DeviceListPropertiesArgs& args) override;
   Status ObjectAdd(Context& context, const qapi::ObjectOptions& args) override;
   Status ObjectDel(Context& context, const qapi::ObjectDelArgs& args) override;
 
