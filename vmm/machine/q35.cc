@@ -58,6 +58,13 @@ class Q35 final : public Board {
   void EndOfInterrupt(uint8_t vector) override {
     if (ioapic_ != nullptr) ioapic_->EndOfInterrupt(vector);
   }
+  BoardBuses device_buses() override {
+    BoardBuses buses;
+    buses.mmio = &mmio_;
+    buses.pci = &pci_;
+    buses.others = {{"main-system-bus", "System"}, {"isa.0", "ISA"}};
+    return buses;
+  }
   control::QtreeNode::Bus Qtree() const override { return BuildQtree(shape_); }
   std::vector<control::PciBus> Pci() override { return DescribePci(pci_); }
   const std::vector<std::byte>& device_tree() const override { return device_tree_; }

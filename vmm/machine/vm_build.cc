@@ -16,6 +16,7 @@
 #include "vmm/boot/microvm_layout.h"
 #include "vmm/machine/accel_choice.h"
 #include "vmm/machine/accel_kvm.h"
+#include "vmm/machine/globals.h"
 #include "vmm/machine/host_brand.h"
 #include "vmm/machine/microvm.h"
 #include "vmm/machine/q35.h"
@@ -137,10 +138,7 @@ Status VmImpl::CheckKernel() const {
   if (row_->type != MachineType::kQ35 && !config_.fw_cfg.empty()) {
     return Fail(fmt::format("{}: fw_cfg device not available", config_.fw_cfg.front().where));
   }
-  for (const GlobalConfig& global : config_.globals) {
-    return Fail(
-        fmt::format("{}: '{}' is not a valid device model name", global.where, global.driver));
-  }
+  for (const GlobalConfig& global : config_.globals) DAVIT_TRY(CheckGlobal(global));
   if (!row_->has_cpus && !config_.devices.empty()) {
     const DeviceConfig& device = config_.devices.front();
     return AtDevice(device, {ErrorCode::kGeneric,

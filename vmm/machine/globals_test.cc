@@ -1,0 +1,37 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What -global may say of the boards' devices.
+#include "vmm/machine/globals.h"
+
+#include <gtest/gtest.h>
+
+namespace davit::machine {
+namespace {
+
+std::string Check(std::string driver, std::string property, std::string value) {
+  const Status status =
+      CheckGlobal({"-global x", std::move(driver), std::move(property), std::move(value)});
+  return status ? "taken" : status.error().message;
+}
+
+TEST(Globals, TheValueThatHoldsAnywayIsTaken) {
+  EXPECT_EQ(Check("virtio-mmio", "force-legacy", "false"), "taken");
+  EXPECT_EQ(Check("ICH9-LPC", "disable_s3", "1"), "taken");
+}
+
+TEST(Globals, AllElseIsRefusedByName) {
+  EXPECT_EQ(Check("virtio-mmio", "force-legacy", "true"),
+            "-global x: can't apply global virtio-mmio.force-legacy=true: Property "
+            "'virtio-mmio.force-legacy' doesn't take value 'true'");
+  EXPECT_EQ(Check("virtio-mmio", "force-legacy", ""),
+            "-global x: can't apply global virtio-mmio.force-legacy=: Property "
+            "'virtio-mmio.force-legacy' doesn't take value ''");
+  EXPECT_EQ(Check("virtio-mmio", "foo", "1"),
+            "-global x: can't apply global virtio-mmio.foo=1: Property 'virtio-mmio.foo' not "
+            "found");
+  EXPECT_EQ(Check("xyz", "foo", "1"), "-global x: 'xyz' is not a valid device model name");
+}
+
+}  // namespace
+}  // namespace davit::machine
