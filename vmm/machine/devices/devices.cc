@@ -173,6 +173,9 @@ Result<std::unique_ptr<virtio::Frontend>> Devices::MakeFrontend(Entry& entry) {
   io::EventLoop* loop = &context_.loop;
   if (const std::string id = props.Text("iothread"); !id.empty()) {
     DAVIT_ASSIGN(entry.iothread, context_.objects.UseIoThread(id, "iothread"));
+    if (props.Has("ioeventfd") && !props.Bool("ioeventfd")) {
+      return Fail("ioeventfd is required for iothread");
+    }
     loop = &entry.iothread->loop();
   }
   DAVIT_ASSIGN(auto device, entry.row->make_virtio(context_, props));
