@@ -217,6 +217,7 @@ int FakeSystem::Capability(Cap cap) const {
 }
 
 Result<std::unique_ptr<Vm>> FakeSystem::CreateVm() {
+  if (fail_create) return Fail("KVM_CREATE_VM failed: Device or resource busy");
   auto made = std::make_unique<FakeVm>();
   made->fail_call = fail_vm_call;
   made->caps = caps;

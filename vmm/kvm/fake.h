@@ -133,6 +133,7 @@ class FakeSystem final : public System {
   std::map<Cap, int> caps;            // default: 1; kNrVcpus 2, kMaxVcpus 1024
   FakeVm* vm = nullptr;               // the last one made, owned by its user
   std::string fail_vm_call;           // handed to the VM: FakeVm::fail_call
+  bool fail_create = false;           // CreateVm() fails
 
   int Capability(Cap cap) const override;
   Result<std::vector<CpuidEntry>> SupportedCpuid() const override { return supported; }

@@ -11,6 +11,20 @@
 #include "vmm/base/log.h"
 
 namespace davit::machine {
+namespace {
+
+// last: nothing is left to fall back on, so that making the VM later tells as much.
+Status OpenKvm(kvm::System* given, bool last, AccelChoice& choice) {
+  if (given == nullptr) {
+    DAVIT_ASSIGN(choice.system, kvm::System::Open());
+  }
+  if (last) return {};
+  // A KVM that opens may still be taken by another hypervisor.
+  auto vm = (given != nullptr ? given : choice.system.get())->CreateVm();
+  return vm ? Status{} : Fail(vm.error());
+}
+
+}  // namespace
 
 Result<AccelChoice> ChooseAccel(const MachineConfig& config, kvm::System* given, bool needs_kvm) {
   std::vector<AccelConfig> list = config.accels;
@@ -29,12 +43,12 @@ Result<AccelChoice> ChooseAccel(const MachineConfig& config, kvm::System* given,
       failures.push_back(fmt::format("{}invalid accelerator {}", at, accel.name));
       continue;
     }
-    if (given != nullptr) return chosen("KVM", {false, nullptr});
-    auto system = kvm::System::Open();
-    if (system) return chosen("KVM", {false, std::move(*system)});
+    AccelChoice choice;
+    Status works = OpenKvm(given, &accel == &list.back(), choice);
+    if (works) return chosen("KVM", std::move(choice));
     // A machine without CPUs asks nothing of KVM: capability probes work on every host.
     if (!needs_kvm && list.size() == 1) return AccelChoice{};
-    failures.push_back(fmt::format("{}failed to initialize kvm: {}", at, system.error().message));
+    failures.push_back(fmt::format("{}failed to initialize kvm: {}", at, works.error().message));
   }
   for (size_t i = 0; i + 1 < failures.size(); ++i) DAVIT_LOG_ERROR("{}", failures[i]);
   return Fail(failures.back());

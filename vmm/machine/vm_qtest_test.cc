@@ -9,6 +9,7 @@
 #include "vmm/backend/char/registry.h"
 #include "vmm/backend/char/testing/fake_chardev.h"
 #include "vmm/io/testing/fake_event_loop.h"
+#include "vmm/kvm/fake.h"
 #include "vmm/machine/vm.h"
 #include "vmm/machine/vm_fixture.h"
 
@@ -33,7 +34,7 @@ class VmQtest : public testing::Test {
 
   Result<std::unique_ptr<control::VmControl>> TryCreate() {
     return Vm::Create(config_,
-                      Deps{loop_, sink_, &chardevs_, [this](int code) { exit_ = code; }, nullptr});
+                      Deps{loop_, sink_, &chardevs_, [this](int code) { exit_ = code; }, kvm_});
   }
   void Create() {
     auto vm = TryCreate();
@@ -68,6 +69,7 @@ class VmQtest : public testing::Test {
   RecordingSink sink_;
   MachineConfig config_;
   std::optional<int> exit_;
+  kvm::System* kvm_ = nullptr;
   std::unique_ptr<control::VmControl> vm_;
 };
 
@@ -165,6 +167,18 @@ TEST_F(VmQtest, ListOfAcceleratorsFallsBack) {
   config_.accels = {{"tcg", {}, "-accel tcg"}, {"qtest", {}, "-accel qtest"}};
   Create();
   EXPECT_FALSE(vm_->kvm_enabled());
+}
+
+TEST_F(VmQtest, KvmThatMakesNoVmIsFallenBackFromOrNamed) {
+  kvm::FakeSystem kvm;
+  kvm.fail_create = true;
+  kvm_ = &kvm;
+  config_.accels = {{"kvm", {}, "-accel kvm"}, {"qtest", {}, "-accel qtest"}};
+  Create();
+  EXPECT_FALSE(vm_->kvm_enabled());
+  vm_.reset();
+  config_.accels = {{"kvm", {}, "-accel kvm"}, {"foo", {}, "-accel foo"}};
+  EXPECT_EQ(CreateError(), "-accel foo: invalid accelerator foo");
 }
 
 TEST_F(VmQtest, WhatNeedsAnotherAcceleratorIsRefused) {
