@@ -197,6 +197,10 @@ namespace {
 
 char Suffix(unsigned size) { return size == 1 ? 'b' : size == 2 ? 'w' : size == 4 ? 'l' : 'q'; }
 
+constexpr std::string_view kDigits = "0123456789abcdef";
+
+unsigned Digit(char c) { return static_cast<unsigned>(kDigits.find(c)); }
+
 uint64_t Number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 0); }
 
 }  // namespace
@@ -223,7 +227,7 @@ std::vector<uint8_t> Machine::ReadBytes(uint64_t address, size_t size) {
   const std::string hex = Ok(fmt::format("read 0x{:x} 0x{:x}", address, size));
   if (hex.size() != 2 + 2 * size) Die("read: an answer of another size");
   for (size_t i = 0; i < size; ++i) {
-    bytes[i] = static_cast<uint8_t>(std::stoul(hex.substr(2 + 2 * i, 2), nullptr, 16));
+    bytes[i] = static_cast<uint8_t>(Digit(hex[2 + 2 * i]) << 4 | Digit(hex[3 + 2 * i]));
   }
   return bytes;
 }
@@ -231,7 +235,10 @@ std::vector<uint8_t> Machine::ReadBytes(uint64_t address, size_t size) {
 void Machine::WriteBytes(uint64_t address, std::span<const uint8_t> bytes) {
   if (bytes.empty()) return;
   std::string line = fmt::format("write 0x{:x} 0x{:x} 0x", address, bytes.size());
-  for (uint8_t byte : bytes) line += fmt::format("{:02x}", byte);
+  for (uint8_t byte : bytes) {
+    line += kDigits[byte >> 4];
+    line += kDigits[byte & 15];
+  }
   Ok(line);
 }
 
