@@ -20,7 +20,8 @@ class LinuxGuestQ35 : public ::testing::Test {
     if (vm_ != nullptr) return;
     ASSERT_FALSE(started_) << "the guest is gone";
     started_ = true;
-    vm_ = StartLinux({"-machine", "q35", "-m", "6G", "-smp", "2"});
+    vm_ = StartLinux({"-machine", "q35", "-m", "6G", "-smp", "2", "-device",
+                      "pcie-root-port,id=port0,chassis=1", "-device", "virtio-rng-pci,bus=port0"});
     ASSERT_NE(vm_, nullptr);
     auto line = WaitForInit(*vm_);
     if (!line) vm_.reset();
@@ -64,6 +65,15 @@ TEST_F(LinuxGuestQ35, ChipsetIsFoundOnThePciBus) {
   EXPECT_CONTAINS(devices, "0000:00:1f.0");
   EXPECT_CONTAINS(Lines("cat /sys/bus/pci/devices/0000:00:00.0/device\n"), "0x29c0");
   EXPECT_CONTAINS(Lines("cat /sys/bus/pci/devices/0000:00:1f.0/class\n"), "0x060100");
+}
+
+// No firmware has given it a bus number, windows or addresses.
+TEST_F(LinuxGuestQ35, DeviceBehindAPortGetsItsPlaceFromTheKernel) {
+  EXPECT_CONTAINS(Lines("ls /sys/bus/pci/devices\n"), "0000:01:00.0");
+  const std::string resources = Lines("cat /sys/bus/pci/devices/0000:01:00.0/resource\n");
+  // BAR 4 of virtio-pci is prefetchable and 64 bits wide: it goes above RAM.
+  EXPECT_CONTAINS(resources, "0x0000000200000000 0x0000000200003fff");
+  EXPECT_CONTAINS(Lines("cat /sys/bus/pci/devices/0000:00:01.0/secondary_bus_number\n"), "| 1");
 }
 
 TEST_F(LinuxGuestQ35, EcamAndWindowsAreWhereTheTablesSay) {

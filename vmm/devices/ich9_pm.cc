@@ -114,8 +114,6 @@ void Ich9Pm::EnableAcpi(bool on) {
 void Ich9Pm::Reset() {
   std::lock_guard lock(mutex_);
   s_ = Ich9PmState();
-  // The timer is not reset; its next overflow is ahead.
-  s_.overflow_tick = (Ticks() / kHalfPeriod + 1) * kHalfPeriod;
   UpdateSci();
 }
 

@@ -24,8 +24,10 @@ namespace davit::devices {
 struct Ich9PmState {
   uint16_t pm1_status = 0;
   uint16_t pm1_enable = 0;
-  uint16_t pm1_control = 1;          // SCI_EN
-  int64_t overflow_tick = 0x800000;  // of the timer: when bit 23 changes next
+  uint16_t pm1_control = 1;  // SCI_EN
+  // Of the timer, when bit 23 changes next. In the past at reset: the overflow status is set, as in
+  // QEMU.
+  int64_t overflow_tick = 0;
   std::array<uint8_t, 8> gpe_status{};
   std::array<uint8_t, 8> gpe_enable{};
   uint32_t smi_enable = 0x20;

@@ -12,6 +12,7 @@
 
 #include "vmm/base/endian.h"
 #include "vmm/boot/acpi/q35.h"
+#include "vmm/boot/fdt/fdt.h"
 #include "vmm/boot/kernel_loader.h"
 #include "vmm/boot/q35_layout.h"
 #include "vmm/devices/cmos_rtc.h"
@@ -95,7 +96,8 @@ class Q35 final : public Board {
   bus::Bus ports_{"I/O port"};
   bus::Bus mmio_{"MMIO"};
 
-  std::optional<boot::Image> kernel_, initrd_, dtb_;
+  std::optional<boot::Image> kernel_, initrd_;
+  std::vector<std::byte> dtb_;  // handed over as it is; empty: none
   std::string append_;
   const std::vector<std::byte> device_tree_;  // none
 
@@ -200,7 +202,8 @@ Status Q35::OpenImages(const MachineConfig& config) {
     DAVIT_ASSIGN(initrd_, OpenImage(boot::ImageRole::kInitrd, config.initrd));
   }
   if (!config.dtb.empty()) {
-    DAVIT_ASSIGN(dtb_, boot::Image::Open(boot::ImageRole::kDtb, config.dtb));
+    DAVIT_ASSIGN(const boot::Image dtb, boot::Image::Open(boot::ImageRole::kDtb, config.dtb));
+    DAVIT_ASSIGN(dtb_, boot::ReadFdt(dtb));
   }
   return {};
 }
@@ -354,8 +357,8 @@ Result<boot::LoadedKernel> Q35::LoadKernel() {
   request.initrd = initrd_ ? &*initrd_ : nullptr;
   request.cmdline = append_;
   request.reserved = {{boot::kQ35EcamBase, boot::kQ35EcamSize, boot::MemoryType::kReserved}};
-  if (dtb_) {
-    request.make_fdt = [this](boot::GuestRange) { return dtb_->ReadAll(dtb_->size()); };
+  if (!dtb_.empty()) {
+    request.make_fdt = [this](boot::GuestRange) -> Result<std::vector<std::byte>> { return dtb_; };
   }
   if (shape_.acpi) {
     DAVIT_ASSIGN(const boot::AcpiImage image, boot::PlaceQ35Acpi(Acpi()));

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <optional>
 
 #include "vmm/backend/char/registry.h"
@@ -223,6 +224,18 @@ TEST_F(Q35Qtest, MissingFileIsNamed) {
   ASSERT_FALSE(vm);
   EXPECT_EQ(vm.error().message,
             "-fw_cfg opt/a,file=/nonexist: can't load /nonexist: No such file or directory");
+}
+
+TEST_F(Q35Qtest, BrokenDeviceTreeIsRefused) {
+  const std::string path = testing::TempDir() + "/broken.dtb";
+  std::ofstream(path) << "no tree at all, but some bytes";
+  const std::string kernel(4096, 'x');
+  config_.kernel = std::as_bytes(std::span(kernel));
+  config_.dtb = path;
+  auto vm = Vm::Create(config_, Deps{loop_, sink_, &chardevs_, {}, nullptr});
+  ASSERT_FALSE(vm);
+  EXPECT_TRUE(vm.error().message.starts_with("Device tree file loaded into memory is invalid: "))
+      << vm.error().message;
 }
 
 TEST_F(Q35Qtest, OptionsThatAreNotThereAreRefusedByName) {

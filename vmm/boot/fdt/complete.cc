@@ -226,13 +226,18 @@ Status CheckFdt(const std::vector<std::byte>& tree) {
   return {};
 }
 
-Result<std::vector<std::byte>> CompleteFdt(const FdtConfig& config, const Image& dtb) {
-  DAVIT_ASSIGN(const std::vector<std::byte> file, dtb.ReadAll(kMaxTreeSize));
+Result<std::vector<std::byte>> ReadFdt(const Image& dtb) {
+  DAVIT_ASSIGN(std::vector<std::byte> file, dtb.ReadAll(kMaxTreeSize));
   const Status sound = CheckFdt(file);
   if (!sound) {
     return Fail(fmt::format("Device tree file loaded into memory is invalid: {}: {}", dtb.name(),
                             sound.error().message));
   }
+  return file;
+}
+
+Result<std::vector<std::byte>> CompleteFdt(const FdtConfig& config, const Image& dtb) {
+  DAVIT_ASSIGN(const std::vector<std::byte> file, ReadFdt(dtb));
   std::vector<std::byte> tree(file.size() + config.bootargs.size() + kRoom +
                               kRoomPerRange * config.ram.size());
   const int opened = fdt_open_into(file.data(), tree.data(), static_cast<int>(tree.size()));

@@ -39,6 +39,9 @@ std::vector<std::byte> BuildFdt(const FdtConfig& config);
 // libfdt's reason); its cells cannot hold the machine's addresses.
 Result<std::vector<std::byte>> CompleteFdt(const FdtConfig& config, const Image& dtb);
 
+// The bytes of the file, which is a sound tree; errors as CompleteFdt's.
+Result<std::vector<std::byte>> ReadFdt(const Image& dtb);
+
 // Whether the bytes are a sound tree as a whole; the Error is libfdt's reason ("FDT_ERR_...").
 Status CheckFdt(const std::vector<std::byte>& tree);
 
