@@ -28,6 +28,10 @@ struct Convert {
   qapi::Event operator()(const control::GuestPanickedEvent& event) const {
     return qapi::events::GuestPanicked({.action = ToQapi(event.action), .info = std::nullopt});
   }
+  qapi::Event operator()(control::GuestCrashLoadedEvent) const {
+    return qapi::events::GuestCrashloaded(
+        {.action = qapi::GuestPanicAction::kRun, .info = std::nullopt});
+  }
 };
 
 }  // namespace

@@ -63,6 +63,7 @@ TEST(EventBridgeTest, GuestPanickedWithoutInformationOfTheGuest) {
   EXPECT_EQ(Text(control::GuestPanickedEvent{Panic::kPoweroff}),
             R"(GUEST_PANICKED {"action": "poweroff"})");
   EXPECT_EQ(Text(control::GuestPanickedEvent{Panic::kRun}), R"(GUEST_PANICKED {"action": "run"})");
+  EXPECT_EQ(Text(control::GuestCrashLoadedEvent{}), R"(GUEST_CRASHLOADED {"action": "run"})");
 }
 
 }  // namespace

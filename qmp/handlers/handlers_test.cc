@@ -92,6 +92,9 @@ TEST_F(HandlersTest, SetActionChangesOnlyWhatIsGiven) {
   EXPECT_EQ(vm_.action_change.panic, control::PanicAction::kExitFailure);
   EXPECT_EQ(vm_.action_change.watchdog, control::WatchdogAction::kInjectNmi);
   EXPECT_FALSE(vm_.action_change.reboot);
+  EXPECT_EQ(Do("watchdog-set-action", R"({"action": "pause"})"), "{}");
+  EXPECT_EQ(vm_.action_change.watchdog, control::WatchdogAction::kPause);
+  EXPECT_FALSE(vm_.action_change.panic);
   EXPECT_EQ(Do("set-action", R"({"reboot": "x"})"),
             "error: Parameter 'reboot' does not accept value 'x'");
 }

@@ -45,6 +45,7 @@ class RunStateHandlers final : public qapi::RunStateCommands {
   explicit RunStateHandlers(VmControl& vm) : vm_(vm) {}
   Result<qapi::StatusInfo> QueryStatus(Context& context) override;
   Status SetAction(Context& context, const qapi::SetActionArgs& args) override;
+  Status WatchdogSetAction(Context& context, const qapi::WatchdogSetActionArgs& args) override;
 
  private:
   VmControl& vm_;

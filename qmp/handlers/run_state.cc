@@ -31,4 +31,11 @@ Status RunStateHandlers::SetAction(Context&, const qapi::SetActionArgs& args) {
   return {};
 }
 
+Status RunStateHandlers::WatchdogSetAction(Context&, const qapi::WatchdogSetActionArgs& args) {
+  control::ActionChange change;
+  change.watchdog = static_cast<control::WatchdogAction>(args.action);
+  vm_.SetActions(change);
+  return {};
+}
+
 }  // namespace davit::qmp

@@ -33,8 +33,12 @@ struct GuestPanickedEvent {
   Action action;
 };
 
-using Event = std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent,
-                           SuspendEvent, WakeupEvent, WatchdogEvent, GuestPanickedEvent>;
+// The guest has panicked and goes on in its crash kernel.
+struct GuestCrashLoadedEvent {};
+
+using Event =
+    std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent, SuspendEvent,
+                 WakeupEvent, WatchdogEvent, GuestPanickedEvent, GuestCrashLoadedEvent>;
 
 class EventSink {
  public:

@@ -58,6 +58,14 @@ void Requests::Panicked() {
   Ask([](Pending& p) { p.panicked = true; }, true);
 }
 
+void Requests::CrashLoaded() {
+  Ask([](Pending& p) { p.crash_loaded = true; }, false);
+}
+
+void Requests::WatchdogExpired() {
+  Ask([](Pending& p) { p.watchdog = true; }, false);
+}
+
 void Requests::Stop(RunState state) {
   Ask([state](Pending& p) { p.stop = p.stop.value_or(state); }, true);
 }

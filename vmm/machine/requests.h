@@ -23,7 +23,9 @@ class Requests {
     bool quit = false;  // the process ends whatever the shutdown action says
     control::ShutdownCause reset = control::ShutdownCause::kNone;  // kNone: not asked for
     bool powerdown = false;
+    bool crash_loaded = false;
     bool panicked = false;
+    bool watchdog = false;
     std::optional<control::RunState> stop;
   };
 
@@ -38,6 +40,8 @@ class Requests {
   void Quit(control::ShutdownCause cause);
   void Powerdown();
   void Panicked();
+  void CrashLoaded();
+  void WatchdogExpired();
   void Stop(control::RunState state);
 
   // Control thread: what has come together, and forgets it.

@@ -308,6 +308,9 @@ Status VmImpl::BuildDevices() {
   DeviceContext context{*accel_,        accel_->device_loop(),
                         memory_,        *objects_,
                         deps_.chardevs, [this](const control::Event& event) { Emit(event); }};
+  context.guest_panicked = [this] { requests_->Panicked(); };
+  context.guest_crash_loaded = [this] { requests_->CrashLoaded(); };
+  context.watchdog_expired = [this] { requests_->WatchdogExpired(); };
   devices_ = std::make_unique<Devices>(std::move(context), board_->device_buses());
   DAVIT_TRY(devices_->Init());
   for (const DeviceConfig& device : config_.devices) {

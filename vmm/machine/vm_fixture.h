@@ -47,7 +47,12 @@ class RecordingSink final : public control::EventSink {
   static std::string Name(const control::ResumeEvent&) { return "RESUME"; }
   static std::string Name(const control::SuspendEvent&) { return "SUSPEND"; }
   static std::string Name(const control::WakeupEvent&) { return "WAKEUP"; }
-  static std::string Name(const control::WatchdogEvent&) { return "WATCHDOG"; }
+  static std::string Name(const control::WatchdogEvent& e) {
+    static constexpr const char* kNames[] = {"reset", "shutdown", "poweroff",  "pause",
+                                             "debug", "none",     "inject-nmi"};
+    return std::string("WATCHDOG ") + kNames[static_cast<unsigned>(e.action)];
+  }
+  static std::string Name(const control::GuestCrashLoadedEvent&) { return "GUEST_CRASHLOADED"; }
   static std::string Name(const control::GuestPanickedEvent& e) {
     static constexpr const char* kNames[] = {"pause", "poweroff", "run"};
     return std::string("GUEST_PANICKED ") + kNames[static_cast<unsigned>(e.action)];

@@ -126,7 +126,10 @@ void VmImpl::SetActions(const control::ActionChange& change) {
 void VmImpl::ServeRequests() {
   Requests::Pending pending = requests_->Take();
   if (ended_) return;
+  if (pending.crash_loaded) Emit(control::GuestCrashLoadedEvent{});
   if (pending.panicked) GuestPanicked(pending);
+  if (pending.watchdog) WatchdogExpired(pending);
+  if (ended_) return;
   // -no-reboot: the cause of the reset is that of the shutdown.
   if (pending.reset != ShutdownCause::kNone && pending.reset != ShutdownCause::kSubsystemReset &&
       config_.actions.reboot == control::RebootAction::kShutdown) {
@@ -183,6 +186,35 @@ void VmImpl::GuestPanicked(Requests::Pending& pending) {
   Emit(control::GuestPanickedEvent{pause ? Action::kPause : Action::kPoweroff});
   StopVm(RunState::kGuestPanicked);
   if (!pause) pending.shutdown = pending.shutdown.value_or(ShutdownCause::kGuestPanic);
+}
+
+// Adds what the watchdog action asks for.
+void VmImpl::WatchdogExpired(Requests::Pending& pending) {
+  using control::WatchdogAction;
+  const WatchdogAction action = config_.actions.watchdog;
+  Emit(control::WatchdogEvent{action});
+  switch (action) {
+    case WatchdogAction::kReset:
+      if (pending.reset == ShutdownCause::kNone) pending.reset = ShutdownCause::kGuestReset;
+      return;
+    case WatchdogAction::kShutdown:
+      pending.powerdown = true;
+      return;
+    case WatchdogAction::kPoweroff:
+      EndProcess(0);  // as QEMU: no SHUTDOWN, whatever the shutdown action says
+      return;
+    case WatchdogAction::kPause:
+      pending.stop = pending.stop.value_or(RunState::kWatchdog);
+      return;
+    case WatchdogAction::kDebug:
+      DAVIT_LOG_WARN("watchdog: timer fired");
+      return;
+    case WatchdogAction::kNone:
+      return;
+    case WatchdogAction::kInjectNmi:
+      if (auto injected = InjectNmi(); !injected) DAVIT_LOG_WARN("{}", injected.error().message);
+      return;
+  }
 }
 
 void VmImpl::EndProcess(int exit_code) {

@@ -99,6 +99,7 @@ class VmImpl final : public control::VmControl {
   void ServeRequests();
   void DoReset(control::ShutdownCause cause);
   void GuestPanicked(Requests::Pending& pending);
+  void WatchdogExpired(Requests::Pending& pending);
   void EndProcess(int exit_code);
   void Emit(const control::Event& event);
 

@@ -29,6 +29,10 @@ struct DeviceContext {
   backend::ChardevRegistry* chardevs = nullptr;  // null: the process has none
   // Control thread only: a device on another loop posts to `loop` first.
   std::function<void(const control::Event&)> emit;
+  // What the guest tells of itself. Any thread.
+  std::function<void()> guest_panicked = {};
+  std::function<void()> guest_crash_loaded = {};
+  std::function<void()> watchdog_expired = {};
 };
 
 }  // namespace davit::machine

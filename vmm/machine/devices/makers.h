@@ -18,6 +18,10 @@ using MadeVirtio = Result<std::unique_ptr<virtio::VirtioDevice>>;
 
 Result<MadeFunction> MakeRootPort(DeviceContext& context, const DeviceProperties& props,
                                   pci::HostBridge& host);
+Result<MadeFunction> MakePvpanic(DeviceContext& context, const DeviceProperties& props,
+                                 pci::HostBridge& host);
+Result<MadeFunction> MakeI6300esb(DeviceContext& context, const DeviceProperties& props,
+                                  pci::HostBridge& host);
 MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
 
 }  // namespace davit::machine

@@ -13,7 +13,9 @@ namespace {
 
 // clang-format off: one row a line.
 constexpr DeviceRow kRows[] = {
+    {.name = "i6300esb", .make_function = MakeI6300esb},
     {.name = "pcie-root-port", .make_function = MakeRootPort},
+    {.name = "pvpanic-pci", .make_function = MakePvpanic},
     {.name = "virtio-rng", .make_virtio = MakeRng},
 };
 // clang-format on
