@@ -1,0 +1,104 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Devices in the life of a VM: made with the machine, taken away with what failed, kept over reset
+// and stop.
+#include <gtest/gtest.h>
+
+#include "tests/guest/probe/image.h"
+#include "vmm/io/testing/fake_event_loop.h"
+#include "vmm/kvm/fake.h"
+#include "vmm/machine/vm.h"
+#include "vmm/machine/vm_fixture.h"
+
+namespace davit::machine {
+namespace {
+
+class VmDevicesTest : public testing::Test {
+ protected:
+  VmDevicesTest() {
+    config_.type = "microvm";
+    config_.kernel = ProbeGuestImage();
+    config_.memory.size = uint64_t{64} << 20;
+  }
+
+  static DeviceConfig Rng(const std::string& id, const std::string& source) {
+    return {"-device rng",
+            {"virtio-rng-device",
+             id,
+             "",
+             {{"event_idx", {true}},
+              {"indirect_desc", {true}},
+              {"max-bytes", {uint64_t{1000}}},
+              {"packed", {false}},
+              {"period", {uint64_t{10}}},
+              {"queue_reset", {true}},
+              {"rng", {source}}}}};
+  }
+  Result<std::unique_ptr<control::VmControl>> Create() {
+    return Vm::Create(config_, Deps{loop_, sink_, nullptr, {}, &kvm_});
+  }
+  static size_t Count(const control::QtreeNode::Bus& bus, std::string_view type) {
+    size_t n = 0;
+    for (const control::QtreeNode& node : bus.devices) {
+      n += node.type == type;
+      for (const control::QtreeNode::Bus& inner : node.buses) n += Count(inner, type);
+    }
+    return n;
+  }
+
+  io::FakeEventLoop loop_;
+  kvm::FakeSystem kvm_;
+  RecordingSink sink_;
+  MachineConfig config_;
+};
+
+TEST_F(VmDevicesTest, ADeviceThatFailsNamesItsOption) {
+  config_.devices = {Rng("a", "nope")};
+  const auto vm = Create();
+  ASSERT_FALSE(vm);
+  EXPECT_EQ(vm.error().message, "-device rng: Device 'nope' not found");
+}
+
+TEST_F(VmDevicesTest, AFailedExitOfPreconfigLeavesRoomForTheNext) {
+  config_.preconfig = true;
+  config_.objects = {{"rng-builtin", "good", {}}};
+  config_.devices = {Rng("a", "good"), Rng("b", "nope")};
+  auto vm = Create();
+  ASSERT_TRUE(vm) << vm.error();
+  for (int i = 0; i < 2; ++i) {
+    const Status status = (*vm)->ExitPreconfig();
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().message, "-device rng: Device 'nope' not found");
+    EXPECT_EQ(Count((*vm)->Qtree(), "virtio-rng-device"), 0U);
+  }
+  ASSERT_TRUE((*vm)->ObjectAdd({"rng-builtin", "nope", {}}));
+  ASSERT_TRUE((*vm)->ExitPreconfig());
+  EXPECT_EQ(Count((*vm)->Qtree(), "virtio-rng-device"), 2U);
+}
+
+TEST_F(VmDevicesTest, DevicesStayOverResetAndStop) {
+  config_.objects = {{"rng-builtin", "good", {}}};
+  config_.devices = {Rng("a", "good")};
+  auto vm = Create();
+  ASSERT_TRUE(vm) << vm.error();
+  loop_.RunPosted();
+  ASSERT_TRUE((*vm)->Stop());
+  ASSERT_TRUE((*vm)->SystemReset());
+  loop_.RunPosted();
+  ASSERT_TRUE((*vm)->Cont());
+  EXPECT_EQ(Count((*vm)->Qtree(), "virtio-rng-device"), 1U);
+}
+
+TEST_F(VmDevicesTest, AMachineWithoutBusesTakesNone) {
+  config_.type = "none";
+  config_.kernel = {};
+  config_.devices = {Rng("a", "x")};
+  const auto vm = Create();
+  ASSERT_FALSE(vm);
+  EXPECT_EQ(vm.error().message,
+            "-device rng: No 'virtio-bus' bus found for device 'virtio-rng-device'");
+}
+
+}  // namespace
+}  // namespace davit::machine
