@@ -28,6 +28,14 @@ TEST(BuildMemoryMap, LargeMachineContinuesAbove4GiB) {
   EXPECT_EQ(map[4], (MemoryRange{4 * kGiB, 3 * kGiB, MemoryType::kRam}));
 }
 
+TEST(BuildMemoryMap, WhatThePlatformTakesLiesInItsPlace) {
+  const std::vector<MemoryRange> reserved = {{0xe0000000, 0x10000000, MemoryType::kReserved}};
+  const std::vector<MemoryRange> map = BuildMemoryMap(testing::MakeMemory(6 * kGiB), reserved);
+  ASSERT_EQ(map.size(), 6u);
+  EXPECT_EQ(map[4], reserved[0]);
+  EXPECT_EQ(map[5].base, 4 * kGiB);
+}
+
 TEST(LowRamEnd, StopsAtTheHole) {
   EXPECT_EQ(LowRamEnd(testing::MakeMemory(6 * kGiB)), 3 * kGiB);
   EXPECT_EQ(LowRamEnd(memory::GuestMemory()), 0u);
