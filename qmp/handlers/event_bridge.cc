@@ -25,6 +25,9 @@ struct Convert {
   qapi::Event operator()(const control::WatchdogEvent& event) const {
     return qapi::events::Watchdog({ToQapi(event.action)});
   }
+  qapi::Event operator()(const control::BalloonChangeEvent& event) const {
+    return qapi::events::BalloonChange({static_cast<int64_t>(event.actual)});
+  }
   qapi::Event operator()(const control::GuestPanickedEvent& event) const {
     return qapi::events::GuestPanicked({.action = ToQapi(event.action), .info = std::nullopt});
   }

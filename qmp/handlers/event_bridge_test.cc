@@ -57,6 +57,10 @@ TEST(EventBridgeTest, ShutdownAndResetTellWhoCausedThem) {
             R"(RESET {"guest": false, "reason": "host-qmp-system-reset"})");
 }
 
+TEST(EventBridgeTest, BalloonChangeTellsTheActualSize) {
+  EXPECT_EQ(Text(control::BalloonChangeEvent{1 << 20}), R"(BALLOON_CHANGE {"actual": 1048576})");
+}
+
 TEST(EventBridgeTest, GuestPanickedWithoutInformationOfTheGuest) {
   EXPECT_EQ(Text(control::GuestPanickedEvent{Panic::kPause}),
             R"(GUEST_PANICKED {"action": "pause"})");

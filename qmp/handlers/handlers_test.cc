@@ -70,6 +70,27 @@ TEST_F(HandlersTest, Status) {
             R"({"status": "internal-error", "singlestep": false, "running": false})");
 }
 
+TEST_F(HandlersTest, BalloonNeedsADeviceThenASize) {
+  EXPECT_EQ(Do("balloon", R"({"value": 0})"), "error: No balloon device has been activated");
+  vm_.balloon = 1 << 20;
+  EXPECT_EQ(Do("balloon", R"({"value": 0})"), "error: Parameter 'target' expects a size");
+  EXPECT_EQ(Do("balloon", R"({"value": 4096})"), "{}");
+  EXPECT_EQ(vm_.calls, std::vector<std::string>{"balloon 4096"});
+  EXPECT_EQ(Do("query-balloon"), R"({"actual": 1048576})");
+}
+
+TEST_F(HandlersTest, PropertiesOfEveryKindGoBothWays) {
+  for (const char* value :
+       {"true", "-5", "18446744073709551615", R"("text")", "[1, \"a\"]", R"({"a": {"b": 1}})"}) {
+    const std::string arguments =
+        fmt::format(R"({{"path": "dev0", "property": "p", "value": {}}})", value);
+    EXPECT_EQ(Do("qom-set", arguments), "{}");
+    EXPECT_EQ(Do("qom-get", R"({"path": "dev0", "property": "p"})"), value);
+  }
+  EXPECT_EQ(Do("qom-set", R"({"path": "dev0", "property": "p", "value": null})"),
+            "error: Property 'p' takes neither null nor a fraction");
+}
+
 TEST_F(HandlersTest, VerbsReachTheVm) {
   for (const char* verb : {"stop", "cont", "system_reset", "system_powerdown", "system_wakeup",
                            "inject-nmi", "x-exit-preconfig", "quit"}) {

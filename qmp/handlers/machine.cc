@@ -99,6 +99,18 @@ Status MachineHandlers::Dumpdtb(Context&, const qapi::DumpdtbArgs& args) {
   return vm_.DumpDtb(args.filename);
 }
 
+Status MachineHandlers::Balloon(Context&, const qapi::BalloonArgs& args) {
+  // A machine without the device says so first, as QEMU does.
+  DAVIT_TRY(vm_.BalloonActual());
+  if (args.value <= 0) return Fail("Parameter 'target' expects a size");
+  return vm_.SetBalloon(static_cast<uint64_t>(args.value));
+}
+
+Result<qapi::BalloonInfo> MachineHandlers::QueryBalloon(Context&) {
+  DAVIT_ASSIGN(const uint64_t actual, vm_.BalloonActual());
+  return qapi::BalloonInfo{static_cast<int64_t>(actual)};
+}
+
 Result<std::vector<qapi::CpuDefinitionInfo>> MachineTargetHandlers::QueryCpuDefinitions(Context&) {
   std::vector<qapi::CpuDefinitionInfo> rows;
   for (control::CpuDefinition& definition : vm_.CpuDefinitions()) {

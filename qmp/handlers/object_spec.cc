@@ -4,7 +4,10 @@
 // See object_spec.h. By way of JSON, so that a new property needs no code here.
 #include "qmp/handlers/object_spec.h"
 
+#include <fmt/format.h>
+
 #include "schema/qapi/codecs.h"
+#include "schema/runtime/json/member_order.h"
 
 namespace davit::qmp {
 namespace {
@@ -21,9 +24,35 @@ control::PropertyValue ToProperty(const json::Value& value) {
     for (const json::Value& element : *array) list.push_back(ToProperty(element));
     return {std::move(list)};
   }
+  if (const json::Object* object = value.AsObject()) {
+    control::PropertyMap map;
+    for (const json::Member& member : object->members()) {
+      map.emplace_back(member.first, ToProperty(member.second));
+    }
+    return {std::move(map)};
+  }
   const std::string* text = value.AsString();
   return {text != nullptr ? *text : std::string()};
 }
+
+struct PropertyToJson {
+  json::Value operator()(const control::PropertyList& list) const {
+    json::Array array;
+    for (const control::PropertyValue& element : list) array.push_back(ToJson(element));
+    return array;
+  }
+  json::Value operator()(const control::PropertyMap& map) const {
+    // In QEMU the later of two members of a bucket comes first.
+    json::Object object;
+    for (auto it = map.rbegin(); it != map.rend(); ++it) object.Set(it->first, ToJson(it->second));
+    json::OrderMembers(object);
+    return object;
+  }
+  template <typename T>
+  json::Value operator()(const T& scalar) const {
+    return scalar;
+  }
+};
 
 }  // namespace
 
@@ -35,6 +64,18 @@ control::ObjectSpec ToObjectSpec(const qapi::ObjectOptions& options) {
     spec.properties.emplace_back(member.first, ToProperty(member.second));
   }
   return spec;
+}
+
+json::Value ToJson(const control::PropertyValue& value) {
+  return std::visit(PropertyToJson(), value.value);
+}
+
+Result<control::PropertyValue> ToPropertyValue(const json::Value& value,
+                                               const std::string& property) {
+  if (value.is_null() || value.AsDouble() != nullptr) {
+    return Fail(fmt::format("Property '{}' takes neither null nor a fraction", property));
+  }
+  return ToProperty(value);
 }
 
 }  // namespace davit::qmp

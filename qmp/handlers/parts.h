@@ -67,6 +67,8 @@ class MachineHandlers final : public qapi::MachineCommands {
   Result<std::vector<qapi::Memdev>> QueryMemdev(Context& context) override;
   Result<qapi::MemoryInfo> QueryMemorySizeSummary(Context& context) override;
   Status Dumpdtb(Context& context, const qapi::DumpdtbArgs& args) override;
+  Status Balloon(Context& context, const qapi::BalloonArgs& args) override;
+  Result<qapi::BalloonInfo> QueryBalloon(Context& context) override;
 
  private:
   VmControl& vm_;
@@ -122,6 +124,8 @@ class QomHandlers final : public qapi::QomCommands {
       Context& context, const qapi::DeviceListPropertiesArgs& args) override;
   Status ObjectAdd(Context& context, const qapi::ObjectOptions& args) override;
   Status ObjectDel(Context& context, const qapi::ObjectDelArgs& args) override;
+  Result<json::Value> QomGet(Context& context, const qapi::QomGetArgs& args) override;
+  Status QomSet(Context& context, const qapi::QomSetArgs& args) override;
 
  private:
   VmControl& vm_;

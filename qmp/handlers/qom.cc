@@ -35,4 +35,14 @@ Status QomHandlers::ObjectDel(Context&, const qapi::ObjectDelArgs& args) {
   return vm_.ObjectDel(args.id);
 }
 
+Result<json::Value> QomHandlers::QomGet(Context&, const qapi::QomGetArgs& args) {
+  DAVIT_ASSIGN(const control::PropertyValue value, vm_.QomGet(args.path, args.property));
+  return ToJson(value);
+}
+
+Status QomHandlers::QomSet(Context&, const qapi::QomSetArgs& args) {
+  DAVIT_ASSIGN(const control::PropertyValue value, ToPropertyValue(args.value, args.property));
+  return vm_.QomSet(args.path, args.property, value);
+}
+
 }  // namespace davit::qmp

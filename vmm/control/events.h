@@ -28,6 +28,9 @@ struct WakeupEvent {};
 struct WatchdogEvent {
   WatchdogAction action;
 };
+struct BalloonChangeEvent {
+  uint64_t actual;  // guest RAM less the balloon, bytes
+};
 struct GuestPanickedEvent {
   enum class Action { kPause, kPoweroff, kRun };
   Action action;
@@ -36,9 +39,9 @@ struct GuestPanickedEvent {
 // The guest has panicked and goes on in its crash kernel.
 struct GuestCrashLoadedEvent {};
 
-using Event =
-    std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent, SuspendEvent,
-                 WakeupEvent, WatchdogEvent, GuestPanickedEvent, GuestCrashLoadedEvent>;
+using Event = std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent,
+                           SuspendEvent, WakeupEvent, WatchdogEvent, GuestPanickedEvent,
+                           GuestCrashLoadedEvent, BalloonChangeEvent>;
 
 class EventSink {
  public:

@@ -134,12 +134,13 @@ struct MemorySizeSummary {
   std::optional<uint64_t> plugged_memory = 0;  // bytes; QEMU reports it where hot-plug is built in
 };
 
-// A property value of an object or device: the scalar and list forms of QAPI. Integers of a signed
+// A property value of an object or device: the forms of JSON, numbers apart. Integers of a signed
 // property are int64_t, of an unsigned one uint64_t.
 struct PropertyValue;
 using PropertyList = std::vector<PropertyValue>;
+using PropertyMap = std::vector<std::pair<std::string, PropertyValue>>;  // in no order
 struct PropertyValue {
-  std::variant<bool, int64_t, uint64_t, std::string, PropertyList> value;
+  std::variant<bool, int64_t, uint64_t, std::string, PropertyList, PropertyMap> value;
 };
 
 // object-add / -object after the schema has typed its members; keys are QAPI's.

@@ -66,6 +66,18 @@ class VmControl {
   // Writes the flattened device tree that the guest got. Error: the machine has none.
   virtual Status DumpDtb(const std::string& path) = 0;
 
+  // --- balloon ---------------------------------------------------------------------
+  // Error: there is no balloon device.
+  virtual Status SetBalloon(uint64_t target_bytes) = 0;
+  virtual Result<uint64_t> BalloonActual() const = 0;
+
+  // --- properties of objects and devices, by QOM path ---------------------------------
+  // path: "/machine/peripheral/ID", or the end of one that is not ambiguous ("ID").
+  virtual Result<PropertyValue> QomGet(const std::string& path,
+                                       const std::string& property) const = 0;
+  virtual Status QomSet(const std::string& path, const std::string& property,
+                        const PropertyValue& value) = 0;
+
   // --- objects --------------------------------------------------------------------
   virtual Status ObjectAdd(const ObjectSpec& spec) = 0;
   virtual Status ObjectDel(const std::string& id) = 0;

@@ -30,6 +30,10 @@
 #include "vmm/memory/guest_memory.h"
 #include "vmm/qtest/server.h"
 
+namespace davit::virtio {
+class Balloon;
+}
+
 namespace davit::machine {
 
 class VmImpl final : public control::VmControl {
@@ -71,6 +75,12 @@ class VmImpl final : public control::VmControl {
     return board_ != nullptr ? board_->Pci() : std::vector<control::PciBus>();
   }
   Status DumpDtb(const std::string& path) override;
+  Status SetBalloon(uint64_t target_bytes) override;
+  Result<uint64_t> BalloonActual() const override;
+  Result<control::PropertyValue> QomGet(const std::string& path,
+                                        const std::string& property) const override;
+  Status QomSet(const std::string& path, const std::string& property,
+                const control::PropertyValue& value) override;
   Status ObjectAdd(const control::ObjectSpec& spec) override { return objects_->Add(spec); }
   Status ObjectDel(const std::string& id) override { return objects_->Remove(id); }
 
@@ -102,6 +112,8 @@ class VmImpl final : public control::VmControl {
   void WatchdogExpired(Requests::Pending& pending);
   void EndProcess(int exit_code);
   void Emit(const control::Event& event);
+  // Error: there is none.
+  Result<virtio::Balloon*> FindBalloon() const;
 
   MachineConfig config_;
   const Deps deps_;

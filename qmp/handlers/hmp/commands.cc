@@ -54,7 +54,18 @@ Status Quit(Call& call) {
   return {};
 }
 
+Status Balloon(Call& call) {
+  DAVIT_TRY(call.vm.BalloonActual());
+  if (call.number <= 0) return Fail("Parameter 'target' expects a size");
+  return call.vm.SetBalloon(static_cast<uint64_t>(call.number));
+}
+
 constexpr Command kCommands[] = {
+    {.name = "balloon",
+     .usage = "target",
+     .help = "ask the guest to change its memory to this size (in MB)",
+     .arguments = Arguments::kMebibytes,
+     .run = Balloon},
     {.name = "cont|c",
      .usage = "",
      .help = "resume emulation",

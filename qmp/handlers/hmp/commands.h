@@ -27,7 +27,7 @@ struct Call {
   std::string text;         // kText, kOptionalText
   bool all = false;         // kCpu: -a
   bool has_number = false;  // kCpu: a CPU was given
-  int64_t number = 0;       // kNumber, kCpu
+  int64_t number = 0;       // kNumber, kCpu; kMebibytes: in bytes
 };
 
 enum class Arguments : uint8_t {
@@ -35,6 +35,7 @@ enum class Arguments : uint8_t {
   kText,          // one word, needed
   kOptionalText,  // the rest of the line
   kNumber,        // one number, needed
+  kMebibytes,     // one number of MiB, needed
   kCpu,           // [-a|vcpu]
 };
 

@@ -76,6 +76,12 @@ Status ParseArguments(const hmp::Command& command, std::string_view name, std::s
       }
       break;
     }
+    case Arguments::kMebibytes: {
+      DAVIT_ASSIGN(const int64_t mebibytes, ParseExpression(TakeWord(rest)));
+      // Wraps as in QEMU: what comes out is no size then.
+      call.number = static_cast<int64_t>(static_cast<uint64_t>(mebibytes) << 20);
+      break;
+    }
     case Arguments::kCpu:
       DAVIT_TRY(ParseCpu(rest, name, call));
       break;

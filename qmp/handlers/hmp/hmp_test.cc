@@ -111,7 +111,7 @@ TEST_F(HmpTest, HelpOfAllOfOneAndOfInfo) {
   EXPECT_EQ(Do("help info version"), "info version  -- show the version\r\n");
   EXPECT_EQ(Do("help foo"), "unknown command: 'foo'\r\n");
   EXPECT_EQ(Do("info"), Do("help info"));
-  EXPECT_TRUE(Do("help").starts_with("cont|c  -- resume emulation\r\n"));
+  EXPECT_TRUE(Do("help").starts_with("balloon target -- "));
   EXPECT_NE(Do("info").find("info registers [-a|vcpu] -- "), std::string::npos);
 }
 

@@ -21,6 +21,12 @@ void Print(Call& call, fmt::format_string<T...> format, T&&... values) {
   fmt::format_to(std::back_inserter(call.out), format, std::forward<T>(values)...);
 }
 
+Status Balloon(Call& call) {
+  DAVIT_ASSIGN(const uint64_t actual, call.vm.BalloonActual());
+  Print(call, "balloon: actual={}\n", actual >> 20);
+  return {};
+}
+
 Status Chardevs(Call& call) {
   for (const control::ChardevInfo& info : call.chardevs.Chardevs()) {
     Print(call, "{}: filename={}\n", info.label, info.filename);
@@ -147,6 +153,7 @@ Status Version(Call& call) {
 }
 
 constexpr Command kInfo[] = {
+    {.name = "balloon", .usage = "", .help = "show the size of the balloon", .run = Balloon},
     {.name = "chardev", .usage = "", .help = "show the character devices", .run = Chardevs},
     {.name = "cpus", .usage = "", .help = "show the CPUs and their threads", .run = Cpus},
     {.name = "iothreads", .usage = "", .help = "show the I/O threads", .run = IoThreads},

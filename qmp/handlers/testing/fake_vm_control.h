@@ -4,6 +4,8 @@
 // VmControl of tests: public fields are what it answers, `calls` is what it was told.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +50,25 @@ class FakeVmControl final : public VmControl {
   QtreeNode::Bus Qtree() const override { return qtree; }
   std::vector<PciBus> Pci() override { return pci; }
   Status DumpDtb(const std::string& path) override { return Did("dumpdtb " + path); }
+  Status SetBalloon(uint64_t target_bytes) override {
+    return Did("balloon " + std::to_string(target_bytes));
+  }
+  Result<uint64_t> BalloonActual() const override {
+    if (balloon) return *balloon;
+    return Fail(ErrorCode::kDeviceNotActive, "No balloon device has been activated");
+  }
+  Result<PropertyValue> QomGet(const std::string& path,
+                               const std::string& property) const override {
+    if (path != "dev0") return Fail(ErrorCode::kDeviceNotFound, "Device '" + path + "' not found");
+    const auto it = properties.find(property);
+    if (it == properties.end()) return Fail("Property 'fake." + property + "' not found");
+    return it->second;
+  }
+  Status QomSet(const std::string& path, const std::string& property,
+                const PropertyValue& value) override {
+    properties[property] = value;
+    return Did("qom-set " + path + "." + property);
+  }
   Status ObjectAdd(const ObjectSpec& spec) override {
     added = spec;
     return Did("object-add " + spec.id);
@@ -65,7 +86,9 @@ class FakeVmControl final : public VmControl {
   std::vector<MemdevInfo> memdevs;
   QtreeNode::Bus qtree;
   std::vector<PciBus> pci;
-  std::string error;  // not empty: what verbs fail with
+  std::optional<uint64_t> balloon;                  // actual; nullopt: no device
+  std::map<std::string, PropertyValue> properties;  // of dev0
+  std::string error;                                // not empty: what verbs fail with
   std::vector<std::string> calls;
   ShutdownCause quit_cause = ShutdownCause::kNone;
   ActionChange action_change;

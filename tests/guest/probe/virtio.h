@@ -14,7 +14,7 @@ namespace probe {
 
 constexpr uint32_t kMaxVirtioDevices = 16;
 constexpr uint32_t kMaxVirtioQueues = 4;
-constexpr uint32_t kVirtioRing = 16;  // descriptors of each ring
+constexpr uint32_t kVirtioRing = 8;  // descriptors of each ring: no device offers fewer
 
 struct VirtioBuffer {
   const volatile void* data;

@@ -6,6 +6,7 @@
 // control thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include "vmm/control/events.h"
@@ -33,6 +34,8 @@ struct DeviceContext {
   std::function<void()> guest_panicked = {};
   std::function<void()> guest_crash_loaded = {};
   std::function<void()> watchdog_expired = {};
+  // Whether a device of this virtio id was made already (Devices fills it in).
+  std::function<bool(uint16_t id)> has_virtio = {};
 };
 
 }  // namespace davit::machine

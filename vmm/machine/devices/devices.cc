@@ -59,6 +59,7 @@ std::string Devices::Entry::child_bus() const {
 
 Devices::Devices(DeviceContext context, BoardBuses buses)
     : context_(std::move(context)), buses_(std::move(buses)) {
+  context_.has_virtio = [this](uint16_t id) { return FindVirtio(id) != nullptr; };
   for (const VirtioMmioSlot& place : buses_.virtio_mmio) {
     slots_.push_back({place, std::make_unique<virtio::MmioTransport>(
                                  place.base, context_.accel.Line(place.gsi))});

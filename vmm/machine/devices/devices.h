@@ -35,6 +35,14 @@ class Devices {
   // Power-on state, of what the board's own buses do not reset. The vCPUs are parked.
   void Reset();
   void OnRunning(bool running);
+  // Properties by QOM path (control::VmControl).
+  Result<control::PropertyValue> GetProperty(const std::string& path,
+                                             const std::string& property) const;
+  Status SetProperty(const std::string& path, const std::string& property,
+                     const control::PropertyValue& value);
+  // The first virtio device of this id; null: there is none.
+  virtio::VirtioDevice* FindVirtio(uint16_t id) const;
+
   // Adds the devices to the board's tree for "info qtree".
   void Describe(control::QtreeNode::Bus& system) const;
 
@@ -61,6 +69,7 @@ class Devices {
     std::string child_bus() const;  // the name of the bus that it has; empty: none
   };
 
+  Result<const Entry*> FindByPath(const std::string& path) const;
   Status AddToSlot(Entry& entry);
   Status AddToPci(Entry& entry);
   Status AddToDevice(Entry& entry);

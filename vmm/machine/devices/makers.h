@@ -22,6 +22,11 @@ Result<MadeFunction> MakePvpanic(DeviceContext& context, const DeviceProperties&
                                  pci::HostBridge& host);
 Result<MadeFunction> MakeI6300esb(DeviceContext& context, const DeviceProperties& props,
                                   pci::HostBridge& host);
+MadeVirtio MakeBalloon(DeviceContext& context, const DeviceProperties& props);
+std::optional<Result<control::PropertyValue>> GetBalloonProperty(virtio::VirtioDevice& device,
+                                                                 std::string_view name);
+std::optional<Status> SetBalloonProperty(virtio::VirtioDevice& device, std::string_view name,
+                                         const control::PropertyValue& value);
 MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
 
 }  // namespace davit::machine

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -47,6 +48,12 @@ struct DeviceRow {
       DeviceContext& context, const DeviceProperties& props) = nullptr;
   Result<MadeFunction> (*make_function)(DeviceContext& context, const DeviceProperties& props,
                                         pci::HostBridge& host) = nullptr;
+  // Properties of a virtio device at run time, beside those of its spec. nullopt: none of this
+  // name.
+  std::optional<Result<control::PropertyValue>> (*get_property)(virtio::VirtioDevice& device,
+                                                                std::string_view name) = nullptr;
+  std::optional<Status> (*set_property)(virtio::VirtioDevice& device, std::string_view name,
+                                        const control::PropertyValue& value) = nullptr;
   // The child_bus of others that a device of make_child goes on.
   std::string_view parent_bus = {};
   // A device on another's bus; `parent` is the virtio device whose child_bus it sits on.

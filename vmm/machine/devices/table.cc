@@ -16,6 +16,10 @@ constexpr DeviceRow kRows[] = {
     {.name = "i6300esb", .make_function = MakeI6300esb},
     {.name = "pcie-root-port", .make_function = MakeRootPort},
     {.name = "pvpanic-pci", .make_function = MakePvpanic},
+    {.name = "virtio-balloon",
+     .make_virtio = MakeBalloon,
+     .get_property = GetBalloonProperty,
+     .set_property = SetBalloonProperty},
     {.name = "virtio-rng", .make_virtio = MakeRng},
 };
 // clang-format on
