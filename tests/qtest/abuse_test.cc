@@ -23,6 +23,7 @@ struct Device {
 };
 
 const Device kDevices[] = {
+    {"virtio-balloon", virtio::kIdBalloon, {}, ""},
     {"virtio-rng", virtio::kIdRng, {}, ""},
 };
 
