@@ -21,7 +21,8 @@ class LinuxGuestQ35 : public ::testing::Test {
     ASSERT_FALSE(started_) << "the guest is gone";
     started_ = true;
     vm_ = StartLinux({"-machine", "q35", "-m", "6G", "-smp", "2", "-device",
-                      "pcie-root-port,id=port0,chassis=1", "-device", "virtio-rng-pci,bus=port0"});
+                      "pcie-root-port,id=port0,chassis=1", "-device", "virtio-rng-pci,bus=port0",
+                      "-device", "virtio-rng-pci,addr=4,vectors=0"});
     ASSERT_NE(vm_, nullptr);
     auto line = WaitForInit(*vm_);
     if (!line) vm_.reset();
@@ -74,6 +75,38 @@ TEST_F(LinuxGuestQ35, DeviceBehindAPortGetsItsPlaceFromTheKernel) {
   // BAR 4 of virtio-pci is prefetchable and 64 bits wide: it goes above RAM.
   EXPECT_CONTAINS(resources, "0x0000000200000000 0x0000000200003fff");
   EXPECT_CONTAINS(Lines("cat /sys/bus/pci/devices/0000:00:01.0/secondary_bus_number\n"), "| 1");
+}
+
+// The kernel's own driver: MSI-X behind the port, the pin on the root bus; each read makes
+// requests.
+TEST_F(LinuxGuestQ35, VirtioOverPciServesMsixAndThePin) {
+  for (const char* module : {"virtio_ring", "virtio", "virtio_pci_modern_dev",
+                             "virtio_pci_legacy_dev", "virtio_pci", "virtio-rng"}) {
+    EXPECT_EQ(Ask(*vm_, std::string("load ") + module + "\n", "init: load "), module);
+  }
+  const std::string rngs = Lines("cat /sys/class/misc/hw_random/rng_available\n");
+  EXPECT_CONTAINS(rngs, "virtio_rng.0");
+  EXPECT_CONTAINS(rngs, "virtio_rng.1");
+  for (const char* rng : {"virtio_rng.0", "virtio_rng.1"}) {
+    EXPECT_EQ(Ask(*vm_, std::string("write /sys/class/misc/hw_random/rng_current ") + rng + "\n",
+                  "init: write "),
+              "done");
+    const std::string read = Ask(*vm_, "read /dev/hwrng 16384\n", "init: ");
+    EXPECT_EQ(NumberAfter(read, "read"), 16384) << read;
+    EXPECT_EQ(NumberAfter(read, "different"), 256) << read;
+  }
+  const std::string interrupts = Lines("cat /proc/interrupts\n");
+  EXPECT_CONTAINS(interrupts, "-input");            // a vector for the queue
+  EXPECT_CONTAINS(interrupts, "fasteoi   virtio");  // the pin
+  // A function-level reset between two lives of the driver.
+  EXPECT_EQ(
+      Ask(*vm_, "write /sys/bus/pci/drivers/virtio-pci/unbind 0000:01:00.0\n", "init: write "),
+      "done");
+  EXPECT_EQ(Ask(*vm_, "write /sys/bus/pci/devices/0000:01:00.0/reset 1\n", "init: write "), "done");
+  EXPECT_EQ(Ask(*vm_, "write /sys/bus/pci/drivers/virtio-pci/bind 0000:01:00.0\n", "init: write "),
+            "done");
+  const std::string again = Ask(*vm_, "read /dev/hwrng 4096\n", "init: ");
+  EXPECT_EQ(NumberAfter(again, "read"), 4096) << again;
 }
 
 TEST_F(LinuxGuestQ35, EcamAndWindowsAreWhereTheTablesSay) {

@@ -7,6 +7,8 @@
 //
 //   clock        monotonic and real time, in ns        cat PATH    a file, line by line
 //   cpus         processors online                     ls PATH     names in a folder
+//   load NAME    a kernel module                       read PATH N reads N bytes
+//   write PATH TEXT
 //   poweroff | reboot                                  stay on|off obey the power button or only
 //   report it
 
@@ -113,6 +115,38 @@ void PrintFolder(const char* path) {
   printf("init: end\n");
 }
 
+// Reads `count` bytes and says how many different ones there were.
+void ReadBytes(const std::string& arguments) {
+  const size_t space = arguments.find(' ');
+  const std::string path = arguments.substr(0, space);
+  const long count = space == std::string::npos ? 0 : atol(arguments.c_str() + space);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  long got = 0, different = 0;
+  bool seen[256] = {};
+  unsigned char buffer[4096];
+  while (fd >= 0 && got < count) {
+    const size_t want = static_cast<size_t>(count - got);
+    const ssize_t n = read(fd, buffer, want < sizeof buffer ? want : sizeof buffer);
+    if (n <= 0) break;
+    for (ssize_t i = 0; i < n; ++i) {
+      if (!seen[buffer[i]]) ++different;
+      seen[buffer[i]] = true;
+    }
+    got += n;
+  }
+  printf("init: read %ld different %ld\n", got, different);
+  if (fd >= 0) close(fd);
+}
+
+void WriteText(const std::string& arguments) {
+  const size_t space = arguments.find(' ');
+  const int fd = open(arguments.substr(0, space).c_str(), O_WRONLY | O_CLOEXEC);
+  const std::string text = space == std::string::npos ? "" : arguments.substr(space + 1);
+  const bool done = fd >= 0 && write(fd, text.data(), text.size()) >= 0;
+  printf("init: write %s\n", done ? "done" : strerror(errno));
+  if (fd >= 0) close(fd);
+}
+
 void End(int how, const char* what) {
   printf("init: %s\n", what);
   fflush(stdout);
@@ -133,6 +167,13 @@ void RunCommand(const std::string& line) {
     PrintFile(rest.c_str());
   } else if (word == "ls") {
     PrintFolder(rest.c_str());
+  } else if (word == "load") {
+    LoadModule(("/modules/" + rest + ".ko").c_str());
+    printf("init: load %s\n", rest.c_str());
+  } else if (word == "read") {
+    ReadBytes(rest);
+  } else if (word == "write") {
+    WriteText(rest);
   } else if (word == "stay") {
     obey_button = rest != "on";
     printf("init: stay %s\n", rest.c_str());

@@ -18,7 +18,8 @@
 lab_workspace() { dirname "$(realpath "$1")" | sed 's|/tests/guest/lab$||'; }
 
 lab_kernel() {
-  [ -s "$1/.cache/guest/version" ] && echo "$1/.cache/guest" && return 0
+  [ -s "$1/.cache/guest/version" ] && [ -s "$1/.cache/guest/modules/virtio-rng.ko" ] &&
+    echo "$1/.cache/guest" && return 0
   "$1/tests/guest/lab/fetch"
 }
 
@@ -66,7 +67,7 @@ lab_initramfs() {
   tree=$(mktemp -d)
   mkdir -p "$tree/modules"
   cp -L "$init" "$tree/init"
-  cp "$kernel"/modules/{button,evdev}.ko "$tree/modules/"
+  cp "$kernel"/modules/{button,evdev,virtio*}.ko "$tree/modules/"
   lab_cpio "$tree" >"$out"
   rm -rf "$tree"
 }
