@@ -1,0 +1,72 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Inside this package: what a logical unit, a command under way and a waiting task are, and how
+// addresses of logical units are read (SAM-6, 4.7). Owner: the device's lock.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "vmm/virtio/scsi/scsi.h"
+
+namespace davit::virtio {
+
+struct ScsiDevice::Lun {
+  Lun(ScsiUnitConfig c, std::shared_ptr<backend::BlockBackend> d)
+      : config(std::move(c)), disk(std::move(d)) {}
+  // As it is now.
+  scsi::Unit Now() const {
+    scsi::Unit unit = config.unit;
+    unit.blocks = disk->length() / unit.block_size;
+    unit.read_only = unit.cdrom || disk->read_only();
+    unit.write_cache = disk->write_cache();
+    unit.thin = disk->discards();
+    return unit;
+  }
+
+  const ScsiUnitConfig config;
+  const std::shared_ptr<backend::BlockBackend> disk;
+  scsi::Sense attention = scsi::kPowerOn;  // told at the next command; key 0: none
+  bool gone = false;
+};
+
+struct ScsiDevice::Active {
+  uint16_t queue = 0;
+  std::optional<DescriptorChain> chain;
+  uint32_t sense_size = 0;
+  uint64_t data_out = 0, data_in = 0;  // bytes that the driver has or has room for
+  uint64_t data_out_at = 0;
+  scsi::LunAddress address{};
+  uint64_t tag = 0;
+  Lun* lun = nullptr;
+  bool aborted = false;
+  scsi::Command command;
+  size_t extent = 0;  // that is under way
+  std::optional<memory::BorrowedIo> io;
+  backend::BlockRequest back;
+};
+
+struct ScsiDevice::WaitingTask {
+  DescriptorChain chain;
+  std::set<const Active*> tasks;
+};
+
+constexpr uint32_t KeyOf(uint8_t target, uint16_t lun) { return uint32_t{target} << 16 | lun; }
+
+// 1, target, LUN by peripheral or flat addressing.
+constexpr bool WellFormed(const scsi::LunAddress& address) {
+  return address[0] == 1 && (address[2] == 0 || (address[2] & 0xc0) == 0x40);
+}
+constexpr uint16_t LunOf(const scsi::LunAddress& address) {
+  return static_cast<uint16_t>((address[2] << 8 | address[3]) & 0x3fff);
+}
+constexpr scsi::LunAddress AddressOf(uint8_t target, uint16_t lun) {
+  const auto high = static_cast<uint8_t>(lun < 256 ? 0 : 0x40 | lun >> 8);
+  return {1, target, high, static_cast<uint8_t>(lun), 0, 0, 0, 0};
+}
+
+}  // namespace davit::virtio
