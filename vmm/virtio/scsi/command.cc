@@ -62,17 +62,27 @@ class Cdb {
 
 // --- INQUIRY -------------------------------------------------------------------------------------
 
+// A designation descriptor (SPC-5, 7.7.6).
+void AppendDesignator(std::vector<uint8_t>& page, uint8_t code_set, uint8_t type,
+                      std::span<const uint8_t> id) {
+  const size_t at = page.size();
+  page.resize(at + 4 + id.size());
+  page[at] = code_set;
+  page[at + 1] = type;
+  page[at + 3] = static_cast<uint8_t>(id.size());
+  std::copy(id.begin(), id.end(), page.begin() + static_cast<long>(at) + 4);
+}
+
 std::vector<uint8_t> Identification(const Unit& unit) {
   std::vector<uint8_t> page(4);
   if (!unit.device_id.empty()) {
     const std::string id = unit.device_id.substr(0, 200);
-    page.insert(page.end(), {0x02, 0x00, 0x00, static_cast<uint8_t>(id.size())});
-    page.insert(page.end(), id.begin(), id.end());
+    AppendDesignator(page, 2, 0, std::vector<uint8_t>(id.begin(), id.end()));
   }
   if (unit.wwn != 0) {
-    page.insert(page.end(), {0x01, 0x03, 0x00, 0x08});
-    page.resize(page.size() + 8);
-    Put(page, page.size() - 8, 8, unit.wwn);
+    std::vector<uint8_t> name(8);
+    Put(name, 0, 8, unit.wwn);
+    AppendDesignator(page, 1, 3, name);
   }
   return page;
 }
@@ -98,14 +108,14 @@ Command VitalData(uint8_t page_code, const Unit& unit, uint64_t room) {
       page = {0, 0, 0, 0, 0x00};
       if (!unit.serial.empty()) page.push_back(0x80);
       page.push_back(0x83);
-      if (!unit.cdrom) page.insert(page.end(), {0xb0, 0xb1, 0xb2});
+      for (const uint8_t one : {0xb0, 0xb1, 0xb2}) {
+        if (!unit.cdrom) page.push_back(one);
+      }
       break;
     case 0x80:
       if (unit.serial.empty()) return Check(kInvalidField);
-      page.resize(4);
-      page.insert(
-          page.end(), unit.serial.begin(),
-          unit.serial.begin() + static_cast<long>(std::min<size_t>(unit.serial.size(), 36)));
+      page.resize(4 + std::min<size_t>(unit.serial.size(), 36));
+      std::copy_n(unit.serial.begin(), page.size() - 4, page.begin() + 4);
       break;
     case 0x83:
       page = Identification(unit);
@@ -153,30 +163,35 @@ Command Inquiry(const Cdb& cdb, const Unit& unit) {
 
 // Appends the page; values: false for the mask of what can be changed (nothing).
 bool AppendPage(std::vector<uint8_t>& data, uint8_t page, const Unit& unit, bool values) {
-  std::vector<uint8_t> body;
+  const auto body = [&](size_t bytes) {
+    const size_t at = data.size() + 2;
+    data.resize(at + bytes);
+    data[at - 2] = page;
+    data[at - 1] = static_cast<uint8_t>(bytes);
+    return std::span(data).subspan(at);
+  };
   switch (page) {
-    case 0x01:
-      body.assign(unit.cdrom ? 6 : 10, 0);
-      if (values) body[0] = 0x80;
-      if (values && unit.cdrom) body[1] = 0x20;
-      break;
-    case 0x08:
+    case 0x01: {
+      const auto recovery = body(unit.cdrom ? 6 : 10);
+      if (values) recovery[0] = 0x80;
+      if (values && unit.cdrom) recovery[1] = 0x20;
+      return true;
+    }
+    case 0x08: {
       if (unit.cdrom) return false;
-      body.assign(18, 0);
-      if (values && unit.write_cache) body[0] = 4;
-      break;
-    case 0x2a:
+      const auto caching = body(18);
+      if (values && unit.write_cache) caching[0] = 4;
+      return true;
+    }
+    case 0x2a: {
       if (!unit.cdrom) return false;
-      body.assign(20, 0);
-      if (values) body[0] = 0x3b, body[4] = 0x2d;
-      break;
+      const auto capabilities = body(20);
+      if (values) capabilities[0] = 0x3b, capabilities[4] = 0x2d;
+      return true;
+    }
     default:
       return false;
   }
-  data.push_back(page);
-  data.push_back(static_cast<uint8_t>(body.size()));
-  data.insert(data.end(), body.begin(), body.end());
-  return true;
 }
 
 Command ModeSense(const Cdb& cdb, const Unit& unit, bool long_form) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 namespace davit::virtio::scsi {
@@ -134,16 +135,13 @@ TEST_F(ScsiCommand, ProtectionInformationIsRefused) {
   EXPECT_EQ(SenseOf({0x28, 0x20, 0, 0, 0, 1, 0, 0, 2}), kField);
 }
 
-Bytes UnmapList(uint16_t length, uint16_t descriptors, Bytes body) {
-  Bytes list{static_cast<uint8_t>(length >> 8),
-             static_cast<uint8_t>(length),
-             static_cast<uint8_t>(descriptors >> 8),
-             static_cast<uint8_t>(descriptors),
-             0,
-             0,
-             0,
-             0};
-  list.insert(list.end(), body.begin(), body.end());
+Bytes UnmapList(uint16_t length, uint16_t descriptors, const Bytes& body) {
+  Bytes list(8 + body.size());
+  list[0] = static_cast<uint8_t>(length >> 8);
+  list[1] = static_cast<uint8_t>(length);
+  list[2] = static_cast<uint8_t>(descriptors >> 8);
+  list[3] = static_cast<uint8_t>(descriptors);
+  std::copy(body.begin(), body.end(), list.begin() + 8);
   return list;
 }
 
