@@ -18,13 +18,14 @@ namespace {
 struct Device {
   const char* name;  // without the transport: "virtio-rng"
   uint16_t id;
+  uint16_t queue;                   // one that a kick drains, whatever is in it
   std::vector<std::string> before;  // options that come before -device
   std::string properties;           // ",drive=d0"
 };
 
 const Device kDevices[] = {
-    {"virtio-balloon", virtio::kIdBalloon, {}, ""},
-    {"virtio-rng", virtio::kIdRng, {}, ""},
+    {"virtio-balloon", virtio::kIdBalloon, 0, {}, ""},
+    {"virtio-rng", virtio::kIdRng, 0, {}, ""},
 };
 
 using Param = std::tuple<size_t, bool>;  // device, pci
@@ -41,16 +42,16 @@ constexpr uint64_t kSlots = 0xfeb00000;
 class Abuse : public ::testing::TestWithParam<Param> {
  protected:
   void SetUp() override {
-    const Device& device = kDevices[std::get<0>(GetParam())];
     const bool pci = std::get<1>(GetParam());
     std::vector<std::string> args = {"-M", pci ? "q35" : "microvm", "-m", "128"};
-    args.insert(args.end(), device.before.begin(), device.before.end());
-    args.insert(args.end(), {"-device", std::string(device.name) + (pci ? "-pci" : "-device") +
-                                            device.properties});
+    args.insert(args.end(), device().before.begin(), device().before.end());
+    args.insert(args.end(), {"-device", std::string(device().name) + (pci ? "-pci" : "-device") +
+                                            device().properties});
     machine_ = std::make_unique<Machine>(args);
-    device_ = FindVirtio(*machine_, device.id);
+    device_ = FindVirtio(*machine_, device().id);
   }
 
+  static const Device& device() { return kDevices[std::get<0>(GetParam())]; }
   Machine& m() { return *machine_; }
   Virtio& dev() { return *device_; }
   // A device's own registers, as an address for DMA.
@@ -64,31 +65,32 @@ class Abuse : public ::testing::TestWithParam<Param> {
     ASSERT_EQ(m().Command("endianness"), "OK little");
     ASSERT_TRUE(dev().Start());
     EXPECT_FALSE(dev().NeedsReset());
-    if (kDevices[std::get<0>(GetParam())].id == virtio::kIdRng) {
+    if (device().id == virtio::kIdRng) {
       const auto used = dev().queue(0).Do(Request().Writable(16));
       ASSERT_TRUE(used);
       EXPECT_EQ(used->length, 16U);
     }
     ASSERT_TRUE(m().qmp().Execute("query-status"));
   }
-  // A descriptor of queue 0's split ring.
+  // A descriptor of the split ring.
   void Descriptor(uint16_t n, uint64_t address, uint32_t length, uint16_t flags, uint16_t next) {
-    const uint64_t at = dev().queue(0).ring().desc() + 16 * uint64_t{n};
+    const uint64_t at = dev().queue(device().queue).ring().desc() + 16 * uint64_t{n};
     m().Write(at, 8, address);
     m().Write(at + 8, 8, length | uint64_t{flags} << 32 | uint64_t{next} << 48);
   }
   // Heads into the ring and the index on, then the doorbell.
   void Offer(std::initializer_list<uint16_t> heads, uint16_t index_more = 0) {
-    const uint64_t driver = dev().queue(0).ring().driver();
+    const uint64_t driver = dev().queue(device().queue).ring().driver();
     const auto index = static_cast<uint16_t>(m().Read(driver + 2, 2));
     uint16_t i = index;
     for (uint16_t head : heads) {
       m().Write(
-          driver + 4 + 2 * uint64_t{static_cast<uint16_t>(i++ % dev().queue(0).ring().size())}, 2,
-          head);
+          driver + 4 +
+              2 * uint64_t{static_cast<uint16_t>(i++ % dev().queue(device().queue).ring().size())},
+          2, head);
     }
     m().Write(driver + 2, 2, static_cast<uint16_t>(i + index_more));
-    dev().Notify(0);
+    dev().Notify(device().queue);
   }
 
   static constexpr uint16_t kNext = 1, kWrite = 2, kIndirect = 4;
@@ -99,9 +101,9 @@ class Abuse : public ::testing::TestWithParam<Param> {
 TEST_P(Abuse, QueueRegistersAfterDriverOkChangeNothing) {
   Start();
   const SplitRing other(m(), 4, false);
-  dev().EnableQueue(0, other);
-  EXPECT_TRUE(dev().QueueReady(0));
-  if (kDevices[std::get<0>(GetParam())].id == virtio::kIdRng) {
+  dev().EnableQueue(device().queue, other);
+  EXPECT_TRUE(dev().QueueReady(device().queue));
+  if (device().id == virtio::kIdRng) {
     EXPECT_TRUE(dev().queue(0).Do(Request().Writable(8)));
   }
   ExpectAlive();
@@ -144,9 +146,9 @@ TEST_P(Abuse, QueueOfAnImpossibleSize) {
       uint16_t Publish(const std::vector<Segment>&, bool) override { return 0; }
       std::optional<Returned> TakeReturned() override { return std::nullopt; }
     };
-    dev().EnableQueue(0, Sized(m(), size));
+    dev().EnableQueue(device().queue, Sized(m(), size));
     dev().DriverOk();
-    dev().Notify(0);
+    dev().Notify(device().queue);
     ASSERT_EQ(m().Command("endianness"), "OK little") << size;
   }
   ExpectAlive();
@@ -174,10 +176,11 @@ TEST_P(Abuse, RingsOutsideRam) {
     for (int part = 0; part < 3; ++part) {
       dev().Reset();
       ASSERT_TRUE(dev().Negotiate(~virtio::kFeatureRingPacked));
-      dev().EnableQueue(0, Placed(m(), part == 0 ? bad : good, part == 1 ? bad : good + 0x1000,
-                                  part == 2 ? bad : good + 0x2000));
+      dev().EnableQueue(device().queue,
+                        Placed(m(), part == 0 ? bad : good, part == 1 ? bad : good + 0x1000,
+                               part == 2 ? bad : good + 0x2000));
       dev().DriverOk();
-      dev().Notify(0);
+      dev().Notify(device().queue);
       ASSERT_EQ(m().Command("endianness"), "OK little") << std::hex << bad;
     }
   }
@@ -242,7 +245,7 @@ TEST_P(Abuse, BuffersThatAreNotRam) {
 TEST_P(Abuse, BuffersInItsOwnRings) {
   for (int part = 0; part < 3; ++part) {
     Start();
-    const Ring& ring = dev().queue(0).ring();
+    const Ring& ring = dev().queue(device().queue).ring();
     const uint64_t at = part == 0 ? ring.desc() : part == 1 ? ring.driver() : ring.device();
     Descriptor(0, at, 64, kWrite, 0);
     Descriptor(1, at, 64, kWrite, 0);
@@ -292,11 +295,11 @@ TEST_P(Abuse, FeaturesThatWereNotOffered) {
 
 TEST_P(Abuse, DriverOkWithoutQueuesAndKicksWithoutDriverOk) {
   dev().Reset();
-  dev().Notify(0);
+  dev().Notify(device().queue);
   ASSERT_TRUE(dev().Negotiate(~uint64_t{0}));
-  dev().Notify(0);
+  dev().Notify(device().queue);
   dev().DriverOk();
-  dev().Notify(0);
+  dev().Notify(device().queue);
   ExpectAlive();
 }
 
@@ -326,7 +329,7 @@ TEST_P(Abuse, AnyRingContents) {
   std::mt19937_64 random(2);
   for (int round = 0; round < 30; ++round) {
     Start();
-    const Ring& ring = dev().queue(0).ring();
+    const Ring& ring = dev().queue(device().queue).ring();
     for (uint64_t area : {ring.desc(), ring.driver()}) {
       std::vector<uint8_t> bytes(ring.size() * (area == ring.desc() ? 16 : 2) + size_t{6});
       for (uint8_t& byte : bytes) byte = random() % 3 != 0 ? 0 : static_cast<uint8_t>(random());
