@@ -18,6 +18,8 @@
 #include <optional>
 
 #include "daemon/monitor_spec.h"
+#include "daemon/options/chardev_params.h"
+#include "daemon/options/table.h"
 #include "daemon/process/daemonize.h"
 #include "daemon/process/pidfile.h"
 #include "daemon/process/signals.h"
@@ -46,10 +48,10 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   explicit App(Options options)
       : options_(std::move(options)),
         loop_(io_),
-        chardevs_(loop_, {.notify =
-                              [](const std::string& text) {
-                                std::fprintf(stderr, "%s\n", text.c_str());
-                              }}),
+        chardevs_(
+            loop_,
+            {.notify = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); },
+             .quit = [this] { vm_->Quit(control::ShutdownCause::kHostQmpQuit); }}),
         commands_(qapi::Commands(), handlers_),
         server_(io_, {kQmpMajor, kQmpMinor, kQmpMicro, kPackage}, commands_, *this) {}
 
@@ -74,6 +76,18 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   // control::ChardevControl
   std::vector<control::ChardevInfo> Chardevs() const override;
   std::vector<std::string> Backends() const override;
+  Result<std::string> Add(const std::string& id, control::ChardevParams params) override;
+  Result<std::string> Change(const std::string& id, control::ChardevParams params) override;
+  Status AddText(const std::string& text) override;
+  Status ChangeText(const std::string& id, const std::string& text) override;
+  Status Remove(const std::string& id) override;
+  Status SendBreak(const std::string& id) override;
+  Result<std::string> RingbufRead(const std::string& id, uint64_t size) override {
+    return chardevs_.RingbufRead(id, size);
+  }
+  Status RingbufWrite(const std::string& id, std::span<const std::byte> data) override {
+    return chardevs_.RingbufWrite(id, data);
+  }
 
   // qmp::VmView
   bool in_preconfig() const override { return vm_->in_preconfig(); }
@@ -89,6 +103,9 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   Status MakeVm();
   Status WatchSignals();
   bool IsMonitor(const std::string& chardev) const;
+  // Makes the devices of one -chardev: a back end, or with mux=on two.
+  Result<std::string> AddChardevs(const std::string& id, const ParamList& list);
+  Result<std::string> ChangeChardev(const std::string& id, const ParamList& list);
 
   Options options_;
   boost::asio::io_context io_{1};
@@ -231,6 +248,81 @@ std::vector<control::ChardevInfo> App::Chardevs() const {
 std::vector<std::string> App::Backends() const {
   const auto names = backend::ChardevRegistry::BackendNames();
   return {names.begin(), names.end()};
+}
+
+ParamList ToParamList(const control::ChardevParams& params) {
+  ParamList list;
+  list.Add("backend", params.backend);
+  for (const auto& [key, value] : params.values) list.Add(key, value);
+  return list;
+}
+
+Result<ParamList> ParseChardevText(const std::string& text) {
+  std::vector<std::string> warnings;
+  DAVIT_ASSIGN(ParamList list, SplitParams(text, kChardevSchema, &warnings));
+  DAVIT_TRY(CheckParams(list, kChardevSchema));
+  return list;
+}
+
+Result<std::string> App::AddChardevs(const std::string& id, const ParamList& list) {
+  DAVIT_ASSIGN(const std::vector<backend::ChardevSpec> specs, ToChardevSpecs(id, list));
+  backend::Chardev* made = nullptr;
+  for (const backend::ChardevSpec& spec : specs) {
+    auto chardev = IsMonitor(spec.id) ? Fail(fmt::format("Duplicate ID '{}' for chardev", spec.id))
+                                      : chardevs_.Create(spec);
+    if (!chardev) {
+      if (made != nullptr) (void)chardevs_.Remove(specs[0].id);
+      return Fail(std::move(chardev).error());
+    }
+    made = *chardev;
+  }
+  return made->filename();
+}
+
+Result<std::string> App::ChangeChardev(const std::string& id, const ParamList& list) {
+  DAVIT_ASSIGN(const std::vector<backend::ChardevSpec> specs, ToChardevSpecs(id, list));
+  if (IsMonitor(id) || specs.size() != 1) {
+    return Fail("Chardev user does not support chardev hotswap");
+  }
+  DAVIT_ASSIGN(const backend::Chardev* changed, chardevs_.Change(specs[0]));
+  return changed->filename();
+}
+
+Result<std::string> App::Add(const std::string& id, control::ChardevParams params) {
+  Result<std::string> made = AddChardevs(id, ToParamList(params));
+  if (made) (void)params.fd.release();
+  return made;
+}
+
+Result<std::string> App::Change(const std::string& id, control::ChardevParams params) {
+  Result<std::string> changed = ChangeChardev(id, ToParamList(params));
+  if (changed) (void)params.fd.release();
+  return changed;
+}
+
+Status App::AddText(const std::string& text) {
+  DAVIT_ASSIGN(const ParamList list, ParseChardevText(text));
+  const std::string id = list.Get("id");
+  if (id.empty()) return Fail("chardev: no id specified");
+  DAVIT_TRY(CheckChardevId(id));
+  DAVIT_TRY(AddChardevs(id, list));
+  return {};
+}
+
+Status App::ChangeText(const std::string& id, const std::string& text) {
+  DAVIT_ASSIGN(const ParamList list, ParseChardevText(text));
+  DAVIT_TRY(ChangeChardev(id, list));
+  return {};
+}
+
+Status App::Remove(const std::string& id) {
+  if (IsMonitor(id)) return Fail(fmt::format("Chardev '{}' is busy", id));
+  return chardevs_.Remove(id);
+}
+
+Status App::SendBreak(const std::string& id) {
+  if (IsMonitor(id)) return {};  // a monitor takes none
+  return chardevs_.SendBreak(id);
 }
 
 Status ConfigureLogging(const Options& options) {

@@ -56,6 +56,45 @@ TEST(CharOptionsTest, OtherBackends) {
   EXPECT_FALSE(Spec<backend::StdioSpec>(options, 2).signal);
 }
 
+TEST(CharOptionsTest, RingsDatagramsAndReconnection) {
+  const auto options = Good({"-chardev", "ringbuf,id=r,size=4k", "-chardev", "udp,id=u,port=4000",
+                             "-chardev", "udp,id=v,host=h,port=4000,localport=1", "-chardev",
+                             "socket,id=s,path=/s,abstract=on,reconnect=3", "-nodefaults"});
+  EXPECT_EQ(Spec<backend::RingbufSpec>(options, 0).size, 4096u);
+  EXPECT_EQ(Spec<backend::UdpSpec>(options, 1).remote.host, "localhost");
+  EXPECT_FALSE(Spec<backend::UdpSpec>(options, 1).local);
+  EXPECT_EQ(Spec<backend::UdpSpec>(options, 2).local.value().port, "1");
+  EXPECT_EQ(Socket(options, 3).reconnect, 3u);
+  EXPECT_TRUE(std::get<UnixAddress>(Socket(options, 3).address).abstract);
+}
+
+TEST(CharOptionsTest, MuxMakesABackEndAndAMultiplexer) {
+  const auto options =
+      Good({"-chardev", "stdio,id=a,mux=on", "-chardev", "null,id=b", "-chardev",
+            "mux,id=c,chardev=b", "-serial", "chardev:a", "-debugcon", "chardev:c"});
+  ASSERT_EQ(options.chardevs.size(), 4u);
+  EXPECT_EQ(options.chardevs[0].spec.id, "a-base");
+  EXPECT_TRUE(Is<backend::StdioSpec>(options, 0));
+  EXPECT_EQ(options.chardevs[1].spec.id, "a");
+  EXPECT_EQ(Spec<backend::MuxSpec>(options, 1).chardev, "a-base");
+  EXPECT_EQ(Spec<backend::MuxSpec>(options, 3).chardev, "b");
+}
+
+TEST(CharOptionsTest, JsonFormOfAChardev) {
+  const auto options =
+      Good({"-chardev", R"({"backend": "ringbuf", "id": "r", "size": 8192})", "-nodefaults"});
+  EXPECT_EQ(Spec<backend::RingbufSpec>(options, 0).size, 8192u);
+}
+
+TEST(CharOptionsTest, ShortFormOfUdp) {
+  const auto options = Good({"-serial", "udp:h:1@a:2", "-serial", "udp::3", "-serial", "pipe:/p"});
+  const auto& udp = Spec<backend::UdpSpec>(options, 0);
+  EXPECT_EQ(udp.remote.host + " " + udp.remote.port, "h 1");
+  EXPECT_EQ(udp.local.value().host + " " + udp.local->port, "a 2");
+  EXPECT_EQ(Spec<backend::UdpSpec>(options, 1).remote.port, "3");
+  EXPECT_EQ(Spec<backend::PipeSpec>(options, 2).device, "/p");
+}
+
 TEST(CharOptionsTest, ShortFlagsOfOldSpellingsWarn) {
   const auto options = Good({"-qmp", "unix:/q,server,nowait"});
   EXPECT_TRUE(Socket(options, 0).server);
@@ -185,7 +224,25 @@ TEST(CharOptionsTest, ChardevErrors) {
        "-chardev socket,id=x,path=/a,wait=off: 'wait' option is incompatible with socket in client "
        "connect mode"},
       {{"-chardev", "socket,id=x,path=/a,server=on,reconnect=1"},
-       "-chardev socket,id=x,path=/a,server=on,reconnect=1: Invalid parameter 'reconnect'"},
+       "-chardev socket,id=x,path=/a,server=on,reconnect=1: 'reconnect' option is incompatible "
+       "with "
+       "socket in server listen mode"},
+      {{"-chardev", "socket,id=x,fd=9,reconnect=1"},
+       "-chardev socket,id=x,fd=9,reconnect=1: 'reconnect' option is incompatible with 'fd' "
+       "address "
+       "type"},
+      {{"-chardev", "socket,id=x,path=/a,reconnect=x"},
+       "-chardev socket,id=x,path=/a,reconnect=x: Parameter 'reconnect' expects a number"},
+      {{"-chardev", "mux,id=x"}, "-chardev mux,id=x: chardev: mux: no chardev given"},
+      {{"-chardev", "null,id=x,mux=z"},
+       "-chardev null,id=x,mux=z: Parameter 'mux' expects 'on' or 'off'"},
+      {{"-chardev", "null,id=x-base", "-chardev", "null,id=x,mux=on"},
+       "-chardev null,id=x,mux=on: Duplicate ID 'x-base' for chardev"},
+      {{"-chardev", "udp,id=x,host=h"},
+       "-chardev udp,id=x,host=h: chardev: udp: remote port not specified"},
+      {{"-chardev", "socket,id=x,host=h,port=1,tight=off"},
+       "-chardev socket,id=x,host=h,port=1,tight=off: 'tight' option is incompatible with a socket "
+       "without 'path'"},
       {{"-chardev", "socket,id=x,path=/a,allow-remote=on"},
        "-chardev socket,id=x,path=/a,allow-remote=on: 'allow-remote' option is incompatible with a "
        "socket without 'host'"},
@@ -230,6 +287,11 @@ TEST(CharOptionsTest, SerialAndMonitorErrors) {
   const Case cases[] = {
       {{"-serial", "foo"}, "-serial foo: 'foo' is not a valid char driver"},
       {{"-serial", "tcp:foo"}, "-serial tcp:foo: parse error: tcp:foo"},
+      {{"-serial", "udp:"}, "-serial udp:: parse error: udp:"},
+      {{"-serial", "udp:a:1@2"}, "-serial udp:a:1@2: parse error: udp:a:1@2"},
+      {{"-serial", "mon:stdio"}, "-serial mon:stdio: 'mon:stdio' is not a valid char driver"},
+      {{"-chardev", "socket,id=x,path=/a,reconnect=1", "-mon", "chardev=x,mode=control"},
+       "-mon chardev=x,mode=control: 'reconnect' option is not available under a monitor"},
       {{"-serial", "chardev:foo"},
        "-serial chardev:foo: could not connect serial device to character backend 'chardev:foo'"},
       {{"-mon", "foo"}, "-mon foo: mode 'readline' is not available, only 'control' (QMP)"},

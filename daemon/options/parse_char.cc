@@ -7,187 +7,32 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <initializer_list>
 
+#include "daemon/options/chardev_params.h"
 #include "daemon/options/table.h"
-#include "daemon/options/values.h"
 
 namespace davit::daemon {
 namespace {
 
-// One back end: its keys beside id and backend, and what they become.
-struct BackendRow {
-  std::string_view name;
-  std::initializer_list<std::string_view> keys;
-  Status (*fill)(const ParamList& list, backend::ChardevSpec& spec);
-};
-
-std::optional<bool> OptionalBool(const ParamList& list, std::string_view key) {
-  if (!list.Has(key)) return std::nullopt;
-  return list.GetBool(key, false);
-}
-
-Result<decltype(backend::SocketSpec::address)> ParseAddress(const ParamList& list) {
-  const std::string* path = list.Find("path");
-  const std::string* host = list.Find("host");
-  const std::string* fd = list.Find("fd");
-  if ((path != nullptr) + (host != nullptr) + (fd != nullptr) > 1) {
-    return Fail("None or one of 'path', 'fd' or 'host' option required.");
-  }
-  for (const char* key : {"port", "ipv4", "ipv6", "allow-remote", "delay", "nodelay"}) {
-    if (host == nullptr && list.Has(key)) {
-      return Fail(fmt::format("'{}' option is incompatible with a socket without 'host'", key));
-    }
-  }
-  if (path != nullptr) {
-    if (path->empty()) return Fail("chardev: socket: no path given");
-    return backend::UnixAddress{*path};
-  }
-  if (host != nullptr) {
-    if (list.Get("port").empty()) return Fail("chardev: socket: no port given");
-    return backend::InetAddress{*host, list.Get("port"), OptionalBool(list, "ipv4"),
-                                OptionalBool(list, "ipv6")};
-  }
-  if (fd == nullptr) return Fail("chardev: socket: no path, host or fd given");
-  const Number number = ParseNumber(*fd);
-  if (number.fault != NumberFault::kNone || number.value > INT32_MAX) {
-    return Fail(fmt::format("Unable to parse FD number {}", *fd));
-  }
-  return backend::FdAddress{static_cast<int>(number.value)};
-}
-
-Status FillSocket(const ParamList& list, backend::ChardevSpec& spec) {
-  backend::SocketSpec socket;
-  DAVIT_ASSIGN(socket.address, ParseAddress(list));
-  socket.server = list.GetBool("server", false);
-  if (!socket.server && list.Has("wait")) {
-    return Fail("'wait' option is incompatible with socket in client connect mode");
-  }
-  socket.wait = list.GetBool("wait", true);
-  if (list.Has("delay") && list.Has("nodelay")) {
-    return Fail("'delay' and 'nodelay' are mutually exclusive");
-  }
-  socket.nodelay = list.GetBool("nodelay", !list.GetBool("delay", true));
-  socket.allow_remote = list.GetBool("allow-remote", false);
-  spec.backend = std::move(socket);
-  return {};
-}
-
-Status FillFile(const ParamList& list, backend::ChardevSpec& spec) {
-  const std::string path = list.Get("path");
-  if (path.empty()) return Fail("chardev: file: no filename given");
-  spec.backend = backend::FileSpec{path, std::nullopt, list.GetBool("append", false)};
-  return {};
-}
-
-Status FillPipe(const ParamList& list, backend::ChardevSpec& spec) {
-  const std::string path = list.Get("path");
-  if (path.empty()) return Fail("chardev: pipe: no device path given");
-  spec.backend = backend::PipeSpec{path};
-  return {};
-}
-
-Status FillNull(const ParamList&, backend::ChardevSpec& spec) {
-  spec.backend = backend::NullSpec{};
-  return {};
-}
-
-Status FillPty(const ParamList&, backend::ChardevSpec& spec) {
-  spec.backend = backend::PtySpec{};
-  return {};
-}
-
-Status FillStdio(const ParamList& list, backend::ChardevSpec& spec) {
-  spec.backend = backend::StdioSpec{list.GetBool("signal", true)};
-  return {};
-}
-
-const BackendRow* FindBackend(std::string_view name) {
-  static const BackendRow kRows[] = {
-      {"file", {"path", "append"}, FillFile},
-      {"null", {}, FillNull},
-      {"pipe", {"path"}, FillPipe},
-      {"pty", {}, FillPty},
-      {"socket",
-       {"path", "host", "port", "fd", "ipv4", "ipv6", "server", "wait", "delay", "nodelay",
-        "allow-remote"},
-       FillSocket},
-      {"stdio", {"signal"}, FillStdio},
-  };
-  const auto it = std::find_if(std::begin(kRows), std::end(kRows),
-                               [&](const BackendRow& row) { return row.name == name; });
-  return it == std::end(kRows) ? nullptr : &*it;
-}
-
 Status AddChardev(ParseContext& context, const std::string& id, const ParamList& list) {
-  const std::string name = list.Get("backend");
-  if (name.empty()) return Fail(fmt::format("chardev: \"{}\" missing backend", id));
-  const BackendRow* row = FindBackend(name);
-  if (row == nullptr) return Fail(fmt::format("'{}' is not a valid char driver name", name));
-  for (const auto& [key, value] : list.entries()) {
-    if (key != "id" && key != "backend" &&
-        std::find(row->keys.begin(), row->keys.end(), key) == row->keys.end()) {
-      return Fail(fmt::format("Invalid parameter '{}'", key));
-    }
-  }
+  DAVIT_ASSIGN(const std::vector<backend::ChardevSpec> specs, ToChardevSpecs(id, list));
   auto& chardevs = context.options.chardevs;
-  if (std::any_of(chardevs.begin(), chardevs.end(),
-                  [&](const ChardevOption& other) { return other.spec.id == id; })) {
-    return Fail(fmt::format("Duplicate ID '{}' for chardev", id));
-  }
-  ChardevOption chardev{context.where, {id, {}}};
-  DAVIT_TRY(row->fill(list, chardev.spec));
-  chardevs.push_back(std::move(chardev));
-  return {};
-}
-
-// HOST:PORT of "tcp:" with an optional IPv6 address in brackets.
-Status SplitHostPort(std::string_view text, const std::string& whole, ParamList& list) {
-  const bool bracket = text.starts_with('[');
-  const size_t colon = bracket ? text.find("]:") : text.rfind(':');
-  if (colon == std::string_view::npos) return Fail(fmt::format("parse error: {}", whole));
-  list.Add("host", std::string(bracket ? text.substr(1, colon - 1) : text.substr(0, colon)));
-  list.Add("port", std::string(text.substr(colon + (bracket ? 2 : 1))));
-  return {};
-}
-
-// The old short form of -serial, -debugcon, -qmp and -qtest: "stdio", "file:PATH",
-// "unix:PATH,server=on",
-// ...
-Result<ParamList> FromCompat(ParseContext& context, const std::string& text) {
-  ParamList list;
-  for (const char* plain : {"null", "pty", "stdio"}) {
-    if (text == plain) {
-      list.Add("backend", text);
-      return list;
+  for (const backend::ChardevSpec& spec : specs) {
+    if (std::any_of(chardevs.begin(), chardevs.end(),
+                    [&](const ChardevOption& other) { return other.spec.id == spec.id; })) {
+      return Fail(fmt::format("Duplicate ID '{}' for chardev", spec.id));
     }
   }
-  for (const char* kind : {"file", "pipe"}) {
-    const std::string prefix = fmt::format("{}:", kind);
-    if (!text.starts_with(prefix)) continue;
-    list.Add("backend", kind);
-    list.Add("path", text.substr(prefix.size()));
-    return list;
-  }
-  const bool is_unix = text.starts_with("unix:");
-  if (!is_unix && !text.starts_with("tcp:")) {
-    return Fail(fmt::format("'{}' is not a valid char driver", text));
-  }
-  ParamSchema schema = kChardevSchema;
-  schema.implied = "address";
+  for (const backend::ChardevSpec& spec : specs) chardevs.push_back({context.where, spec});
+  return {};
+}
+
+Result<ParamList> FromCompat(ParseContext& context, const std::string& text) {
   std::vector<std::string> warnings;
-  DAVIT_ASSIGN(list, SplitParams(text.substr(is_unix ? 5 : 4), schema, &warnings));
+  Result<ParamList> list = ParseShortChardev(text, &warnings);
   for (const std::string& warning : warnings) {
     context.options.warnings.push_back(fmt::format("{}: {}", context.where, warning));
   }
-  const std::optional<std::string> address = list.Take("address");
-  list.Add("backend", "socket");
-  if (!is_unix) {
-    DAVIT_TRY(SplitHostPort(address.value_or(""), text, list));
-  } else if (address) {
-    list.Add("path", *address);
-  }  // else "unix:fd=N"
-  DAVIT_TRY(CheckParams(list, kChardevSchema));
   return list;
 }
 
@@ -243,6 +88,11 @@ Status CheckMonitors(const Options& options) {
     if (!Is<backend::SocketSpec>(*chardev) && !Is<backend::StdioSpec>(*chardev)) {
       return Fail(fmt::format("{}: chardev \"{}\" cannot carry a monitor, only a socket or stdio",
                               monitor.where, monitor.chardev));
+    }
+    const auto* socket = std::get_if<backend::SocketSpec>(&chardev->spec.backend);
+    if (socket != nullptr && socket->reconnect != 0) {
+      return Fail(
+          fmt::format("{}: 'reconnect' option is not available under a monitor", monitor.where));
     }
     if (std::find(used.begin(), used.end(), monitor.chardev) != used.end()) {
       return Fail(fmt::format("{}: Device '{}' is in use", monitor.where, monitor.chardev));
@@ -307,11 +157,7 @@ Status ApplyChardev(ParseContext& context, ParamList& list) {
   }
   const std::string* id = list.Find("id");
   if (id == nullptr) return Fail("chardev: no id specified");
-  if (!IsWellFormedId(*id)) {
-    return Fail(
-        "Parameter 'id' expects an identifier\n"
-        "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.");
-  }
+  DAVIT_TRY(CheckChardevId(*id));
   return AddChardev(context, *id, list);
 }
 

@@ -67,10 +67,14 @@ constexpr ParamSpec kAction[] = {
 };
 constexpr ParamSpec kChardev[] = {
     {"id", kString, "name of the device"},
-    {"backend", kString, "null, stdio, file, pipe, pty or socket"},
+    {"backend", kString, "file, mux, null, pipe, pty, ringbuf, socket, stdio or udp"},
     {"path", kString, "file, or UNIX socket"},
-    {"host", kString, "TCP address"},
-    {"port", kString, "TCP port"},
+    {"abstract", kBoolean, "the path is a name without a file"},
+    {"tight", kBoolean, "abstract: the name ends where the path does"},
+    {"host", kString, "TCP or UDP address"},
+    {"port", kString, "TCP or UDP port"},
+    {"localaddr", kString, "UDP: own address"},
+    {"localport", kString, "UDP: own port"},
     {"fd", kString, "open socket"},
     {"ipv4", kBoolean, "IPv4 only"},
     {"ipv6", kBoolean, "IPv6 only"},
@@ -78,9 +82,13 @@ constexpr ParamSpec kChardev[] = {
     {"wait", kBoolean, "wait for the first client"},
     {"delay", kBoolean, "Nagle's algorithm"},
     {"nodelay", kBoolean, "no Nagle's algorithm"},
+    {"reconnect", kNumber, "seconds from a lost connection to the next"},
     {"allow-remote", kBoolean, "listen off loopback too"},
     {"append", kBoolean, "add to the file"},
     {"signal", kBoolean, "control characters of the terminal send signals"},
+    {"mux", kBoolean, "several devices on one back end"},
+    {"chardev", kString, "mux: the back end"},
+    {"size", kSize, "ringbuf: bytes, a power of two"},
 };
 constexpr ParamSpec kMon[] = {
     {"id", kString, "name of the monitor"},

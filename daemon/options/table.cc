@@ -198,7 +198,8 @@ constexpr OptionRow kTable[] = {
     {.name = "monitor", .argument = "none", .help = "no human monitor", .parse_text = ParseMonitor},
     {.name = "serial",
      .argument = "DEV",
-     .help = "serial port: stdio, pty, null, none, file:PATH, unix:PATH, tcp:HOST:PORT, chardev:ID",
+     .help = "serial port: stdio, pty, null, none, file:PATH, pipe:PATH, unix:PATH, tcp:HOST:PORT, "
+             "udp:HOST:PORT, chardev:ID",
      .parse_text = ParseSerial},
     {.name = "debugcon",
      .argument = "DEV",

@@ -1,8 +1,7 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// qapi/control.json, qapi/introspect.json and qapi/char.json: the monitor itself, what it can
-// do, and the character devices.
+// qapi/control.json and qapi/introspect.json: the monitor itself and what it can do.
 #include "qmp/handlers/parts.h"
 #include "schema/qapi/introspect.h"
 #include "schema/runtime/json/json.h"
@@ -34,20 +33,6 @@ Result<json::Value> IntrospectHandlers::QueryQmpSchema(Context&, json::Object ar
     DAVIT_ASSIGN(schema_, json::Parse(qapi::IntrospectionJson()));
   }
   return *schema_;
-}
-
-Result<std::vector<qapi::ChardevInfo>> CharHandlers::QueryChardev(Context&) {
-  std::vector<qapi::ChardevInfo> rows;
-  for (const control::ChardevInfo& info : chardevs_.Chardevs()) {
-    rows.push_back({info.label, info.filename, info.frontend_open});
-  }
-  return rows;
-}
-
-Result<std::vector<qapi::ChardevBackendInfo>> CharHandlers::QueryChardevBackends(Context&) {
-  std::vector<qapi::ChardevBackendInfo> rows;
-  for (std::string& name : chardevs_.Backends()) rows.push_back({std::move(name)});
-  return rows;
 }
 
 }  // namespace davit::qmp

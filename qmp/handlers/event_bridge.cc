@@ -28,6 +28,9 @@ struct Convert {
   qapi::Event operator()(const control::BalloonChangeEvent& event) const {
     return qapi::events::BalloonChange({static_cast<int64_t>(event.actual)});
   }
+  qapi::Event operator()(const control::SerialPortChangeEvent& event) const {
+    return qapi::events::VserportChange({event.id, event.open});
+  }
   qapi::Event operator()(const control::GuestPanickedEvent& event) const {
     return qapi::events::GuestPanicked({.action = ToQapi(event.action), .info = std::nullopt});
   }

@@ -46,6 +46,11 @@ TEST(EventBridgeTest, WatchdogTellsEachAction) {
             R"(WATCHDOG {"action": "inject-nmi"})");
 }
 
+TEST(EventBridgeTest, SerialPortTellsItsNameAndState) {
+  EXPECT_EQ(Text(control::SerialPortChangeEvent{"channel0", true}),
+            R"(VSERPORT_CHANGE {"open": true, "id": "channel0"})");
+}
+
 TEST(EventBridgeTest, ShutdownAndResetTellWhoCausedThem) {
   EXPECT_EQ(Text(control::ShutdownEvent{ShutdownCause::kGuestShutdown}),
             R"(SHUTDOWN {"guest": true, "reason": "guest-shutdown"})");

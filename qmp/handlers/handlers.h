@@ -19,7 +19,7 @@ namespace davit::qmp {
 // What the handlers speak to; references outlive the set.
 struct HandlerDeps {
   control::VmControl& vm;
-  const control::ChardevControl& chardevs;
+  control::ChardevControl& chardevs;
   FdSets& fd_sets;
   qapi::VersionInfo version;  // the greeting's
   std::vector<qapi::CommandLineOptionInfo> command_line_options;

@@ -309,5 +309,63 @@ TEST_F(HandlersTest, PciHasTheMembersOfQemu) {
             R"({"bar": 4, "size": 32, "address": 49536, "type": "io"}]}]}])");
 }
 
+TEST_F(HandlersTest, RingbufCarriesTextAndBase64) {
+  EXPECT_EQ(Do("ringbuf-write", R"({"device": "r", "data": "hello"})"), "{}");
+  EXPECT_EQ(Do("ringbuf-write", R"({"device": "r", "data": "/wBh\n", "format": "base64"})"), "{}");
+  EXPECT_EQ(chardevs_.ring, std::string("hello\xff\0a", 8));
+  EXPECT_EQ(Do("ringbuf-read", R"({"device": "r", "size": 5})"), "\"hello\"");
+  EXPECT_EQ(Do("ringbuf-read", R"({"device": "r", "size": 6, "format": "base64"})"),
+            "\"aGVsbG//\"");
+  EXPECT_EQ(Do("ringbuf-read", R"({"device": "r", "size": 4, "format": "base64"})"),
+            "\"aGVsbA==\"");
+  EXPECT_EQ(Do("ringbuf-read", R"({"device": "r", "size": 0})"),
+            "error: size must be greater than zero");
+  EXPECT_EQ(Do("ringbuf-write", R"({"device": "r", "data": "_w==", "format": "base64"})"),
+            "error: Base64 data contains invalid characters");
+  chardevs_.error = "n is not a ringbuf device";
+  EXPECT_EQ(Do("ringbuf-read", R"({"device": "n", "size": 0})"),
+            "error: n is not a ringbuf device");
+}
+
+TEST_F(HandlersTest, ChardevBackendsBecomeKeysOfTheOption) {
+  const auto add = [&](const std::string& type, const std::string& data) {
+    chardevs_.calls.clear();
+    const std::string reply = Do("chardev-add", R"({"id": "a", "backend": {"type": ")" + type +
+                                                    R"(", "data": )" + data + "}}");
+    return chardevs_.calls.empty() ? reply : chardevs_.calls[0];
+  };
+  EXPECT_EQ(add("null", "{}"), "add a null");
+  EXPECT_EQ(add("file", R"({"out": "/x", "append": true})"), "add a file,path=/x,append=on");
+  EXPECT_EQ(add("ringbuf", R"({"size": 8})"), "add a ringbuf,size=8");
+  EXPECT_EQ(add("mux", R"({"chardev": "b"})"), "add a mux,chardev=b");
+  EXPECT_EQ(add("socket", R"({"addr": {"type": "unix", "data": {"path": "/s"}}})"),
+            "add a socket,server=on,wait=off,path=/s");
+  EXPECT_EQ(add("socket", R"({"addr": {"type": "inet", "data": {"host": "h", "port": "1"}},
+                              "server": false, "reconnect": 2})"),
+            "add a socket,server=off,reconnect=2,host=h,port=1");
+  EXPECT_EQ(add("socket", R"({"addr": {"type": "fd", "data": {"str": "nofd"}}})"),
+            "error: Failed to add chardev 'a': File descriptor named 'nofd' has not been found");
+  EXPECT_EQ(add("udp", R"({"remote": {"type": "inet", "data": {"host": "h", "port": "1"}},
+                           "local": {"type": "inet", "data": {"host": "", "port": "2"}}})"),
+            "add a udp,host=h,port=1,localaddr=,localport=2");
+  EXPECT_EQ(add("udp", R"({"remote": {"type": "unix", "data": {"path": "/x"}}})"),
+            "error: Failed to add chardev 'a': socket type unsupported for datagram");
+  EXPECT_EQ(add("ringbuf", R"({"size": -8})"),
+            "error: Failed to add chardev 'a': size of ringbuf chardev must be power of two");
+}
+
+TEST_F(HandlersTest, ChardevCommands) {
+  chardevs_.filename = "pty:/dev/pts/7";
+  const std::string pty = R"({"id": "a", "backend": {"type": "pty", "data": {}}})";
+  EXPECT_EQ(Do("chardev-add", pty), R"({"pty": "/dev/pts/7"})");
+  EXPECT_EQ(Do("chardev-change", pty), R"({"pty": "/dev/pts/7"})");
+  EXPECT_EQ(Do("chardev-remove", R"({"id": "a"})"), "{}");
+  EXPECT_EQ(Do("chardev-send-break", R"({"id": "a"})"), "{}");
+  EXPECT_EQ(chardevs_.calls,
+            (std::vector<std::string>{"add a pty", "change a pty", "remove a", "break a"}));
+  EXPECT_EQ(Do("chardev-add", R"({"id": "serial0", "backend": {"type": "pty", "data": {}}})"),
+            "error: Chardev with id 'serial0' already exists");
+}
+
 }  // namespace
 }  // namespace davit::qmp

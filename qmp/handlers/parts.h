@@ -133,12 +133,20 @@ class QomHandlers final : public qapi::QomCommands {
 
 class CharHandlers final : public qapi::CharCommands {
  public:
-  explicit CharHandlers(const control::ChardevControl& chardevs) : chardevs_(chardevs) {}
+  explicit CharHandlers(control::ChardevControl& chardevs) : chardevs_(chardevs) {}
   Result<std::vector<qapi::ChardevInfo>> QueryChardev(Context& context) override;
   Result<std::vector<qapi::ChardevBackendInfo>> QueryChardevBackends(Context& context) override;
+  Status RingbufWrite(Context& context, const qapi::RingbufWriteArgs& args) override;
+  Result<std::string> RingbufRead(Context& context, const qapi::RingbufReadArgs& args) override;
+  Result<qapi::ChardevReturn> ChardevAdd(Context& context,
+                                         const qapi::ChardevAddArgs& args) override;
+  Result<qapi::ChardevReturn> ChardevChange(Context& context,
+                                            const qapi::ChardevChangeArgs& args) override;
+  Status ChardevRemove(Context& context, const qapi::ChardevRemoveArgs& args) override;
+  Status ChardevSendBreak(Context& context, const qapi::ChardevSendBreakArgs& args) override;
 
  private:
-  const control::ChardevControl& chardevs_;
+  control::ChardevControl& chardevs_;
 };
 
 }  // namespace davit::qmp

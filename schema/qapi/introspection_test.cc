@@ -94,6 +94,19 @@ TEST(Introspection, CommandTableAgrees) {
 // Paths at which davit offers less than QEMU on purpose: fewer values and branches, or a member
 // less, of what a client sends.
 const std::set<std::string> kOffersLess = {
+    "chardev-add.arguments/backend",
+    "chardev-add.arguments/backend/type",
+    "chardev-add.arguments/backend/?file/data",
+    "chardev-add.arguments/backend/?mux/data",
+    "chardev-add.arguments/backend/?pipe/data",
+    "chardev-add.arguments/backend/?pty/data",
+    "chardev-add.arguments/backend/?ringbuf/data",
+    "chardev-add.arguments/backend/?socket/data",
+    "chardev-add.arguments/backend/?stdio/data",
+    "chardev-add.arguments/backend/?udp/data",
+    "chardev-add.arguments/backend/?socket/data/addr",
+    "chardev-add.arguments/backend/?socket/data/addr/type",
+    "chardev-add.arguments/backend/?socket/data/addr/?inet/data",
     "object-add.arguments",
     "object-add.arguments/qom-type",
     "object-add.arguments/?memory-backend-file",

@@ -6,8 +6,15 @@
 // thread.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "vmm/base/error.h"
+#include "vmm/base/unique_fd.h"
 
 namespace davit::control {
 
@@ -18,11 +25,32 @@ struct ChardevInfo {
   bool frontend_open = false;
 };
 
+// What to make: a name of Backends() and the keys of -chardev, booleans as "on" and "off".
+struct ChardevParams {
+  std::string backend;
+  std::vector<std::pair<std::string, std::string>> values;
+  UniqueFd fd;  // what values name by number; taken over if the device can be made
+};
+
+// Errors are QEMU's.
 class ChardevControl {
  public:
   virtual ~ChardevControl() = default;
   virtual std::vector<ChardevInfo> Chardevs() const = 0;
   virtual std::vector<std::string> Backends() const = 0;  // query-chardev-backends
+
+  // They return the file name, as Chardevs() has it.
+  virtual Result<std::string> Add(const std::string& id, ChardevParams params) = 0;
+  virtual Result<std::string> Change(const std::string& id, ChardevParams params) = 0;
+  // The same with the argument of -chardev, with and without id=.
+  virtual Status AddText(const std::string& text) = 0;
+  virtual Status ChangeText(const std::string& id, const std::string& text) = 0;
+  virtual Status Remove(const std::string& id) = 0;
+  virtual Status SendBreak(const std::string& id) = 0;
+
+  // The oldest bytes of a ring buffer, which are taken out of it.
+  virtual Result<std::string> RingbufRead(const std::string& id, uint64_t size) = 0;
+  virtual Status RingbufWrite(const std::string& id, std::span<const std::byte> data) = 0;
 };
 
 }  // namespace davit::control

@@ -31,6 +31,10 @@ struct WatchdogEvent {
 struct BalloonChangeEvent {
   uint64_t actual;  // guest RAM less the balloon, bytes
 };
+struct SerialPortChangeEvent {
+  std::string id;  // of the port
+  bool open;       // by the guest
+};
 struct GuestPanickedEvent {
   enum class Action { kPause, kPoweroff, kRun };
   Action action;
@@ -41,7 +45,7 @@ struct GuestCrashLoadedEvent {};
 
 using Event = std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent,
                            SuspendEvent, WakeupEvent, WatchdogEvent, GuestPanickedEvent,
-                           GuestCrashLoadedEvent, BalloonChangeEvent>;
+                           GuestCrashLoadedEvent, BalloonChangeEvent, SerialPortChangeEvent>;
 
 class EventSink {
  public:

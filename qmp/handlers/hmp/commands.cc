@@ -60,32 +60,56 @@ Status Balloon(Call& call) {
   return call.vm.SetBalloon(static_cast<uint64_t>(call.number));
 }
 
+// Control characters but the newline as \u0000, as QEMU prints them.
+Status ReadRing(Call& call) {
+  if (call.number == 0) return Fail("size must be greater than zero");
+  DAVIT_ASSIGN(const std::string data,
+               call.chardevs.RingbufRead(call.text, static_cast<uint64_t>(call.number)));
+  for (const char c : data) {
+    if (c == '\\') {
+      call.out += "\\\\";
+    } else if ((static_cast<uint8_t>(c) < 0x20 && c != '\n') || c == 0x7f) {
+      call.out += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
+    } else {
+      call.out += c;
+    }
+  }
+  call.out += '\n';
+  return {};
+}
+
+Status WriteRing(Call& call) {
+  return call.chardevs.RingbufWrite(call.text,
+                                    std::as_bytes(std::span(call.more.data(), call.more.size())));
+}
+
+Status AddChardev(Call& call) { return call.chardevs.AddText(call.text); }
+Status Change(Call& call) { return call.chardevs.ChangeText(call.text, call.more); }
+Status Remove(Call& call) { return call.chardevs.Remove(call.text); }
+Status SendBreak(Call& call) { return call.chardevs.SendBreak(call.text); }
+
 constexpr Command kCommands[] = {
     {.name = "balloon",
      .usage = "target",
      .help = "ask the guest to change its memory to this size (in MB)",
      .arguments = Arguments::kMebibytes,
      .run = Balloon},
+    {"chardev-add", "args", "make a character device", Arguments::kText, "string", AddChardev},
+    {"chardev-change", "id args", "connect it elsewhere", Arguments::kTwoTexts, "string", Change},
+    {"chardev-remove", "id", "remove a character device", Arguments::kText, "string", Remove},
+    {"chardev-send-break", "id", "send the guest a break", Arguments::kText, "string", SendBreak},
     {.name = "cont|c",
      .usage = "",
      .help = "resume emulation",
      .run = [](Call& call) { return call.vm.Cont(); }},
-    {.name = "cpu",
-     .usage = "index",
-     .help = "set the default CPU",
-     .arguments = Arguments::kNumber,
-     .run = SetCpu},
+    {"cpu", "index", "set the default CPU", Arguments::kNumber, {}, SetCpu},
     {.name = "dumpdtb",
      .usage = "filename",
      .help = "write the guest's device tree to a file",
      .arguments = Arguments::kText,
      .wanted = "filename",
      .run = [](Call& call) { return call.vm.DumpDtb(call.text); }},
-    {.name = "help|?",
-     .usage = "[cmd]",
-     .help = "show the help",
-     .arguments = Arguments::kOptionalText,
-     .run = Help},
+    {"help|?", "[cmd]", "show the help", Arguments::kOptionalText, {}, Help},
     {.name = "info",
      .usage = "[subcommand]",
      .help = "show something about the VM",
@@ -105,6 +129,8 @@ constexpr Command kCommands[] = {
      .wanted = "string",
      .run = [](Call& call) { return call.vm.ObjectDel(call.text); }},
     {.name = "quit|q", .usage = "", .help = "end the VM and the process", .run = Quit},
+    {"ringbuf_read", "device size", "take from a ring", Arguments::kTextNumber, "string", ReadRing},
+    {"ringbuf_write", "device data", "put into a ring", Arguments::kTwoTexts, "string", WriteRing},
     {.name = "stop|s",
      .usage = "",
      .help = "stop emulation",

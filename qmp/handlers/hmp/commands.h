@@ -18,24 +18,27 @@ namespace davit::qmp::hmp {
 // One execution.
 struct Call {
   control::VmControl& vm;
-  const control::ChardevControl& chardevs;
+  control::ChardevControl& chardevs;
   const std::string& version;
   int64_t current_cpu = 0;
   std::string out;  // lines end in '\n'
 
   // Arguments, by the row's kind.
-  std::string text;         // kText, kOptionalText
+  std::string text;         // kText, kOptionalText, kTwoTexts, kTextNumber: the first
+  std::string more;         // kTwoTexts: the second
   bool all = false;         // kCpu: -a
   bool has_number = false;  // kCpu: a CPU was given
-  int64_t number = 0;       // kNumber, kCpu; kMebibytes: in bytes
+  int64_t number = 0;       // kNumber, kTextNumber, kCpu; kMebibytes: in bytes
 };
 
 enum class Arguments : uint8_t {
   kNone,
   kText,          // one word, needed
   kOptionalText,  // the rest of the line
+  kTwoTexts,      // two words, needed
   kNumber,        // one number, needed
   kMebibytes,     // one number of MiB, needed
+  kTextNumber,    // a word and a number, needed
   kCpu,           // [-a|vcpu]
 };
 
@@ -44,7 +47,7 @@ struct Command {
   std::string_view usage;  // as help shows it
   std::string_view help;
   Arguments arguments = Arguments::kNone;
-  std::string_view wanted = {};  // kText: what is missing, "filename"
+  std::string_view wanted = {};  // kText, kTwoTexts, kTextNumber: what is missing, "filename"
   Status (*run)(Call&) = nullptr;
 };
 

@@ -55,6 +55,20 @@ Status ParseCpu(std::string_view& rest, std::string_view name, hmp::Call& call) 
   return {};
 }
 
+Status CheckEnd(std::string_view name, std::string_view rest) {
+  if (rest.empty()) return {};
+  return Fail(fmt::format("{}: extraneous characters at the end of line", name));
+}
+
+// The last argument.
+Status ParseNumber(std::string_view name, std::string_view rest, hmp::Call& call) {
+  DAVIT_ASSIGN(call.number, ParseExpression(TakeWord(rest)));
+  if (call.number > INT32_MAX) {
+    return Fail(fmt::format("'{}' has failed: integer is for 32-bit values", name));
+  }
+  return CheckEnd(name, rest);
+}
+
 Status ParseArguments(const hmp::Command& command, std::string_view name, std::string_view rest,
                       hmp::Call& call) {
   using hmp::Arguments;
@@ -62,20 +76,21 @@ Status ParseArguments(const hmp::Command& command, std::string_view name, std::s
     case Arguments::kNone:
       break;
     case Arguments::kText:
+    case Arguments::kTwoTexts:
+    case Arguments::kTextNumber:
       if (rest.empty()) return Fail(fmt::format("{}: {} expected", name, command.wanted));
       call.text = TakeWord(rest);
+      if (command.arguments == Arguments::kText) break;
+      if (command.arguments == Arguments::kTextNumber) return ParseNumber(name, rest, call);
+      if (rest.empty()) return Fail(fmt::format("{}: {} expected", name, command.wanted));
+      call.more = TakeWord(rest);
       break;
     case Arguments::kOptionalText:
       call.text = rest;
       rest = {};
       break;
-    case Arguments::kNumber: {
-      DAVIT_ASSIGN(call.number, ParseExpression(TakeWord(rest)));
-      if (call.number > INT32_MAX) {
-        return Fail(fmt::format("'{}' has failed: integer is for 32-bit values", name));
-      }
-      break;
-    }
+    case Arguments::kNumber:
+      return ParseNumber(name, rest, call);
     case Arguments::kMebibytes: {
       DAVIT_ASSIGN(const int64_t mebibytes, ParseExpression(TakeWord(rest)));
       // Wraps as in QEMU: what comes out is no size then.
@@ -86,10 +101,7 @@ Status ParseArguments(const hmp::Command& command, std::string_view name, std::s
       DAVIT_TRY(ParseCpu(rest, name, call));
       break;
   }
-  if (!rest.empty()) {
-    return Fail(fmt::format("{}: extraneous characters at the end of line", name));
-  }
-  return {};
+  return CheckEnd(name, rest);
 }
 
 std::string WithCarriageReturns(const std::string& text) {
@@ -131,7 +143,7 @@ void Run(std::string_view line, hmp::Call& call) {
 }  // namespace
 
 Result<std::string> Hmp::Execute(const std::string& line, std::optional<int64_t> cpu_index) const {
-  hmp::Call call{vm_, chardevs_, version_, 0, {}, {}};
+  hmp::Call call{vm_, chardevs_, version_, 0, {}, {}, {}};
   if (cpu_index) {
     call.current_cpu = *cpu_index;
     if (*cpu_index < 0 || *cpu_index >= static_cast<int64_t>(vm_.Cpus().size())) {

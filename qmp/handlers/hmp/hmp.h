@@ -18,7 +18,7 @@ namespace davit::qmp {
 class Hmp {
  public:
   // References must outlive it. `version` is what "info version" prints.
-  Hmp(control::VmControl& vm, const control::ChardevControl& chardevs, std::string version)
+  Hmp(control::VmControl& vm, control::ChardevControl& chardevs, std::string version)
       : vm_(vm), chardevs_(chardevs), version_(std::move(version)) {}
 
   // The output, lines ended by CR LF; faults of the command line are part of it. Error: there is no
@@ -27,7 +27,7 @@ class Hmp {
 
  private:
   control::VmControl& vm_;
-  const control::ChardevControl& chardevs_;
+  control::ChardevControl& chardevs_;
   std::string version_;
 };
 

@@ -34,6 +34,28 @@ TEST_F(HmpTest, VerbsCallTheVm) {
                                       "wakeup", "nmi", "dumpdtb /x", "object-del m"}));
 }
 
+TEST_F(HmpTest, ChardevVerbs) {
+  for (const char* line : {"chardev-add null,id=a", "chardev-change a pty", "chardev-remove a",
+                           "chardev-send-break a", "ringbuf_write r hello"}) {
+    EXPECT_EQ(Do(line), "") << line;
+  }
+  EXPECT_EQ(chardevs_.calls, (std::vector<std::string>{"add null,id=a", "change a pty", "remove a",
+                                                       "break a", "write r"}));
+  EXPECT_EQ(
+      Do("ringbuf_write r"),
+      "ringbuf_write: string expected\r\nTry \"help ringbuf_write\" for more information\r\n");
+  EXPECT_EQ(Do("ringbuf_read r"),
+            "unexpected end of expression\r\nTry \"help ringbuf_read\" for more information\r\n");
+  chardevs_.error = "Chardev 'x' not found";
+  EXPECT_EQ(Do("chardev-send-break x"), "Error: Chardev 'x' not found\r\n");
+}
+
+TEST_F(HmpTest, RingbufReadEscapesControlCharacters) {
+  chardevs_.ring = std::string("a\nb\x01\\\x7f", 6);
+  EXPECT_EQ(Do("ringbuf_read r 100"), "a\r\nb\\u0001\\\\\\u007F\r\n");
+  EXPECT_EQ(Do("ringbuf_read r 0"), "Error: size must be greater than zero\r\n");
+}
+
 TEST_F(HmpTest, QuitHasTheCauseOfQmp) {
   EXPECT_EQ(Do("q"), "");
   EXPECT_EQ(vm_.quit_cause, control::ShutdownCause::kHostQmpQuit);

@@ -108,6 +108,46 @@ class FakeChardevs final : public ChardevControl {
     return {{"serial0", "null", true}, {"compat_monitor0", "unix:/q,server=on", true}};
   }
   std::vector<std::string> Backends() const override { return {"null", "socket"}; }
+  Result<std::string> Add(const std::string& id, ChardevParams params) override {
+    return Made("add", id, params);
+  }
+  Result<std::string> Change(const std::string& id, ChardevParams params) override {
+    return Made("change", id, params);
+  }
+  Status AddText(const std::string& text) override { return Did("add " + text); }
+  Status ChangeText(const std::string& id, const std::string& text) override {
+    return Did("change " + id + " " + text);
+  }
+  Status Remove(const std::string& id) override { return Did("remove " + id); }
+  Status SendBreak(const std::string& id) override { return Did("break " + id); }
+  Result<std::string> RingbufRead(const std::string& id, uint64_t size) override {
+    DAVIT_TRY(Did("read " + id));
+    return ring.substr(0, size);
+  }
+  Status RingbufWrite(const std::string& id, std::span<const std::byte> data) override {
+    DAVIT_TRY(Did("write " + id));
+    for (const std::byte b : data) ring += static_cast<char>(b);
+    return {};
+  }
+
+  std::vector<std::string> calls;
+  std::string error;              // of all that follows; empty: none
+  std::string filename = "null";  // of what is made
+  std::string ring;
+
+ private:
+  Status Did(std::string what) {
+    if (!error.empty()) return Fail(error);
+    calls.push_back(std::move(what));
+    return {};
+  }
+  Result<std::string> Made(const std::string& verb, const std::string& id,
+                           const ChardevParams& params) {
+    std::string what = verb + " " + id + " " + params.backend;
+    for (const auto& [key, value] : params.values) what += "," + key + "=" + value;
+    DAVIT_TRY(Did(std::move(what)));
+    return filename;
+  }
 };
 
 }  // namespace davit::control

@@ -6,6 +6,7 @@
 // call.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -35,7 +36,11 @@ class Chardev {
   virtual const std::string& id() const = 0;
   // As query-chardev prints it: "unix:/path,server=on", "pty:/dev/pts/3", "file", "null".
   virtual std::string filename() const = 0;
+  // A front end is attached.
   virtual bool frontend_open() const = 0;
+  // Whether it listens: a device whose driver opens and closes it says so. Any thread.
+  bool frontend_listens() const { return frontend_listens_; }
+  void set_frontend_listens(bool listens) { frontend_listens_ = listens; }
   // One client at a time; nullptr detaches. Error: "Device 'x' is in use". A client that attaches
   // to an open back end gets kOpened within the call.
   virtual Status Attach(ChardevClient* client) = 0;
@@ -50,6 +55,9 @@ class Chardev {
   virtual void SendBreak() {}
   // What a front end attaches to: this, or of a multiplexer a place of its own.
   virtual Chardev* FrontEnd() { return this; }
+
+ private:
+  std::atomic<bool> frontend_listens_{true};
 };
 
 }  // namespace davit::backend

@@ -92,7 +92,7 @@ MuxChardev::~MuxChardev() {
 
 bool MuxChardev::frontend_open() const {
   return std::any_of(places_.begin(), places_.end(),
-                     [](const auto& place) { return place->client != nullptr; });
+                     [](const auto& place) { return place->client && place->frontend_listens(); });
 }
 
 Chardev* MuxChardev::FrontEnd() {

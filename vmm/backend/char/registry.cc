@@ -156,7 +156,8 @@ Status ChardevRegistry::RingbufWrite(std::string_view id, std::span<const std::b
 std::vector<ChardevInfo> ChardevRegistry::List() const {
   std::vector<ChardevInfo> result;
   for (const auto& chardev : chardevs_) {
-    result.push_back({chardev->id(), chardev->filename(), chardev->frontend_open()});
+    result.push_back({chardev->id(), chardev->filename(),
+                      chardev->frontend_open() && chardev->frontend_listens()});
     // What a multiplexer stands on is as open as the multiplexer.
     const auto* mux = dynamic_cast<const MuxChardev*>(chardev.get());
     if (mux == nullptr) continue;
