@@ -27,7 +27,11 @@ Result<std::unique_ptr<SerialPort>> SerialPort::Create(Serial& serial, SerialPor
   if (backend::Chardev* const chardev = port->config_.chardev; chardev != nullptr) {
     // Opened already: the event comes within the call.
     DAVIT_TRY(chardev->Attach(port.get()));
-    port->attached_ = true;
+    {
+      const auto lock = serial.device_host().Lock();
+      port->attached_ = true;
+      if (!port->console()) chardev->set_frontend_listens(port->guest_open_);
+    }
     chardev->OnWritable([self = port.get()] {
       const auto lock = self->serial_.device_host().Lock();
       self->Transmit();
@@ -40,6 +44,9 @@ SerialPort::~SerialPort() {
   if (attached_) {
     config_.chardev->OnWritable({});
     (void)config_.chardev->Attach(nullptr);
+    const auto lock = serial_.device_host().Lock();
+    attached_ = false;
+    config_.chardev->set_frontend_listens(true);  // what comes next does until it says otherwise
   }
   if (!added_) return;
   const auto lock = serial_.device_host().Lock();
@@ -50,6 +57,7 @@ SerialPort::~SerialPort() {
 void SerialPort::SetGuestOpen(bool open) {
   if (guest_open_ == open) return;
   guest_open_ = open;
+  if (attached_ && !console()) config_.chardev->set_frontend_listens(open);
   if (config_.on_guest_open) config_.on_guest_open(open);
   if (open) ReceiveBuffers();
 }

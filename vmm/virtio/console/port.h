@@ -23,7 +23,7 @@ struct SerialPortConfig {
   std::string name;                     // virtserialport: what the guest sees
   std::optional<uint32_t> number;       // nr=
   backend::Chardev* chardev = nullptr;  // may be null; outlives the port
-  // The guest opened or closed the port. Lock held, control thread.
+  // The guest opened or closed the port. Lock held; a reset comes on a vCPU's thread.
   std::function<void(bool open)> on_guest_open;
 };
 

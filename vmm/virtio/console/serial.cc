@@ -63,7 +63,8 @@ Result<uint32_t> Serial::AddPort(SerialPort& port, std::optional<uint32_t> numbe
   if (!number) {
     uint32_t free = port.console() ? 0 : 1;
     while (free < ports_.size() && ports_[free] != nullptr) ++free;
-    if (free >= ports_.size()) {
+    // QEMU takes numbers in groups of 32, and finds those out of range that are free but too high.
+    if (free >= ports_.size() && ports_.size() % 32 == 0) {
       return Fail("virtio-serial-bus: Maximum port limit for this device reached");
     }
     number = free;

@@ -128,6 +128,37 @@ TEST_F(SerialTest, GuestOpeningAndClosingIsTold) {
   EXPECT_EQ(opens_, (std::vector<bool>{true, false, true, false}));
 }
 
+TEST_F(SerialTest, ChardevListensWhileTheGuestHasThePortOpen) {
+  Make();
+  auto* port = AddPort({.name = "a", .chardev = &chardev_});
+  ASSERT_NE(port, nullptr);
+  EXPECT_TRUE(chardev_.frontend_open());
+  EXPECT_FALSE(chardev_.frontend_listens());
+  ASSERT_TRUE(driver_->Start());
+  Say(0, console::kDeviceReady, 1);
+  Say(1, console::kPortOpen, 1);
+  EXPECT_TRUE(chardev_.frontend_listens());
+  driver_->Reset();
+  EXPECT_FALSE(chardev_.frontend_listens());
+  ASSERT_TRUE(driver_->Start());
+  Say(0, console::kDeviceReady, 1);
+  Say(1, console::kPortOpen, 1);
+  ports_.clear();
+  EXPECT_TRUE(chardev_.frontend_listens());
+}
+
+TEST_F(SerialTest, FloodWithNoReaderStaysWithTheGuest) {
+  OpenChannel();
+  chardev_.room = 0;
+  for (int i = 0; i < 60; ++i) {
+    driver_->queue(5).Add().Readable(std::string(4000, 'x')).Publish();
+    driver_->queue(5).Kick();
+  }
+  EXPECT_EQ(chardev_.written, "");
+  EXPECT_TRUE(driver_->queue(5).CollectUsed().empty());
+  EXPECT_FALSE(driver_->needs_reset());
+}
+
 TEST_F(SerialTest, BytesOfTheGuestReachTheChardev) {
   OpenChannel();
   driver_->queue(5).Add().Readable("hello ").Readable("host").Publish();
@@ -243,6 +274,11 @@ TEST_F(SerialTest, NumbersAndNamesAreDistinct) {
   EXPECT_TRUE(error_.starts_with("Port number 0 on virtio-serial devices reserved"));
   ASSERT_NE(AddPort({.name = "b"}), nullptr);
   EXPECT_EQ(AddPort({.name = "c"}), nullptr);
+  EXPECT_EQ(error_, "virtio-serial-bus: Out-of-range port id specified, max. allowed: 2");
+  ports_.clear();
+  Make({.max_ports = 32});
+  for (int i = 1; i < 32; ++i) ASSERT_NE(AddPort({}), nullptr);
+  EXPECT_EQ(AddPort({}), nullptr);
   EXPECT_EQ(error_, "virtio-serial-bus: Maximum port limit for this device reached");
 }
 
