@@ -160,9 +160,10 @@ Result<pci::Bus*> Devices::FindPciBus(const control::DeviceSpec& spec) const {
 Result<const Devices::Entry*> Devices::FindParent(const Entry& entry) const {
   const std::string_view type = entry.row->parent_bus;
   DAVIT_TRY(CheckBusType(entry.spec, type));
-  for (const auto& other : entries_) {
-    if (other->row->child_bus != type) continue;
-    if (entry.spec.bus.empty() || entry.spec.bus == other->child_bus()) return other.get();
+  // As in QEMU, the newest.
+  for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
+    if ((*it)->row->child_bus != type) continue;
+    if (entry.spec.bus.empty() || entry.spec.bus == (*it)->child_bus()) return it->get();
   }
   return NoBus(type, entry.spec.driver);
 }

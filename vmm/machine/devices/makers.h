@@ -15,6 +15,7 @@ namespace davit::machine {
 pci::FunctionOptions FunctionOptionsOf(const DeviceProperties& props);
 
 using MadeVirtio = Result<std::unique_ptr<virtio::VirtioDevice>>;
+using MadeChild = Result<std::unique_ptr<ChildDevice>>;
 
 Result<MadeFunction> MakeRootPort(DeviceContext& context, const DeviceProperties& props,
                                   pci::HostBridge& host);
@@ -28,5 +29,8 @@ std::optional<Result<control::PropertyValue>> GetBalloonProperty(virtio::VirtioD
 std::optional<Status> SetBalloonProperty(virtio::VirtioDevice& device, std::string_view name,
                                          const control::PropertyValue& value);
 MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
+MadeVirtio MakeSerial(DeviceContext& context, const DeviceProperties& props);
+MadeChild MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
+                         virtio::VirtioDevice& parent);
 
 }  // namespace davit::machine

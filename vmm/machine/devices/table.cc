@@ -16,11 +16,14 @@ constexpr DeviceRow kRows[] = {
     {.name = "i6300esb", .make_function = MakeI6300esb},
     {.name = "pcie-root-port", .make_function = MakeRootPort},
     {.name = "pvpanic-pci", .make_function = MakePvpanic},
+    {.name = "virtconsole", .parent_bus = "virtio-serial-bus", .make_child = MakeSerialPort},
     {.name = "virtio-balloon",
      .make_virtio = MakeBalloon,
      .get_property = GetBalloonProperty,
      .set_property = SetBalloonProperty},
     {.name = "virtio-rng", .make_virtio = MakeRng},
+    {.name = "virtio-serial", .child_bus = "virtio-serial-bus", .make_virtio = MakeSerial},
+    {.name = "virtserialport", .parent_bus = "virtio-serial-bus", .make_child = MakeSerialPort},
 };
 // clang-format on
 
