@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -71,6 +73,8 @@ void FdChardev::Disconnect() {
 
 void FdChardev::StopInput() {
   input_watch_.reset();
+  hangup_watch_.reset();
+  hangup_fd_.reset();
   in_fd_ = -1;
 }
 
@@ -148,18 +152,14 @@ void FdChardev::ResumeInput() {
 
 // Watches the input while there is somebody to take it.
 void FdChardev::UpdateInput() {
-  if (in_fd_ < 0 || !client_) {
-    input_watch_.reset();
-    return;
-  }
+  if (in_fd_ < 0 || !client_) return PauseInput();
   if (client_->CanReceive() == 0) {
     input_paused_ = true;
     // The front end may have made room between the two lines and found no pause to end.
-    if (client_->CanReceive() == 0 || !input_paused_.exchange(false)) {
-      input_watch_.reset();
-      return;
-    }
+    if (client_->CanReceive() == 0 || !input_paused_.exchange(false)) return PauseInput();
   }
+  hangup_watch_.reset();
+  hangup_fd_.reset();
   if (input_watch_) return;
   auto watch = loop_.WatchReadable(in_fd_, [this] { OnReadable(); });
   if (watch) {
@@ -167,6 +167,30 @@ void FdChardev::UpdateInput() {
   } else {
     DAVIT_LOG_WARN("chardev '{}': {}", id_, watch.error().message);
   }
+}
+
+// Nobody reads: only the end of the peer is of interest.
+void FdChardev::PauseInput() {
+  input_watch_.reset();
+  if (in_fd_ < 0 || hangup_watch_ || !NoticesHangup()) return;
+  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event{};
+  event.events = EPOLLRDHUP;  // EPOLLHUP comes unasked
+  if (!epoll || epoll_ctl(epoll.get(), EPOLL_CTL_ADD, in_fd_, &event) != 0) return;
+  auto watch = loop_.WatchReadable(epoll.get(), [this] { OnHangupWhilePaused(); });
+  if (!watch) return;
+  hangup_fd_ = std::move(epoll);
+  hangup_watch_ = std::move(*watch);
+}
+
+void FdChardev::OnHangupWhilePaused() {
+  int pending = 0;
+  const bool listens = client_ && frontend_listens();
+  if (listens && ioctl(in_fd_, FIONREAD, &pending) == 0 && pending > 0) {
+    hangup_watch_.reset();  // the end is seen when all has been read
+    return;
+  }
+  OnHangup();
 }
 
 void FdChardev::OnReadable() {

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "vmm/backend/char/chardev.h"
+#include "vmm/base/unique_fd.h"
 #include "vmm/io/event_loop.h"
 
 namespace davit::backend {
@@ -51,9 +52,14 @@ class FdChardev : public Chardev {
   // One read(2); 0: the end of the input.
   virtual ssize_t ReadSome(int fd, std::span<std::byte> data);
   void StopInput();
+  // Whether a peer that goes is noticed while the front end takes nothing. What it had sent is then
+  // kept for a front end that listens, and dropped for one that does not.
+  virtual bool NoticesHangup() const { return false; }
 
  private:
   void UpdateInput();
+  void PauseInput();
+  void OnHangupWhilePaused();
   void OnReadable();
   void WatchOutput();
   void NotifyWritable();
@@ -66,6 +72,8 @@ class FdChardev : public Chardev {
   bool connected_ = false;
   int in_fd_ = -1;
   std::unique_ptr<io::Registration> input_watch_;
+  UniqueFd hangup_fd_;  // an epoll that gets readable when the peer of in_fd_ has gone
+  std::unique_ptr<io::Registration> hangup_watch_;
   std::unique_ptr<io::Registration> output_watch_;
   std::atomic<bool> input_paused_{false};
 

@@ -422,6 +422,43 @@ TEST_F(ReconnectTest, LostPeerIsConnectedToAgain) {
   EXPECT_EQ(read(peer.get(), buffer, sizeof(buffer)), 5);
 }
 
+TEST_F(ReconnectTest, PeerThatGoesIsNoticedWhileNothingIsTaken) {
+  UniqueFd listener = Listen();
+  Chardev* chardev = Create("s", Spec());
+  client_.limit = 0;
+  ASSERT_TRUE(chardev->Attach(&client_));
+  UniqueFd peer(accept(listener.get(), nullptr, nullptr));
+  ASSERT_TRUE(Saw({ChardevEvent::kOpened}));
+  peer.reset();
+  EXPECT_TRUE(Saw({ChardevEvent::kOpened, ChardevEvent::kClosed}));
+}
+
+TEST_F(ReconnectTest, LastWordsWaitForAFrontEndThatListensAlone) {
+  UniqueFd listener = Listen();
+  Chardev* chardev = Create("s", Spec());
+  client_.limit = 0;
+  ASSERT_TRUE(chardev->Attach(&client_));
+  UniqueFd peer(accept(listener.get(), nullptr, nullptr));
+  ASSERT_TRUE(Saw({ChardevEvent::kOpened}));
+  ASSERT_EQ(write(peer.get(), "last", 4), 4);
+  peer.reset();
+  loop_.RunOne(std::chrono::milliseconds(50));
+  EXPECT_EQ(client_.events.size(), 1u);
+  client_.limit = 100;
+  chardev->ResumeInput();
+  EXPECT_TRUE(Saw({ChardevEvent::kOpened, ChardevEvent::kClosed}));
+  EXPECT_EQ(client_.received, "last");
+
+  client_.limit = 0;
+  client_.received.clear();
+  ASSERT_TRUE(RunUntil([&] { return client_.events.size() == 3; }));  // connected again
+  chardev->set_frontend_listens(false);
+  peer.reset(accept(listener.get(), nullptr, nullptr));
+  ASSERT_EQ(write(peer.get(), "lost", 4), 4);
+  peer.reset();
+  EXPECT_TRUE(RunUntil([&] { return client_.events.size() == 4; }));
+}
+
 TEST_F(ReconnectTest, PeerThatComesLaterIsFoundAndTheFaultIsToldOnce) {
   Chardev* chardev = Create("s", Spec());
   ASSERT_TRUE(chardev->Attach(&client_));

@@ -47,6 +47,7 @@ class SocketChardev final : public FdChardev {
   void OnConnectFailed(int error);
   void ConnectLater();
   void OnHangup() override;
+  bool NoticesHangup() const override { return true; }
   void OnWriteError() override { OnHangup(); }
   ssize_t WriteSome(int fd, std::span<const std::byte> data) override;
 
