@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -184,9 +184,9 @@ void FdChardev::PauseInput() {
 }
 
 void FdChardev::OnHangupWhilePaused() {
-  int pending = 0;
+  std::byte next;
   const bool listens = client_ && frontend_listens();
-  if (listens && ioctl(in_fd_, FIONREAD, &pending) == 0 && pending > 0) {
+  if (listens && recv(in_fd_, &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
     hangup_watch_.reset();  // the end is seen when all has been read
     return;
   }

@@ -52,8 +52,8 @@ class FdChardev : public Chardev {
   // One read(2); 0: the end of the input.
   virtual ssize_t ReadSome(int fd, std::span<std::byte> data);
   void StopInput();
-  // Whether a peer that goes is noticed while the front end takes nothing. What it had sent is then
-  // kept for a front end that listens, and dropped for one that does not.
+  // Of sockets: whether a peer that goes is noticed while the front end takes nothing. What it had
+  // sent is then kept for a front end that listens, and dropped for one that does not.
   virtual bool NoticesHangup() const { return false; }
 
  private:
