@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 
+#include "daemon/image_opener.h"
 #include "daemon/monitor_spec.h"
 #include "daemon/options/chardev_params.h"
 #include "daemon/options/table.h"
@@ -28,9 +29,11 @@
 #include "qmp/handlers/handlers.h"
 #include "qmp/transport/server.h"
 #include "tests/guest/probe/image.h"
+#include "vmm/backend/block/graph.h"
 #include "vmm/backend/char/registry.h"
 #include "vmm/base/log.h"
 #include "vmm/io/asio_event_loop.h"
+#include "vmm/machine/block/block_control.h"
 #include "vmm/machine/vm.h"
 
 namespace davit::daemon {
@@ -53,7 +56,10 @@ class App final : public control::EventSink, public control::ChardevControl, pub
             {.notify = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); },
              .quit = [this] { vm_->Quit(control::ShutdownCause::kHostQmpQuit); }}),
         commands_(qapi::Commands(), handlers_),
-        server_(io_, {kQmpMajor, kQmpMinor, kQmpMicro, kPackage}, commands_, *this) {}
+        server_(io_, {kQmpMajor, kQmpMinor, kQmpMicro, kPackage}, commands_, *this),
+        image_opener_(server_.fd_sets()),
+        blocks_(image_opener_),
+        block_control_(blocks_) {}
 
   ~App() override {
     server_.Shutdown();
@@ -100,6 +106,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   Status OpenQtest();
   Status OpenMonitors();
   Status OpenChardevs();
+  Status OpenDisks();
   Status MakeVm();
   Status WatchSignals();
   bool IsMonitor(const std::string& chardev) const;
@@ -114,6 +121,9 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   qapi::Handlers handlers_;  // filled when the VM is there
   qmp::CommandTable commands_;
   qmp::Server server_;
+  ImageOpener image_opener_;
+  backend::BlockGraph blocks_;
+  machine::BlockControlImpl block_control_;
   std::unique_ptr<control::VmControl> vm_;
   std::unique_ptr<qmp::HandlerSet> handler_set_;
   std::unique_ptr<TerminationSignals> signals_;
@@ -181,21 +191,43 @@ Status App::OpenChardevs() {
   return {};
 }
 
+// The second line of an error that has one ("Is another process using the image [x]?").
+tl::unexpected<Error> AtWithHint(const std::string& where, Error error) {
+  if (!error.where.empty()) error.message += "\n" + error.where;
+  return At(where, std::move(error));
+}
+
+Status App::OpenDisks() {
+  for (const BlockdevOption& option : options_.blockdevs) {
+    Status added = block_control_.AddNode(option.spec);
+    if (!added) return AtWithHint(option.where, std::move(added).error());
+  }
+  for (const DriveOption& option : options_.drives) {
+    Status added = block_control_.AddDrive(option.spec);
+    if (!added) return AtWithHint(option.where, std::move(added).error());
+  }
+  return {};
+}
+
 Status App::MakeVm() {
   machine::MachineConfig config = std::move(options_.machine);
   if (std::holds_alternative<std::monostate>(config.kernel) && config.type != "none") {
     config.kernel = ProbeGuestImage();
     config.kernel_is_default = true;
   }
-  machine::Deps deps{
-      .loop = loop_, .events = *this, .chardevs = &chardevs_, .exit = [this](int code) {
-        exit_code_ = code;
-        loop_.Stop();
-      }};
+  machine::Deps deps{.loop = loop_,
+                     .events = *this,
+                     .chardevs = &chardevs_,
+                     .blocks = &blocks_,
+                     .exit = [this](int code) {
+                       exit_code_ = code;
+                       loop_.Stop();
+                     }};
   DAVIT_ASSIGN(vm_, machine::Vm::Create(std::move(config), std::move(deps)));
   handler_set_ = std::make_unique<qmp::HandlerSet>(
       qmp::HandlerDeps{*vm_,
                        *this,
+                       block_control_,
                        server_.fd_sets(),
                        {{kQmpMajor, kQmpMinor, kQmpMicro}, kPackage},
                        CommandLineOptions()});
@@ -227,6 +259,7 @@ Status App::SetUp() {
   DAVIT_TRY(OpenQtest());
   DAVIT_TRY(OpenMonitors());
   DAVIT_TRY(OpenChardevs());
+  DAVIT_TRY(OpenDisks());
   server_.GreetWaitingClients();
   DAVIT_TRY(MakeVm());
   DAVIT_TRY(WatchSignals());

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "vmm/backend/char/spec.h"
+#include "vmm/control/block_control.h"
 #include "vmm/machine/config.h"
 
 namespace davit::daemon {
@@ -28,6 +29,18 @@ struct MonitorOption {
   std::string id;
   std::string chardev;
   bool pretty = false;
+};
+
+// -blockdev
+struct BlockdevOption {
+  std::string where;
+  control::BlockNodeSpec spec;
+};
+
+// -drive
+struct DriveOption {
+  std::string where;
+  control::DriveSpec spec;
 };
 
 // What to print and then exit 0: -help, -version, `-machine help`, ...
@@ -57,6 +70,8 @@ struct Options {
   machine::MachineConfig machine;
   std::vector<ChardevOption> chardevs;
   std::vector<MonitorOption> monitors;
+  std::vector<BlockdevOption> blockdevs;  // made in this order, before the drives
+  std::vector<DriveOption> drives;
   LogOptions log;
   std::string process_name;  // -name process=; empty: unchanged
   std::string pidfile;

@@ -52,6 +52,7 @@ Status Finish(ParseContext& context) {
   if (context.options.nographic && context.options.daemonize) {
     return Fail("-nographic cannot be used with -daemonize");
   }
+  FinishDrives(context);
   DAVIT_TRY(FinishDevices(context));
   return FinishCharacterDevices(context);
 }

@@ -114,6 +114,49 @@ constexpr ParamSpec kDisplay[] = {
     {"type", kString, "none"},
 };
 
+constexpr ParamSpec kDrive[] = {
+    {"file", kString, "image, or block device of the host"},
+    {"if", kString, "none, or virtio for a disk on it"},
+    {"format", kString, "raw"},
+    {"driver", kString, "same as format"},
+    {"id", kString, "name of the drive"},
+    {"index", kNumber, "number of the drive"},
+    {"media", kString, "disk"},
+    {"node-name", kString, "name of the block node"},
+    {"cache", kString, "none, writeback, writethrough, directsync or unsafe"},
+    {"cache.direct", kBoolean, "pass by the page cache"},
+    {"cache.no-flush", kBoolean, "drop flushes"},
+    {"cache.writeback", kBoolean, "the guest has a write cache"},
+    {"aio", kString, "threads or io_uring"},
+    {"file.locking", kString, "keep other processes out: auto, on or off"},
+    {"readonly", kBoolean, "for reading alone"},
+    {"read-only", kBoolean, "same as readonly"},
+    {"werror", kString, "what to do when a write fails: report, ignore, stop or enospc"},
+    {"rerror", kString, "what to do when a read fails: report, ignore or stop"},
+    {"discard", kString, "ignore, or unmap to give storage back"},
+    {"detect-zeroes", kString, "what becomes of written zeros: off, on or unmap"},
+    {"throttling.bps-total", kNumber, "bytes a second"},
+    {"throttling.bps-total-max", kNumber, "bytes a second in a burst"},
+    {"throttling.bps-total-max-length", kNumber, "seconds of a burst"},
+    {"throttling.bps-read", kNumber, "bytes read a second"},
+    {"throttling.bps-read-max", kNumber, "bytes read a second in a burst"},
+    {"throttling.bps-read-max-length", kNumber, "seconds of a burst"},
+    {"throttling.bps-write", kNumber, "bytes written a second"},
+    {"throttling.bps-write-max", kNumber, "bytes written a second in a burst"},
+    {"throttling.bps-write-max-length", kNumber, "seconds of a burst"},
+    {"throttling.iops-total", kNumber, "operations a second"},
+    {"throttling.iops-total-max", kNumber, "operations a second in a burst"},
+    {"throttling.iops-total-max-length", kNumber, "seconds of a burst"},
+    {"throttling.iops-read", kNumber, "reads a second"},
+    {"throttling.iops-read-max", kNumber, "reads a second in a burst"},
+    {"throttling.iops-read-max-length", kNumber, "seconds of a burst"},
+    {"throttling.iops-write", kNumber, "writes a second"},
+    {"throttling.iops-write-max", kNumber, "writes a second in a burst"},
+    {"throttling.iops-write-max-length", kNumber, "seconds of a burst"},
+    {"throttling.iops-size", kNumber, "bytes that count as one operation"},
+    {"throttling.group", kString, "drives that share the limits"},
+};
+
 }  // namespace
 
 constinit const ParamSchema kMachineSchema{.group = "machine",
@@ -145,6 +188,9 @@ constinit const ParamSchema kNameSchema{.group = "name", .implied = "guest", .pa
 constinit const ParamSchema kMsgSchema{.group = "msg", .params = kMsg};
 constinit const ParamSchema kDisplaySchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "type", .params = kDisplay};
+constinit const ParamSchema kBlockdevSchema{
+    .group = {}, .dialect = Dialect::kKeyval, .implied = "driver", .open = true, .params = {}};
+constinit const ParamSchema kDriveSchema{.group = "drive", .open = true, .params = kDrive};
 constinit const ParamSchema kObjectSchema{
     .group = "object", .implied = "qom-type", .open = true, .params = {}};
 constinit const ParamSchema kDeviceSchema{

@@ -38,10 +38,12 @@ struct ParseContext {
   std::string qtest_log;
   std::vector<PendingDevice> devices;
   std::vector<machine::GlobalConfig> globals;
-  unsigned compat_monitors = 0;      // chardevs named compat_monitorN
-  bool accel_given = false;          // -accel
-  bool machine_accel_given = false;  // -machine accel=
-  int config_depth = 0;              // -readconfig inside -readconfig does not exist; a guard
+  std::vector<std::pair<std::string, std::string>> drive_devices;  // -drive if=virtio: where, id
+  std::vector<uint64_t> virtio_drives, plain_drives;               // index= of each
+  unsigned compat_monitors = 0;                                    // chardevs named compat_monitorN
+  bool accel_given = false;                                        // -accel
+  bool machine_accel_given = false;                                // -machine accel=
+  int config_depth = 0;  // -readconfig inside -readconfig does not exist; a guard
 };
 
 struct OptionRow {
@@ -96,6 +98,11 @@ Status ApplyGlobal(ParseContext&, ParamList&);
 Status FinishDevices(ParseContext&);
 // parse_object.cc:
 Status ApplyObject(ParseContext&, ParamList&);
+// parse_block.cc:
+Status ApplyBlockdev(ParseContext&, ParamList&);
+Status ApplyDrive(ParseContext&, ParamList&);
+// The devices of -drive if=virtio, behind those of -device.
+void FinishDrives(ParseContext&);
 // readconfig.cc:
 Status ParseReadconfig(ParseContext&, const std::string&);
 // Checks and applies one list (from the command line or a config file).
@@ -104,6 +111,7 @@ Status ApplyRow(ParseContext&, const OptionRow& row, ParamList& list);
 // Schemas (schemas.cc).
 extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema, kBootSchema,
     kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema, kMonSchema, kNameSchema,
-    kMsgSchema, kDisplaySchema, kObjectSchema, kDeviceSchema, kGlobalSchema, kFwCfgSchema;
+    kMsgSchema, kDisplaySchema, kObjectSchema, kBlockdevSchema, kDriveSchema, kDeviceSchema,
+    kGlobalSchema, kFwCfgSchema;
 
 }  // namespace davit::daemon

@@ -38,6 +38,15 @@ struct Convert {
     return qapi::events::GuestCrashloaded(
         {.action = qapi::GuestPanicAction::kRun, .info = std::nullopt});
   }
+  qapi::Event operator()(const control::BlockIoErrorEvent& event) const {
+    return qapi::events::BlockIoError(
+        {.device = event.device,
+         .node_name = event.node_name,
+         .operation = event.read ? qapi::IoOperationType::kRead : qapi::IoOperationType::kWrite,
+         .action = static_cast<qapi::BlockErrorAction>(event.action),
+         .nospace = event.nospace,
+         .reason = event.reason});
+  }
 };
 
 }  // namespace

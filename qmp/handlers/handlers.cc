@@ -17,7 +17,9 @@ struct HandlerSet::Parts {
         misc(deps),
         qom(deps.vm),
         chardev(deps.chardevs),
-        pci(deps.vm) {}
+        pci(deps.vm),
+        block_nodes(deps.blocks),
+        block(deps.blocks) {}
 
   ControlHandlers control;
   IntrospectHandlers introspect;
@@ -28,6 +30,8 @@ struct HandlerSet::Parts {
   QomHandlers qom;
   CharHandlers chardev;
   PciHandlers pci;
+  BlockNodesHandlers block_nodes;
+  BlockHandlers block;
 };
 
 HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps)) {
@@ -39,7 +43,9 @@ HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps))
                .misc = &parts_->misc,
                .qom = &parts_->qom,
                .char_ = &parts_->chardev,
-               .pci = &parts_->pci};
+               .pci = &parts_->pci,
+               .block_nodes = &parts_->block_nodes,
+               .block = &parts_->block};
 }
 
 HandlerSet::~HandlerSet() = default;

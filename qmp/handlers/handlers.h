@@ -11,6 +11,7 @@
 
 #include "qmp/session/fd_sets.h"
 #include "schema/qapi/commands.h"
+#include "vmm/control/block_control.h"
 #include "vmm/control/chardev_control.h"
 #include "vmm/control/vm_control.h"
 
@@ -20,6 +21,7 @@ namespace davit::qmp {
 struct HandlerDeps {
   control::VmControl& vm;
   control::ChardevControl& chardevs;
+  control::BlockControl& blocks;
   FdSets& fd_sets;
   qapi::VersionInfo version;  // the greeting's
   std::vector<qapi::CommandLineOptionInfo> command_line_options;

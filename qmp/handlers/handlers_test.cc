@@ -46,11 +46,13 @@ class HandlersTest : public testing::Test {
 
   control::FakeVmControl vm_;
   control::FakeChardevs chardevs_;
+  control::FakeBlocks blocks_;
   FdSets fd_sets_;
   FakeContext context_;
   HandlerSet set_{
       {vm_,
        chardevs_,
+       blocks_,
        fd_sets_,
        {{7, 2, 0}, "davit 0"},
        {{"smp-opts", {{"cpus", qapi::CommandLineParameterType::kNumber, {}, {}}}}, {"msg", {}}}}};

@@ -149,4 +149,29 @@ class CharHandlers final : public qapi::CharCommands {
   control::ChardevControl& chardevs_;
 };
 
+class BlockNodesHandlers final : public qapi::BlockNodesCommands {
+ public:
+  explicit BlockNodesHandlers(control::BlockControl& blocks) : blocks_(blocks) {}
+  Status BlockdevAdd(Context& context, const qapi::BlockdevOptions& args) override;
+  Status BlockdevDel(Context& context, const qapi::BlockdevDelArgs& args) override;
+
+ private:
+  control::BlockControl& blocks_;
+};
+
+class BlockHandlers final : public qapi::BlockCommands {
+ public:
+  explicit BlockHandlers(control::BlockControl& blocks) : blocks_(blocks) {}
+  Result<std::vector<qapi::BlockInfo>> QueryBlock(Context& context) override;
+  Result<std::vector<qapi::BlockDeviceInfo>> QueryNamedBlockNodes(
+      Context& context, const qapi::QueryNamedBlockNodesArgs& args) override;
+  Result<std::vector<qapi::BlockStats>> QueryBlockstats(
+      Context& context, const qapi::QueryBlockstatsArgs& args) override;
+  Status BlockResize(Context& context, const qapi::BlockResizeArgs& args) override;
+  Status BlockSetIoThrottle(Context& context, const qapi::BlockIOThrottle& args) override;
+
+ private:
+  control::BlockControl& blocks_;
+};
+
 }  // namespace davit::qmp

@@ -43,9 +43,21 @@ struct GuestPanickedEvent {
 // The guest has panicked and goes on in its crash kernel.
 struct GuestCrashLoadedEvent {};
 
-using Event = std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent,
-                           SuspendEvent, WakeupEvent, WatchdogEvent, GuestPanickedEvent,
-                           GuestCrashLoadedEvent, BalloonChangeEvent, SerialPortChangeEvent>;
+// A request of a disk has failed (BLOCK_IO_ERROR).
+struct BlockIoErrorEvent {
+  enum class Action { kIgnore, kReport, kStop };
+  std::string device;  // of -drive; may be empty
+  std::string node_name;
+  bool read = false;
+  Action action = Action::kReport;
+  std::optional<bool> nospace;
+  std::string reason;
+};
+
+using Event =
+    std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent, SuspendEvent,
+                 WakeupEvent, WatchdogEvent, GuestPanickedEvent, GuestCrashLoadedEvent,
+                 BalloonChangeEvent, SerialPortChangeEvent, BlockIoErrorEvent>;
 
 class EventSink {
  public:

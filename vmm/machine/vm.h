@@ -20,8 +20,9 @@
 #include "vmm/machine/config.h"
 
 namespace davit::backend {
+class BlockGraph;
 class ChardevRegistry;
-}
+}  // namespace davit::backend
 namespace davit::kvm {
 class System;
 }
@@ -33,6 +34,7 @@ struct Deps {
   io::EventLoop& loop;  // the control thread's
   control::EventSink& events;
   backend::ChardevRegistry* chardevs = nullptr;  // needed when config names any
+  backend::BlockGraph* blocks = nullptr;         // needed when a device has a drive=
   // Called once on the control thread, after the SHUTDOWN event, when the process should end.
   // vCPUs are stopped by then.
   std::function<void(int exit_code)> exit;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "vmm/backend/block/graph.h"
 #include "vmm/base/log.h"
 
 namespace davit::machine {
@@ -17,9 +18,11 @@ using control::ShutdownCause;
 VmImpl::VmImpl(MachineConfig config, Deps deps)
     : config_(std::move(config)), deps_(std::move(deps)) {
   requests_ = std::make_unique<Requests>(deps_.loop, [this] { ServeRequests(); });
+  if (deps_.blocks != nullptr) WatchDisks();
 }
 
 VmImpl::~VmImpl() {
+  if (deps_.blocks != nullptr) deps_.blocks->SetErrorSink(nullptr);
   // Joins the vCPU threads before the devices that they call go; nothing is posted after that.
   if (qtest_accel_ != nullptr) qtest_accel_->WatchLines({});
   qtest_server_.reset();
@@ -81,6 +84,7 @@ Status VmImpl::Cont() {
   if (preconfig_) return Fail("The machine is not initialized yet: exit preconfig first");
   if (state_.needs_reset() || half_reset_) return Fail("Resetting the Virtual Machine is required");
   if (state_.state() == RunState::kSuspended || state_.running() || ended_) return {};
+  if (deps_.blocks != nullptr) deps_.blocks->ResetIoStatus();
   StartVm();
   return {};
 }
@@ -168,6 +172,28 @@ void VmImpl::DoReset(ShutdownCause cause) {
   } else {
     state_.Set(RunState::kPrelaunch);
   }
+}
+
+// A disk's request that failed: told, and where the disk's policy says so the VM stands still.
+void VmImpl::WatchDisks() {
+  deps_.blocks->SetErrorSink([this, &loop = deps_.loop, alive = std::weak_ptr<bool>(alive_)](
+                                 const backend::BlockIoError& error) {
+    loop.Post([this, alive, error] {
+      if (alive.expired() || ended_) return;
+      control::BlockIoErrorEvent event{.device = error.device,
+                                       .node_name = error.node_name,
+                                       .read = error.read,
+                                       .reason = error.reason};
+      using Action = control::BlockIoErrorEvent::Action;
+      const bool stop = error.action == backend::ErrorAction::kStop;
+      event.action = stop                                            ? Action::kStop
+                     : error.action == backend::ErrorAction::kIgnore ? Action::kIgnore
+                                                                     : Action::kReport;
+      if (error.nospace_known) event.nospace = error.nospace;
+      Emit(event);
+      if (stop) StopVm(RunState::kIoError);
+    });
+  });
 }
 
 // Adds the shutdown that the panic action asks for.

@@ -110,6 +110,7 @@ class VmImpl final : public control::VmControl {
   void DoReset(control::ShutdownCause cause);
   void GuestPanicked(Requests::Pending& pending);
   void WatchdogExpired(Requests::Pending& pending);
+  void WatchDisks();
   void EndProcess(int exit_code);
   void Emit(const control::Event& event);
   // Error: there is none.

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "vmm/base/error.h"
+#include "vmm/control/block_control.h"
 #include "vmm/control/chardev_control.h"
 #include "vmm/control/vm_control.h"
 
@@ -19,6 +20,7 @@ namespace davit::qmp::hmp {
 struct Call {
   control::VmControl& vm;
   control::ChardevControl& chardevs;
+  const control::BlockControl& blocks;
   const std::string& version;
   int64_t current_cpu = 0;
   std::string out;  // lines end in '\n'

@@ -143,7 +143,7 @@ void Run(std::string_view line, hmp::Call& call) {
 }  // namespace
 
 Result<std::string> Hmp::Execute(const std::string& line, std::optional<int64_t> cpu_index) const {
-  hmp::Call call{vm_, chardevs_, version_, 0, {}, {}, {}};
+  hmp::Call call{vm_, chardevs_, blocks_, version_, 0, {}, {}, {}};
   if (cpu_index) {
     call.current_cpu = *cpu_index;
     if (*cpu_index < 0 || *cpu_index >= static_cast<int64_t>(vm_.Cpus().size())) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "vmm/base/error.h"
+#include "vmm/control/block_control.h"
 #include "vmm/control/chardev_control.h"
 #include "vmm/control/vm_control.h"
 
@@ -18,8 +19,9 @@ namespace davit::qmp {
 class Hmp {
  public:
   // References must outlive it. `version` is what "info version" prints.
-  Hmp(control::VmControl& vm, control::ChardevControl& chardevs, std::string version)
-      : vm_(vm), chardevs_(chardevs), version_(std::move(version)) {}
+  Hmp(control::VmControl& vm, control::ChardevControl& chardevs,
+      const control::BlockControl& blocks, std::string version)
+      : vm_(vm), chardevs_(chardevs), blocks_(blocks), version_(std::move(version)) {}
 
   // The output, lines ended by CR LF; faults of the command line are part of it. Error: there is no
   // CPU `cpu_index`.
@@ -28,6 +30,7 @@ class Hmp {
  private:
   control::VmControl& vm_;
   control::ChardevControl& chardevs_;
+  const control::BlockControl& blocks_;
   std::string version_;
 };
 

@@ -21,7 +21,8 @@ class HmpTest : public testing::Test {
   }
   control::FakeVmControl vm_;
   control::FakeChardevs chardevs_;
-  Hmp hmp_{vm_, chardevs_, "7.2.0davit"};
+  control::FakeBlocks blocks_;
+  Hmp hmp_{vm_, chardevs_, blocks_, "7.2.0davit"};
 };
 
 TEST_F(HmpTest, VerbsCallTheVm) {

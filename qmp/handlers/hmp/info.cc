@@ -6,6 +6,7 @@
 
 #include <iterator>
 
+#include "qmp/handlers/hmp/block.h"
 #include "qmp/handlers/hmp/commands.h"
 #include "qmp/handlers/hmp/info_pci.h"
 #include "qmp/handlers/hmp/registers.h"
@@ -154,6 +155,15 @@ Status Version(Call& call) {
 
 constexpr Command kInfo[] = {
     {.name = "balloon", .usage = "", .help = "show the size of the balloon", .run = Balloon},
+    {.name = "block",
+     .usage = "[-n] [-v] [device]",
+     .help = "show the disks (-n: all nodes, -v: more of each)",
+     .arguments = Arguments::kOptionalText,
+     .run = InfoBlock},
+    {.name = "blockstats",
+     .usage = "",
+     .help = "show what the disks have done",
+     .run = InfoBlockStats},
     {.name = "chardev", .usage = "", .help = "show the character devices", .run = Chardevs},
     {.name = "cpus", .usage = "", .help = "show the CPUs and their threads", .run = Cpus},
     {.name = "iothreads", .usage = "", .help = "show the I/O threads", .run = IoThreads},

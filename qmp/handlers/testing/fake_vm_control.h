@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "vmm/control/block_control.h"
 #include "vmm/control/chardev_control.h"
 #include "vmm/control/vm_control.h"
 
@@ -98,6 +99,38 @@ class FakeVmControl final : public VmControl {
   Status Did(std::string call) {
     calls.push_back(std::move(call));
     if (!error.empty()) return Fail(error);
+    return {};
+  }
+};
+
+class FakeBlocks final : public BlockControl {
+ public:
+  Status AddNode(const BlockNodeSpec& spec) override {
+    added = spec;
+    return Did("blockdev-add " + spec.node_name);
+  }
+  Status RemoveNode(const std::string& name) override { return Did("blockdev-del " + name); }
+  Status AddDrive(const DriveSpec& spec) override { return Did("drive " + spec.id); }
+  std::vector<BlockNodeInfo> Nodes() const override { return nodes; }
+  std::vector<BlockDiskInfo> Disks() const override { return disks; }
+  Status Resize(const std::string& device, const std::string& node, int64_t size) override {
+    return Did("block_resize " + device + node + " " + std::to_string(size));
+  }
+  Status SetLimits(const std::optional<std::string>& device, const std::optional<std::string>& id,
+                   const BlockLimits& given) override {
+    limits = given;
+    return Did("limits " + device.value_or("") + id.value_or(""));
+  }
+
+  std::vector<BlockNodeInfo> nodes;
+  std::vector<BlockDiskInfo> disks;
+  BlockNodeSpec added;
+  BlockLimits limits;
+  std::vector<std::string> calls;
+
+ private:
+  Status Did(std::string call) {
+    calls.push_back(std::move(call));
     return {};
   }
 };

@@ -38,6 +38,10 @@ Status CheckKind(int fd, BlockDriver driver, const std::string& path, bool* is_d
   return {};
 }
 
+std::string NoDirect(const std::string& path) {
+  return fmt::format("Could not open '{}': filesystem does not support O_DIRECT", path);
+}
+
 struct Opened {
   UniqueFd fd;
   bool read_only = false;
@@ -47,28 +51,25 @@ Result<Opened> OpenImage(const BlockNodeSpec& spec, FileOpener& opener) {
   // O_NONBLOCK: opening a FIFO or a tape must not hang; it means nothing to files and disks.
   const int common = (spec.direct.value_or(false) ? O_DIRECT : 0) | O_NONBLOCK;
   if (!spec.read_only) {
-    auto fd = opener.Open(spec.filename, O_RDWR | common);
+    int error = 0;
+    auto fd = opener.Open(spec.filename, O_RDWR | common, &error);
     if (fd) return Opened{std::move(*fd), false};
-    const int error = errno;
     const bool may_not_write = error == EACCES || error == EROFS || error == EPERM;
     if (!spec.auto_read_only || !may_not_write) return Fail(std::move(fd).error());
   }
-  DAVIT_ASSIGN(UniqueFd fd, opener.Open(spec.filename, O_RDONLY | common));
+  int error = 0;
+  DAVIT_ASSIGN(UniqueFd fd, opener.Open(spec.filename, O_RDONLY | common, &error));
   return Opened{std::move(fd), true};
 }
 
 }  // namespace
 
-Result<UniqueFd> PathOpener::Open(const std::string& path, int flags) {
+Result<UniqueFd> PathOpener::Open(const std::string& path, int flags, int* error) {
   UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC));
   if (fd) return fd;
-  const int error = errno;
-  if (error == EINVAL && (flags & O_DIRECT)) {
-    return Fail(fmt::format("Could not open '{}': filesystem does not support O_DIRECT", path));
-  }
-  auto failure = FailErrno(fmt::format("Could not open '{}'", path), error);
-  errno = error;  // callers look at the kind
-  return failure;
+  *error = errno;
+  if (*error == EINVAL && (flags & O_DIRECT)) return Fail(NoDirect(path));
+  return FailErrno(fmt::format("Could not open '{}'", path), *error);
 }
 
 FileNode::FileNode(const BlockNodeSpec& spec, std::string name, bool read_only, UniqueFd fd,
@@ -79,7 +80,11 @@ FileNode::FileNode(const BlockNodeSpec& spec, std::string name, bool read_only, 
       aio_(spec.aio),
       fd_(std::move(fd)) {}
 
-FileNode::~FileNode() { opener_.Closing(fd_.get()); }
+FileNode::~FileNode() {
+  // What the guest has not flushed is in the page cache; the disk is not used any more.
+  if (!read_only() && !no_flush() && wr_highest_offset() != 0) (void)Flush();
+  opener_.Closing(fd_.get());
+}
 
 Result<std::shared_ptr<FileNode>> FileNode::Open(const BlockNodeSpec& spec, std::string name,
                                                  FileOpener& opener) {
@@ -93,7 +98,9 @@ Result<std::shared_ptr<FileNode>> FileNode::Open(const BlockNodeSpec& spec, std:
       new FileNode(spec, std::move(name), opened.read_only, std::move(opened.fd), opener));
   const int fd = node->fd_.get();
   DAVIT_TRY(CheckKind(fd, spec.driver, spec.filename, &node->is_device_));
-  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  // A descriptor of a set may have been opened otherwise.
+  const int flags = (fcntl(fd, F_GETFL) & ~O_NONBLOCK) | (node->direct() ? O_DIRECT : 0);
+  if (fcntl(fd, F_SETFL, flags) != 0) return Fail(NoDirect(spec.filename));
   if (spec.locking != ImageLocking::kOff) {
     node->lock_ = ImageLocks::Supported(fd);
     if (!node->lock_ && spec.locking == ImageLocking::kOn) {

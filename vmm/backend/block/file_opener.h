@@ -15,8 +15,9 @@ namespace davit::backend {
 class FileOpener {
  public:
   virtual ~FileOpener() = default;
-  // `flags` as for open(2); O_CLOEXEC is added. Error: QEMU's words, with the path.
-  virtual Result<UniqueFd> Open(const std::string& path, int flags) = 0;
+  // `flags` as for open(2); O_CLOEXEC is added. Error: QEMU's words, with the path; *error gets the
+  // errno.
+  virtual Result<UniqueFd> Open(const std::string& path, int flags, int* error) = 0;
   // The descriptor is about to be closed.
   virtual void Closing(int fd) { (void)fd; }
 };
@@ -24,7 +25,7 @@ class FileOpener {
 // Plain open(2): "Could not open '/x': No such file or directory".
 class PathOpener : public FileOpener {
  public:
-  Result<UniqueFd> Open(const std::string& path, int flags) override;
+  Result<UniqueFd> Open(const std::string& path, int flags, int* error) override;
 };
 
 }  // namespace davit::backend

@@ -97,9 +97,6 @@ Result<std::unique_ptr<BlockDevice>> BlockDevice::Create(
   if (config.discard_granularity != UINT32_MAX && config.discard_granularity % block != 0) {
     return Fail("discard_granularity must be a multiple of logical_block_size");
   }
-  if (config.discard && config.report_discard_granularity && config.discard_granularity == 0) {
-    return Fail("invalid discard_granularity property (0), must not be 0");
-  }
   return std::unique_ptr<BlockDevice>(new BlockDevice(config, std::move(disk)));
 }
 
@@ -139,8 +136,9 @@ void BlockDevice::ReadConfig(uint32_t offset, std::span<uint8_t> out) {
   config.writeback = disk_->write_cache();
   config.num_queues = config_.num_queues;
   if (config_.discard) {
-    const bool given =
-        config_.report_discard_granularity && config_.discard_granularity != UINT32_MAX;
+    const bool given = config_.report_discard_granularity &&
+                       config_.discard_granularity != UINT32_MAX &&
+                       config_.discard_granularity != 0;
     config.max_discard_sectors = config_.max_discard_sectors;
     config.max_discard_seg = 1u;
     config.discard_sector_alignment =

@@ -1,0 +1,26 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Opens disk images: paths, and /dev/fdset/N for descriptors that the control plane was given
+// (add-fd). Owner: control thread.
+#pragma once
+
+#include <string>
+
+#include "qmp/session/fd_sets.h"
+#include "vmm/backend/block/file_opener.h"
+
+namespace davit::daemon {
+
+class ImageOpener final : public backend::FileOpener {
+ public:
+  explicit ImageOpener(qmp::FdSets& fd_sets) : fd_sets_(fd_sets) {}
+  Result<UniqueFd> Open(const std::string& path, int flags, int* error) override;
+  void Closing(int fd) override { fd_sets_.Release(fd); }
+
+ private:
+  qmp::FdSets& fd_sets_;
+  backend::PathOpener paths_;
+};
+
+}  // namespace davit::daemon

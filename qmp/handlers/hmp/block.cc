@@ -1,0 +1,119 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// "info block" and "info blockstats".
+#include "qmp/handlers/hmp/block.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace davit::qmp::hmp {
+namespace {
+
+using control::BlockDiskInfo;
+using control::BlockNodeInfo;
+
+// "1 MiB", "1.5 GiB": three digits.
+std::string SizeText(uint64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  for (; value >= 1000 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
+  return fmt::format("{:.3g} {}", value, kUnits[unit]);
+}
+
+void PrintNode(Call& call, const BlockNodeInfo& node, const BlockDiskInfo* disk, bool verbose) {
+  call.out +=
+      fmt::format(": {} ({}{})\n", node.filename, node.driver, node.read_only ? ", read-only" : "");
+  if (disk != nullptr) {
+    if (!disk->qdev.empty()) call.out += fmt::format("    Attached to:      {}\n", disk->qdev);
+    if (disk->io_status && *disk->io_status != control::BlockIoStatus::kOk) {
+      call.out +=
+          fmt::format("    I/O status:       {}\n",
+                      *disk->io_status == control::BlockIoStatus::kFailed ? "failed" : "nospace");
+    }
+    if (disk->removable) call.out += "    Removable device: not locked, tray closed\n";
+  }
+  call.out += fmt::format("    Cache mode:       {}{}{}\n",
+                          disk == nullptr || disk->write_cache ? "writeback" : "writethrough",
+                          node.direct ? ", direct" : "", node.no_flush ? ", ignore flushes" : "");
+  if (node.detect_zeroes != control::BlockDetectZeroes::kOff) {
+    call.out += fmt::format("    Detect zeroes:    {}\n",
+                            node.detect_zeroes == control::BlockDetectZeroes::kOn ? "on" : "unmap");
+  }
+  if (disk != nullptr && disk->limits) {
+    const control::BlockLimits& l = *disk->limits;
+    call.out += fmt::format(
+        "    I/O throttling:   bps={} bps_rd={} bps_wr={} bps_max={} bps_rd_max={} bps_wr_max={} "
+        "iops={} iops_rd={} iops_wr={} iops_max={} iops_rd_max={} iops_wr_max={} iops_size={} "
+        "group={}\n",
+        l.bps.average, l.bps_read.average, l.bps_write.average, l.bps.max, l.bps_read.max,
+        l.bps_write.max, l.iops.average, l.iops_read.average, l.iops_write.average, l.iops.max,
+        l.iops_read.max, l.iops_write.max, l.iops_size, l.group);
+  }
+  if (!verbose) return;
+  call.out += fmt::format(
+      "\nImages:\nimage: {}\nfile format: {}\nvirtual size: {} ({} bytes)\ndisk size: {}\n",
+      node.filename, node.driver, SizeText(node.virtual_size), node.virtual_size,
+      SizeText(node.actual_size));
+}
+
+}  // namespace
+
+Status InfoBlock(Call& call) {
+  bool verbose = false;
+  bool nodes = false;
+  std::string wanted;
+  std::istringstream words(call.text);
+  for (std::string word; words >> word;) {
+    if (word == "-v") {
+      verbose = true;
+    } else if (word == "-n") {
+      nodes = true;
+    } else if (word == "-nv" || word == "-vn") {
+      nodes = verbose = true;
+    } else {
+      wanted = word;
+    }
+  }
+  bool first = true;
+  const auto separate = [&] {
+    if (!first) call.out += '\n';
+    first = false;
+  };
+  if (nodes) {
+    for (const BlockNodeInfo& node : call.blocks.Nodes()) {
+      if (!wanted.empty() && node.name != wanted) continue;
+      separate();
+      call.out += node.name;
+      PrintNode(call, node, nullptr, verbose);
+    }
+    return {};
+  }
+  for (const BlockDiskInfo& disk : call.blocks.Disks()) {
+    if (!wanted.empty() && disk.device != wanted) continue;
+    separate();
+    call.out +=
+        disk.device.empty() ? disk.node.name : fmt::format("{} ({})", disk.device, disk.node.name);
+    PrintNode(call, disk.node, &disk, verbose);
+  }
+  return {};
+}
+
+Status InfoBlockStats(Call& call) {
+  for (const BlockDiskInfo& disk : call.blocks.Disks()) {
+    if (disk.device.empty()) continue;
+    call.out += fmt::format(
+        "{}: rd_bytes={} wr_bytes={} rd_operations={} wr_operations={} flush_operations={} "
+        "wr_total_time_ns={} rd_total_time_ns={} flush_total_time_ns={} rd_merged=0 wr_merged=0 "
+        "idle_time_ns={}\n",
+        disk.device, disk.read.bytes, disk.write.bytes, disk.read.operations, disk.write.operations,
+        disk.flush.operations, disk.write.time_ns, disk.read.time_ns, disk.flush.time_ns,
+        std::max<int64_t>(disk.idle_ns, 0));
+  }
+  return {};
+}
+
+}  // namespace davit::qmp::hmp

@@ -1,0 +1,14 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The human monitor's view of disks. Inner header of this package.
+#pragma once
+
+#include "qmp/handlers/hmp/commands.h"
+
+namespace davit::qmp::hmp {
+
+Status InfoBlock(Call& call);
+Status InfoBlockStats(Call& call);
+
+}  // namespace davit::qmp::hmp

@@ -1,0 +1,120 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The block nodes and disks of the process as a control plane sees them: -blockdev, -drive and the
+// block commands. Names and meanings are QAPI's (block-core). Implemented by vmm/machine/block.
+// Owner: control thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vmm/base/error.h"
+
+namespace davit::control {
+
+enum class BlockDriver : uint8_t { kFile, kHostDevice, kRaw, kNullCo };
+enum class BlockDiscard : uint8_t { kIgnore, kUnmap };
+enum class BlockDetectZeroes : uint8_t { kOff, kOn, kUnmap };
+enum class BlockLocking : uint8_t { kAuto, kOff, kOn };
+enum class BlockAio : uint8_t { kAuto, kThreads, kNative, kIoUring };
+enum class BlockErrorPolicy : uint8_t { kAuto, kReport, kIgnore, kEnospc, kStop };
+enum class BlockIoStatus : uint8_t { kOk, kFailed, kNoSpace };
+
+// QAPI BlockdevOptions.
+struct BlockNodeSpec {
+  BlockDriver driver = BlockDriver::kFile;
+  std::string node_name;  // empty: made up
+  bool read_only = false;
+  bool auto_read_only = false;
+  bool force_share = false;
+  std::optional<bool> direct, no_flush;  // cache.*
+  std::optional<BlockDiscard> discard;
+  BlockDetectZeroes detect_zeroes = BlockDetectZeroes::kOff;
+  // file, host_device
+  std::string filename;
+  BlockLocking locking = BlockLocking::kAuto;
+  BlockAio aio = BlockAio::kAuto;
+  // raw: one of file_node (a node that exists) and file
+  std::string file_node;
+  std::shared_ptr<const BlockNodeSpec> file;
+  uint64_t offset = 0;
+  std::optional<uint64_t> size;
+  // null-co
+  uint64_t null_size = uint64_t{1} << 30;
+  uint64_t latency_ns = 0;
+  bool read_zeroes = false;
+};
+
+struct BlockLimit {
+  int64_t average = 0, max = 0, length = 1;
+};
+// QAPI BlockIOThrottle.
+struct BlockLimits {
+  BlockLimit bps, bps_read, bps_write, iops, iops_read, iops_write;
+  int64_t iops_size = 0;
+  std::string group;  // to set: empty: as before, or the disk's own
+};
+
+// -drive
+struct DriveSpec {
+  std::string id;
+  BlockNodeSpec node;
+  BlockErrorPolicy rerror = BlockErrorPolicy::kAuto;
+  BlockErrorPolicy werror = BlockErrorPolicy::kAuto;
+  bool write_cache = true;
+  BlockLimits limits;
+};
+
+struct BlockNodeInfo {
+  std::string name;
+  std::string driver;    // "file"
+  std::string filename;  // or "json:{...}"
+  bool read_only = false;
+  BlockDetectZeroes detect_zeroes = BlockDetectZeroes::kOff;
+  bool direct = false, no_flush = false;
+  uint64_t virtual_size = 0, actual_size = 0;
+  bool has_dirty_flag = false;  // which is then false
+  uint64_t wr_highest_offset = 0;
+  struct FileStats {
+    uint64_t discard_ok = 0, discard_failed = 0, discard_bytes_ok = 0;
+  };
+  std::optional<FileStats> file_stats;
+  std::vector<BlockNodeInfo> child;  // none or one
+};
+
+struct BlockCounters {
+  uint64_t bytes = 0, operations = 0, time_ns = 0, failed = 0, invalid = 0;
+};
+
+struct BlockDiskInfo {
+  std::string device;  // of -drive; may be empty
+  std::string qdev;    // object path of the device; empty: none
+  bool removable = false;
+  std::optional<BlockIoStatus> io_status;
+  bool write_cache = true;
+  BlockNodeInfo node;
+  std::optional<BlockLimits> limits;
+  BlockCounters read, write, flush, unmap;
+  int64_t idle_ns = -1;  // negative: nothing was done yet
+};
+
+class BlockControl {
+ public:
+  virtual ~BlockControl() = default;
+  virtual Status AddNode(const BlockNodeSpec& spec) = 0;
+  virtual Status RemoveNode(const std::string& name) = 0;
+  virtual Status AddDrive(const DriveSpec& spec) = 0;
+  virtual std::vector<BlockNodeInfo> Nodes() const = 0;  // newest first
+  virtual std::vector<BlockDiskInfo> Disks() const = 0;
+  // By the id of a -drive or a node name.
+  virtual Status Resize(const std::string& device, const std::string& node_name, int64_t size) = 0;
+  // By the id of a -drive, or the object path of the device.
+  virtual Status SetLimits(const std::optional<std::string>& device,
+                           const std::optional<std::string>& id, const BlockLimits& limits) = 0;
+};
+
+}  // namespace davit::control

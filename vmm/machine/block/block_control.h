@@ -1,0 +1,32 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// control::BlockControl over the block graph. Owner: control thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vmm/backend/block/graph.h"
+#include "vmm/control/block_control.h"
+
+namespace davit::machine {
+
+class BlockControlImpl final : public control::BlockControl {
+ public:
+  explicit BlockControlImpl(backend::BlockGraph& graph) : graph_(graph) {}
+
+  Status AddNode(const control::BlockNodeSpec& spec) override;
+  Status RemoveNode(const std::string& name) override { return graph_.RemoveNode(name); }
+  Status AddDrive(const control::DriveSpec& spec) override;
+  std::vector<control::BlockNodeInfo> Nodes() const override;
+  std::vector<control::BlockDiskInfo> Disks() const override;
+  Status Resize(const std::string& device, const std::string& node_name, int64_t size) override;
+  Status SetLimits(const std::optional<std::string>& device, const std::optional<std::string>& id,
+                   const control::BlockLimits& limits) override;
+
+ private:
+  backend::BlockGraph& graph_;
+};
+
+}  // namespace davit::machine
