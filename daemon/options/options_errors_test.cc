@@ -18,7 +18,7 @@ struct Case {
 TEST(OptionErrorsTest, UnknownOptionsAreNamedAsTyped) {
   EXPECT_EQ(ErrorOf({"-foo"}), "-foo: unknown option");
   EXPECT_EQ(ErrorOf({"--foo"}), "--foo: unknown option");
-  EXPECT_EQ(ErrorOf({"-S", "-drive", "x"}), "-drive: unknown option");
+  EXPECT_EQ(ErrorOf({"-S", "-hda", "x"}), "-hda: unknown option");
   EXPECT_EQ(ErrorOf({"-"}), "-: unknown option");
 }
 

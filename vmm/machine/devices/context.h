@@ -14,8 +14,9 @@
 #include "vmm/memory/guest_memory.h"
 
 namespace davit::backend {
+class BlockGraph;
 class ChardevRegistry;
-}
+}  // namespace davit::backend
 
 namespace davit::machine {
 
@@ -36,6 +37,8 @@ struct DeviceContext {
   std::function<void()> watchdog_expired = {};
   // Whether a device of this virtio id was made already (Devices fills it in).
   std::function<bool(uint16_t id)> has_virtio = {};
+  backend::BlockGraph* blocks = nullptr;  // drive=; null: the process has none
+  uint32_t cpus = 1;                      // at start: the queues of a device that is not told
 };
 
 }  // namespace davit::machine

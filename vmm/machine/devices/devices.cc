@@ -97,6 +97,10 @@ Status Devices::Add(const control::DeviceSpec& spec) {
   }
   auto entry = std::make_unique<Entry>();
   entry->spec = spec;
+  const auto anonymous = std::count_if(entries_.begin(), entries_.end(),
+                                       [](const auto& other) { return other->spec.id.empty(); });
+  entry->path = spec.id.empty() ? fmt::format("/machine/peripheral-anon/device[{}]", anonymous)
+                                : "/machine/peripheral/" + spec.id;
   entry->row = FindDeviceRow(spec.driver);
   if (entry->row == nullptr) {
     return Fail(fmt::format("'{}' is not a valid device model name", spec.driver));
@@ -171,7 +175,7 @@ Result<const Devices::Entry*> Devices::FindParent(const Entry& entry) const {
 // --- making ----------------------------------------------------------------------------------
 
 Result<std::unique_ptr<virtio::Frontend>> Devices::MakeFrontend(Entry& entry) {
-  const DeviceProperties props(entry.spec);
+  const DeviceProperties props(entry.spec, entry.path);
   io::EventLoop* loop = &context_.loop;
   if (const std::string id = props.Text("iothread"); !id.empty()) {
     DAVIT_ASSIGN(entry.iothread, context_.objects.UseIoThread(id, "iothread"));
@@ -193,7 +197,7 @@ Status Devices::AddToSlot(Entry& entry) {
 }
 
 Status Devices::AddToPci(Entry& entry) {
-  const DeviceProperties props(entry.spec);
+  const DeviceProperties props(entry.spec, entry.path);
   DAVIT_ASSIGN(pci::Bus* const bus, FindPciBus(entry.spec));
   if (entry.row->make_virtio != nullptr) {
     DAVIT_TRY(CheckModern(props));
@@ -214,8 +218,9 @@ Status Devices::AddToPci(Entry& entry) {
 
 Status Devices::AddToDevice(Entry& entry) {
   DAVIT_ASSIGN(entry.parent, FindParent(entry));
-  DAVIT_ASSIGN(entry.child, entry.row->make_child(context_, DeviceProperties(entry.spec),
-                                                  *entry.parent->virtio()));
+  DAVIT_ASSIGN(entry.child,
+               entry.row->make_child(context_, DeviceProperties(entry.spec, entry.path),
+                                     *entry.parent->virtio()));
   return {};
 }
 

@@ -53,6 +53,7 @@ class Devices {
   };
   struct Entry {
     control::DeviceSpec spec;
+    std::string path;  // "/machine/peripheral/ID"
     const DeviceRow* row = nullptr;
     std::shared_ptr<io::IoThread> iothread;  // keeps it from being removed
     // One of these by kind.

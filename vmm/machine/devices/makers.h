@@ -28,6 +28,7 @@ std::optional<Result<control::PropertyValue>> GetBalloonProperty(virtio::VirtioD
                                                                  std::string_view name);
 std::optional<Status> SetBalloonProperty(virtio::VirtioDevice& device, std::string_view name,
                                          const control::PropertyValue& value);
+MadeVirtio MakeBlock(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeSerial(DeviceContext& context, const DeviceProperties& props);
 MadeChild MakeSerialPort(DeviceContext& context, const DeviceProperties& props,

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "vmm/control/types.h"
 
@@ -17,11 +18,14 @@ namespace davit::machine {
 
 class DeviceProperties {
  public:
-  explicit DeviceProperties(const control::DeviceSpec& spec) : spec_(spec) {}
+  explicit DeviceProperties(const control::DeviceSpec& spec, std::string path = {})
+      : spec_(spec), path_(std::move(path)) {}
 
   const std::string& driver() const { return spec_.driver; }
   const std::string& id() const { return spec_.id; }
   const std::string& bus() const { return spec_.bus; }
+  // Of the device among the machine's objects: "/machine/peripheral/ID".
+  const std::string& path() const { return path_; }
 
   // Given, or it has a default.
   bool Has(std::string_view name) const { return Find(name) != nullptr; }
@@ -40,6 +44,7 @@ class DeviceProperties {
   const T& Get(std::string_view name) const;
 
   const control::DeviceSpec& spec_;
+  const std::string path_;
 };
 
 }  // namespace davit::machine

@@ -21,6 +21,7 @@ constexpr DeviceRow kRows[] = {
      .make_virtio = MakeBalloon,
      .get_property = GetBalloonProperty,
      .set_property = SetBalloonProperty},
+    {.name = "virtio-blk", .make_virtio = MakeBlock},
     {.name = "virtio-rng", .make_virtio = MakeRng},
     {.name = "virtio-serial", .child_bus = "virtio-serial-bus", .make_virtio = MakeSerial},
     {.name = "virtserialport", .parent_bus = "virtio-serial-bus", .make_child = MakeSerialPort},
