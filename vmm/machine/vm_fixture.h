@@ -52,6 +52,11 @@ class RecordingSink final : public control::EventSink {
                                              "debug", "none",     "inject-nmi"};
     return std::string("WATCHDOG ") + kNames[static_cast<unsigned>(e.action)];
   }
+  // Events of devices, which have tests of their own.
+  template <typename T>
+  static std::string Name(const T&) {
+    return "DEVICE";
+  }
   static std::string Name(const control::GuestCrashLoadedEvent&) { return "GUEST_CRASHLOADED"; }
   static std::string Name(const control::GuestPanickedEvent& e) {
     static constexpr const char* kNames[] = {"pause", "poweroff", "run"};
