@@ -218,11 +218,12 @@ Status App::MakeVm() {
   machine::Deps deps{.loop = loop_,
                      .events = *this,
                      .chardevs = &chardevs_,
-                     .blocks = &blocks_,
-                     .exit = [this](int code) {
-                       exit_code_ = code;
-                       loop_.Stop();
-                     }};
+                     .exit =
+                         [this](int code) {
+                           exit_code_ = code;
+                           loop_.Stop();
+                         },
+                     .blocks = &blocks_};
   DAVIT_ASSIGN(vm_, machine::Vm::Create(std::move(config), std::move(deps)));
   handler_set_ = std::make_unique<qmp::HandlerSet>(
       qmp::HandlerDeps{*vm_,

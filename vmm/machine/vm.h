@@ -34,12 +34,12 @@ struct Deps {
   io::EventLoop& loop;  // the control thread's
   control::EventSink& events;
   backend::ChardevRegistry* chardevs = nullptr;  // needed when config names any
-  backend::BlockGraph* blocks = nullptr;         // needed when a device has a drive=
   // Called once on the control thread, after the SHUTDOWN event, when the process should end.
   // vCPUs are stopped by then.
   std::function<void(int exit_code)> exit;
   // Tests: a fake. nullptr: /dev/kvm.
   kvm::System* kvm = nullptr;
+  backend::BlockGraph* blocks = nullptr;  // needed when a device has a drive=
 };
 
 class Vm {
