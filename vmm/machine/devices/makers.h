@@ -30,6 +30,9 @@ std::optional<Status> SetBalloonProperty(virtio::VirtioDevice& device, std::stri
                                          const control::PropertyValue& value);
 MadeVirtio MakeBlock(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
+MadeVirtio MakeScsi(DeviceContext& context, const DeviceProperties& props);
+MadeChild MakeScsiUnit(DeviceContext& context, const DeviceProperties& props,
+                       virtio::VirtioDevice& parent);
 MadeVirtio MakeSerial(DeviceContext& context, const DeviceProperties& props);
 MadeChild MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
                          virtio::VirtioDevice& parent);

@@ -16,6 +16,8 @@ constexpr DeviceRow kRows[] = {
     {.name = "i6300esb", .make_function = MakeI6300esb},
     {.name = "pcie-root-port", .make_function = MakeRootPort},
     {.name = "pvpanic-pci", .make_function = MakePvpanic},
+    {.name = "scsi-cd", .parent_bus = "SCSI", .make_child = MakeScsiUnit},
+    {.name = "scsi-hd", .parent_bus = "SCSI", .make_child = MakeScsiUnit},
     {.name = "virtconsole", .parent_bus = "virtio-serial-bus", .make_child = MakeSerialPort},
     {.name = "virtio-balloon",
      .make_virtio = MakeBalloon,
@@ -23,6 +25,7 @@ constexpr DeviceRow kRows[] = {
      .set_property = SetBalloonProperty},
     {.name = "virtio-blk", .make_virtio = MakeBlock},
     {.name = "virtio-rng", .make_virtio = MakeRng},
+    {.name = "virtio-scsi", .child_bus = "SCSI", .make_virtio = MakeScsi},
     {.name = "virtio-serial", .child_bus = "virtio-serial-bus", .make_virtio = MakeSerial},
     {.name = "virtserialport", .parent_bus = "virtio-serial-bus", .make_child = MakeSerialPort},
 };

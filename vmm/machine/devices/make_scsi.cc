@@ -1,0 +1,171 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// virtio-scsi, and scsi-hd and scsi-cd on its bus.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "vmm/backend/block/graph.h"
+#include "vmm/machine/devices/makers.h"
+#include "vmm/virtio/scsi/scsi.h"
+
+namespace davit::machine {
+namespace {
+
+using virtio::ScsiDevice;
+
+constexpr uint64_t kMaxBlockSize = 2 * 1024 * 1024;
+constexpr unsigned kTargets = 256;
+
+class ScsiUnitChild final : public ChildDevice {
+ public:
+  ScsiUnitChild(ScsiDevice& host, uint8_t target, uint16_t lun)
+      : host_(host), target_(target), lun_(lun) {}
+  ~ScsiUnitChild() override { host_.RemoveUnit(target_, lun_); }
+
+ private:
+  ScsiDevice& host_;
+  const uint8_t target_;
+  const uint16_t lun_;
+};
+
+backend::ErrorPolicy PolicyOf(const std::string& text) {
+  if (text == "report") return backend::ErrorPolicy::kReport;
+  if (text == "ignore") return backend::ErrorPolicy::kIgnore;
+  if (text == "enospc") return backend::ErrorPolicy::kEnospc;
+  if (text == "stop") return backend::ErrorPolicy::kStop;
+  return backend::ErrorPolicy::kAuto;
+}
+
+// A power of two, or 0 for what the disk has.
+Result<uint32_t> BlockSize(const DeviceProperties& props, const char* name) {
+  const uint64_t size = props.Uint(name);
+  if (size == 0) return 0;
+  if (size < 512 || size > kMaxBlockSize) {
+    return Fail(fmt::format("Property .{} doesn't take value {} (minimum: 512, maximum: {})", name,
+                            size, kMaxBlockSize));
+  }
+  if (!std::has_single_bit(size)) {
+    return Fail(
+        fmt::format("Property .{} doesn't take value '{}', it's not a power of 2", name, size));
+  }
+  return static_cast<uint32_t>(size);
+}
+
+// Where it goes: as given, else at the first free place.
+Status Place(const DeviceProperties& props, const ScsiDevice& host,
+             virtio::ScsiUnitConfig& config) {
+  const uint64_t target = props.Uint("scsi-id");
+  const uint64_t lun = props.Uint("lun");
+  if (const uint64_t channel = props.Uint("channel"); channel != 0) {
+    return Fail(fmt::format("bad scsi channel id: {}", channel));
+  }
+  if (target != UINT32_MAX && target >= kTargets) {
+    return Fail(fmt::format("bad scsi device id: {}", target));
+  }
+  if (lun != UINT32_MAX && lun > ScsiDevice::kMaxLun) {
+    return Fail(fmt::format("bad scsi device lun: {}", lun));
+  }
+  config.lun = static_cast<uint16_t>(lun == UINT32_MAX ? 0 : lun);
+  if (target == UINT32_MAX) {
+    unsigned free = 0;
+    while (free < kTargets && host.HasUnit(static_cast<uint8_t>(free), config.lun)) ++free;
+    if (free == kTargets) return Fail("no free target");
+    config.target = static_cast<uint8_t>(free);
+    return {};
+  }
+  config.target = static_cast<uint8_t>(target);
+  while (lun == UINT32_MAX && config.lun < ScsiDevice::kMaxLun &&
+         host.HasUnit(config.target, config.lun)) {
+    ++config.lun;
+  }
+  if (host.HasUnit(config.target, config.lun)) return Fail("lun already used by another device");
+  return {};
+}
+
+Status Describe(const DeviceProperties& props, virtio::scsi::Unit& unit) {
+  const auto text = [&](const char* name, const char* otherwise) {
+    const std::string value = props.Text(name);
+    return value.empty() ? std::string(otherwise) : value;
+  };
+  unit.cdrom = props.driver() == "scsi-cd";
+  unit.vendor = text("vendor", "QEMU");
+  unit.product = text("product", unit.cdrom ? "QEMU CD-ROM" : "QEMU HARDDISK");
+  unit.version = text("ver", "2.5+");
+  unit.serial = props.Text("serial");
+  if (unit.serial.size() > 36) {
+    return Fail("The serial number can't be longer than 36 characters");
+  }
+  unit.device_id = text("device_id", unit.serial.c_str());
+  if (unit.device_id.empty()) unit.device_id = props.Text("drive");
+  unit.wwn = props.Uint("wwn");
+  unit.removable = unit.cdrom || props.Bool("removable");
+  if (!unit.cdrom) unit.rotation_rate = static_cast<uint16_t>(props.Uint("rotation_rate"));
+  DAVIT_ASSIGN(unit.block_size, BlockSize(props, "logical_block_size"));
+  DAVIT_ASSIGN(unit.physical_block_size, BlockSize(props, "physical_block_size"));
+  unit.min_io_size =
+      static_cast<uint32_t>(std::min<uint64_t>(props.Uint("min_io_size"), UINT32_MAX));
+  unit.opt_io_size =
+      static_cast<uint32_t>(std::min<uint64_t>(props.Uint("opt_io_size"), UINT32_MAX));
+  return {};
+}
+
+}  // namespace
+
+MadeVirtio MakeScsi(DeviceContext& context, const DeviceProperties& props) {
+  virtio::ScsiConfig config;
+  const bool pci = !props.driver().ends_with("-device");
+  const uint64_t queues = props.Uint("num_queues");
+  config.num_queues = static_cast<uint16_t>(
+      queues == UINT32_MAX ? (pci ? context.cpus : 1) : std::min<uint64_t>(queues, UINT16_MAX));
+  config.queue_size =
+      static_cast<uint16_t>(std::min<uint64_t>(props.Uint("virtqueue_size"), UINT16_MAX));
+  config.seg_max_adjust = props.Bool("seg_max_adjust");
+  config.max_sectors = static_cast<uint32_t>(props.Uint("max_sectors"));
+  config.cmd_per_lun = static_cast<uint32_t>(props.Uint("cmd_per_lun"));
+  DAVIT_ASSIGN(auto device, ScsiDevice::Create(config));
+  return device;
+}
+
+Result<std::unique_ptr<ChildDevice>> MakeScsiUnit(DeviceContext& context,
+                                                  const DeviceProperties& props,
+                                                  virtio::VirtioDevice& parent) {
+  auto& host = static_cast<ScsiDevice&>(parent);
+  virtio::ScsiUnitConfig config;
+  DAVIT_TRY(Place(props, host, config));
+  DAVIT_TRY(Describe(props, config.unit));
+  const std::string drive = props.Text("drive");
+  if (drive.empty()) return Fail("drive property not set");
+  const auto missing = [&] {
+    return Fail(fmt::format("Property '{}.drive' can't find value '{}'", props.driver(), drive));
+  };
+  if (context.blocks == nullptr) return missing();
+  backend::AttachOptions attach;
+  attach.qdev = props.path();
+  attach.read_only = config.unit.cdrom;
+  attach.share_rw = props.Bool("share-rw");
+  attach.rerror = PolicyOf(props.Text("rerror"));
+  attach.werror = PolicyOf(props.Text("werror"));
+  attach.removable = config.unit.removable;
+  if (props.Text("write-cache") != "auto") attach.write_cache = props.OnOff("write-cache", true);
+  auto disk = context.blocks->Attach(drive, std::move(attach));
+  if (!disk) {
+    Error error = std::move(disk).error();
+    if (error.message.starts_with("can't find value")) return missing();
+    if (!error.where.empty()) error.message += "\n" + error.where;
+    return Fail(std::move(error));
+  }
+  virtio::scsi::Unit& unit = config.unit;
+  if (unit.block_size == 0) {
+    unit.block_size = std::max<uint32_t>((*disk)->logical_sector(), unit.cdrom ? 2048 : 512);
+  }
+  if (unit.physical_block_size == 0) {
+    unit.physical_block_size = std::max((*disk)->physical_sector(), unit.block_size);
+  }
+  DAVIT_TRY(host.AddUnit(config, std::move(*disk)));
+  return std::make_unique<ScsiUnitChild>(host, config.target, config.lun);
+}
+
+}  // namespace davit::machine
