@@ -22,10 +22,14 @@ Result<std::unique_ptr<ScsiDevice>> ScsiDevice::Create(const ScsiConfig& config)
         fmt::format("Invalid number of queues (= {}), must be a positive integer less than {}.",
                     config.num_queues, 1024 - scsi::kFirstRequestQueue));
   }
-  if (config.queue_size <= 2 || config.queue_size > 1024 ||
-      !std::has_single_bit(config.queue_size)) {
+  if (config.queue_size <= 2) {
     return Fail(
         fmt::format("invalid virtqueue_size property (= {}), must be > 2", config.queue_size));
+  }
+  if (config.queue_size > 1024 || !std::has_single_bit(config.queue_size)) {
+    return Fail(
+        fmt::format("invalid virtqueue_size property (= {}), must be a power of 2 (max 1024)",
+                    config.queue_size));
   }
   return std::unique_ptr<ScsiDevice>(new ScsiDevice(config));
 }
