@@ -27,7 +27,7 @@ control::PropertyValue ToProperty(const json::Value& value) {
   if (const json::Object* object = value.AsObject()) {
     control::PropertyMap map;
     for (const json::Member& member : object->members()) {
-      map.emplace_back(member.first, ToProperty(member.second));
+      map.push_back({member.first, ToProperty(member.second)});
     }
     return {std::move(map)};
   }
@@ -44,7 +44,7 @@ struct PropertyToJson {
   json::Value operator()(const control::PropertyMap& map) const {
     // In QEMU the later of two members of a bucket comes first.
     json::Object object;
-    for (auto it = map.rbegin(); it != map.rend(); ++it) object.Set(it->first, ToJson(it->second));
+    for (auto it = map.rbegin(); it != map.rend(); ++it) object.Set(it->name, ToJson(it->value));
     json::OrderMembers(object);
     return object;
   }

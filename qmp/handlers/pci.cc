@@ -50,12 +50,14 @@ qapi::PciDeviceInfo Device(const control::PciDevice& device) {
   if (!device.class_text.empty()) info.class_info.desc = device.class_text;
   if (device.pin != 0) info.irq = device.irq;
   if (device.bridge) info.pci_bridge = Bridge(*device.bridge);
+  info.regions.reserve(device.regions.size());
   for (const control::PciRegion& region : device.regions) info.regions.push_back(Region(region));
   return info;
 }
 
 std::vector<qapi::PciDeviceInfo> Devices(const std::vector<control::PciDevice>& devices) {
   std::vector<qapi::PciDeviceInfo> rows;
+  rows.reserve(devices.size());
   for (const control::PciDevice& device : devices) rows.push_back(Device(device));
   return rows;
 }

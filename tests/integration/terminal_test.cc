@@ -85,8 +85,8 @@ TEST_F(TerminalTest, TabCompletesCommandArgumentAndValueFromTheLiveSchema) {
 }
 
 TEST_F(TerminalTest, TabCompletesTheSharedPartAndThenListsWhatFits) {
-  Type("query-na\t");
-  See("query-name ");
+  Type("query-mac\t");
+  See("query-machines ");
   Type(kCtrlC);
   See(kPrompt);
   Type("query-cp\t");

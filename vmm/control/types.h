@@ -138,9 +138,14 @@ struct MemorySizeSummary {
 // property are int64_t, of an unsigned one uint64_t.
 struct PropertyValue;
 using PropertyList = std::vector<PropertyValue>;
-using PropertyMap = std::vector<std::pair<std::string, PropertyValue>>;  // in no order
+struct PropertyMember;
+using PropertyMap = std::vector<PropertyMember>;  // in no order
 struct PropertyValue {
   std::variant<bool, int64_t, uint64_t, std::string, PropertyList, PropertyMap> value;
+};
+struct PropertyMember {
+  std::string name;
+  PropertyValue value;
 };
 
 // object-add / -object after the schema has typed its members; keys are QAPI's.

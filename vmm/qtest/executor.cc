@@ -14,8 +14,6 @@
 namespace davit::qtest {
 namespace {
 
-using memory::GuestAddress;
-
 // One access: RAM as a whole, else up to 8 bytes on the bus.
 void AccessOnce(Target& target, uint64_t address, std::span<uint8_t> data, bool write) {
   const memory::GuestMemory memory = target.memory();

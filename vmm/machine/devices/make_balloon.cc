@@ -45,7 +45,7 @@ std::optional<Result<control::PropertyValue>> GetBalloonProperty(virtio::VirtioD
   const virtio::BalloonStats stats = balloon.Stats();
   control::PropertyMap values;
   for (size_t i = 0; i < stats.values.size(); ++i) {
-    values.emplace_back(virtio::kBalloonStatNames[i], control::PropertyValue{stats.values[i]});
+    values.push_back({std::string(virtio::kBalloonStatNames[i]), {stats.values[i]}});
   }
   return control::PropertyValue{
       control::PropertyMap{{"stats", {std::move(values)}}, {"last-update", {stats.last_update}}}};
