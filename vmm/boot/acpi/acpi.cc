@@ -19,21 +19,14 @@ namespace {
 
 using Table = std::vector<std::byte>;
 
-constexpr uint8_t kFadtRevision = 6;
-constexpr uint8_t kMadtRevision = 4;
 constexpr uint64_t kTableAlign = 16;
 
 // FADT flags (5.2.9, table 5.10).
-constexpr uint32_t kWbinvd = 1u << 0;
 constexpr uint32_t kPowerButtonIsControlMethod = 1u << 4;
-constexpr uint32_t kSleepButtonIsControlMethod = 1u << 5;
-constexpr uint32_t kResetRegisterSupported = 1u << 10;
 constexpr uint32_t kHardwareReduced = 1u << 20;
 
 // IA-PC boot architecture flags (table 5.11).
-constexpr uint16_t kLegacyDevices = 1u << 0;
 constexpr uint16_t k8042 = 1u << 1;
-constexpr uint16_t kVgaNotPresent = 1u << 2;
 constexpr uint16_t kCmosRtcNotPresent = 1u << 5;
 
 acpi::GenericAddress ByteRegister(uint64_t address) {
@@ -46,14 +39,14 @@ acpi::GenericAddress ByteRegister(uint64_t address) {
 
 Table BuildFadt(const AcpiConfig& config, uint64_t dsdt) {
   acpi::Fadt fadt{};
-  fadt.header = acpi::MakeHeader("FACP", kFadtRevision);
+  fadt.header = acpi::MakeHeader("FACP", acpi::kFadtRevision);
   fadt.dsdt = static_cast<uint32_t>(dsdt);
   fadt.x_dsdt = dsdt;
-  fadt.iapc_boot_arch =
-      static_cast<uint16_t>(kVgaNotPresent | (config.serial || config.rtc ? kLegacyDevices : 0) |
-                            (config.i8042 ? k8042 : 0) | (config.rtc ? 0 : kCmosRtcNotPresent));
-  fadt.flags = kWbinvd | kPowerButtonIsControlMethod | kSleepButtonIsControlMethod |
-               kResetRegisterSupported | kHardwareReduced;
+  fadt.iapc_boot_arch = static_cast<uint16_t>(
+      acpi::kVgaNotPresent | (config.serial || config.rtc ? acpi::kLegacyDevices : 0) |
+      (config.i8042 ? k8042 : 0) | (config.rtc ? 0 : kCmosRtcNotPresent));
+  fadt.flags = acpi::kWbinvd | kPowerButtonIsControlMethod | acpi::kSleepButtonIsControlMethod |
+               acpi::kResetRegisterSupported | kHardwareReduced;
   fadt.reset_reg = ByteRegister(kGedReset);
   fadt.reset_value = kGedResetValue;
   fadt.sleep_control_reg = ByteRegister(kGedSleepControl);
@@ -66,7 +59,7 @@ Table BuildFadt(const AcpiConfig& config, uint64_t dsdt) {
 
 Table BuildMadt(const AcpiConfig& config) {
   acpi::MadtHeader header{};
-  header.header = acpi::MakeHeader("APIC", kMadtRevision);
+  header.header = acpi::MakeHeader("APIC", acpi::kMadtRevision);
   header.lapic_address = static_cast<uint32_t>(kLapicBase);
   header.flags = config.pic ? acpi::kMadtPcAtCompatible : 0;
   Table table;

@@ -16,19 +16,10 @@ namespace {
 
 using Table = std::vector<std::byte>;
 
-constexpr uint8_t kFadtRevision = 6;
-constexpr uint8_t kMadtRevision = 4;
-
 // FADT flags (5.2.9, table 5.10). The power button is the one of the PM1 block; nothing is awake
 // in S4, since there is no S4.
-constexpr uint32_t kWbinvd = 1u << 0;
 constexpr uint32_t kC1OnAll = 1u << 2;
-constexpr uint32_t kSleepButtonIsControlMethod = 1u << 5;
-constexpr uint32_t kResetRegisterSupported = 1u << 10;
 constexpr uint32_t kUsePlatformClock = 1u << 15;
-// IA-PC boot architecture flags (table 5.11).
-constexpr uint16_t kLegacyDevices = 1u << 0;
-constexpr uint16_t kVgaNotPresent = 1u << 2;
 
 constexpr uint8_t kResetValue = 0x0f;
 constexpr uint8_t kCenturyIndex = 0x32;
@@ -52,7 +43,7 @@ Table BuildFadt() {
   constexpr uint16_t kTimer = kQ35PmBase + kPmTimerOffset;
   constexpr uint16_t kGpe0 = kQ35PmBase + kGpe0Offset;
   acpi::Fadt fadt{};
-  fadt.header = acpi::MakeHeader("FACP", kFadtRevision);
+  fadt.header = acpi::MakeHeader("FACP", acpi::kFadtRevision);
   fadt.sci_int = static_cast<uint16_t>(kSciGsi);
   fadt.pm.pm1a_evt = kEvent;
   fadt.pm.pm1a_cnt = kControl;
@@ -69,9 +60,9 @@ Table BuildFadt() {
   fadt.x_pm1a_cnt = Port(kControl, 16);
   fadt.x_pm_tmr = Port(kTimer, 32);
   fadt.x_gpe0 = Port(kGpe0, 8 * kGpe0Size);
-  fadt.iapc_boot_arch = kLegacyDevices | kVgaNotPresent;
-  fadt.flags = kWbinvd | kC1OnAll | kSleepButtonIsControlMethod | kResetRegisterSupported |
-               kUsePlatformClock;
+  fadt.iapc_boot_arch = acpi::kLegacyDevices | acpi::kVgaNotPresent;
+  fadt.flags = acpi::kWbinvd | kC1OnAll | acpi::kSleepButtonIsControlMethod |
+               acpi::kResetRegisterSupported | kUsePlatformClock;
   fadt.reset_reg = Port(kResetControlPort, 8);
   fadt.reset_value = kResetValue;
   Table table;
@@ -91,7 +82,7 @@ Table BuildFacs() {
 
 Table BuildMadt(const Q35AcpiConfig& config) {
   acpi::MadtHeader header{};
-  header.header = acpi::MakeHeader("APIC", kMadtRevision);
+  header.header = acpi::MakeHeader("APIC", acpi::kMadtRevision);
   header.lapic_address = static_cast<uint32_t>(kLapicBase);
   header.flags = config.pic ? acpi::kMadtPcAtCompatible : 0;
   Table table;

@@ -53,6 +53,18 @@ struct GenericAddress {
 };
 static_assert(sizeof(GenericAddress) == 12);
 
+// Revisions of the FADT and the MADT (5.2.9, 5.2.12).
+inline constexpr uint8_t kFadtRevision = 6;
+inline constexpr uint8_t kMadtRevision = 4;
+
+// FADT flags (5.2.9, table 5.10) that more than one machine has.
+inline constexpr uint32_t kWbinvd = 1u << 0;
+inline constexpr uint32_t kSleepButtonIsControlMethod = 1u << 5;
+inline constexpr uint32_t kResetRegisterSupported = 1u << 10;
+// IA-PC boot architecture flags (table 5.11), likewise.
+inline constexpr uint16_t kLegacyDevices = 1u << 0;
+inline constexpr uint16_t kVgaNotPresent = 1u << 2;
+
 // 5.2.9. In a hardware-reduced table the PM blocks are absent.
 struct PmBlocks {
   le32 smi_cmd;
