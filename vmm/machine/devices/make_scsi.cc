@@ -5,9 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 
-#include "vmm/backend/block/graph.h"
+#include "vmm/machine/devices/disk_properties.h"
 #include "vmm/machine/devices/makers.h"
 #include "vmm/virtio/scsi/scsi.h"
 
@@ -16,7 +15,6 @@ namespace {
 
 using virtio::ScsiDevice;
 
-constexpr uint64_t kMaxBlockSize = 2 * 1024 * 1024;
 constexpr unsigned kTargets = 256;
 
 class ScsiUnitChild final : public ChildDevice {
@@ -30,29 +28,6 @@ class ScsiUnitChild final : public ChildDevice {
   const uint8_t target_;
   const uint16_t lun_;
 };
-
-backend::ErrorPolicy PolicyOf(const std::string& text) {
-  if (text == "report") return backend::ErrorPolicy::kReport;
-  if (text == "ignore") return backend::ErrorPolicy::kIgnore;
-  if (text == "enospc") return backend::ErrorPolicy::kEnospc;
-  if (text == "stop") return backend::ErrorPolicy::kStop;
-  return backend::ErrorPolicy::kAuto;
-}
-
-// A power of two, or 0 for what the disk has.
-Result<uint32_t> BlockSize(const DeviceProperties& props, const char* name) {
-  const uint64_t size = props.Uint(name);
-  if (size == 0) return 0;
-  if (size < 512 || size > kMaxBlockSize) {
-    return Fail(fmt::format("Property .{} doesn't take value {} (minimum: 512, maximum: {})", name,
-                            size, kMaxBlockSize));
-  }
-  if (!std::has_single_bit(size)) {
-    return Fail(
-        fmt::format("Property .{} doesn't take value '{}', it's not a power of 2", name, size));
-  }
-  return static_cast<uint32_t>(size);
-}
 
 // Where it goes: as given, else at the first free place.
 Status Place(const DeviceProperties& props, const ScsiDevice& host,
@@ -103,8 +78,8 @@ Status Describe(const DeviceProperties& props, virtio::scsi::Unit& unit) {
   unit.wwn = props.Uint("wwn");
   unit.removable = unit.cdrom || props.Bool("removable");
   if (!unit.cdrom) unit.rotation_rate = static_cast<uint16_t>(props.Uint("rotation_rate"));
-  DAVIT_ASSIGN(unit.block_size, BlockSize(props, "logical_block_size"));
-  DAVIT_ASSIGN(unit.physical_block_size, BlockSize(props, "physical_block_size"));
+  DAVIT_ASSIGN(unit.block_size, BlockSizeOf(props, "logical_block_size"));
+  DAVIT_ASSIGN(unit.physical_block_size, BlockSizeOf(props, "physical_block_size"));
   unit.min_io_size =
       static_cast<uint32_t>(std::min<uint64_t>(props.Uint("min_io_size"), UINT32_MAX));
   unit.opt_io_size =
@@ -136,35 +111,18 @@ Result<std::unique_ptr<ChildDevice>> MakeScsiUnit(DeviceContext& context,
   virtio::ScsiUnitConfig config;
   DAVIT_TRY(Place(props, host, config));
   DAVIT_TRY(Describe(props, config.unit));
-  const std::string drive = props.Text("drive");
-  if (drive.empty()) return Fail("drive property not set");
-  const auto missing = [&] {
-    return Fail(fmt::format("Property '{}.drive' can't find value '{}'", props.driver(), drive));
-  };
-  if (context.blocks == nullptr) return missing();
-  backend::AttachOptions attach;
-  attach.qdev = props.path();
+  backend::AttachOptions attach = AttachOptionsOf(props);
   attach.read_only = config.unit.cdrom;
-  attach.share_rw = props.Bool("share-rw");
-  attach.rerror = PolicyOf(props.Text("rerror"));
-  attach.werror = PolicyOf(props.Text("werror"));
   attach.removable = config.unit.removable;
-  if (props.Text("write-cache") != "auto") attach.write_cache = props.OnOff("write-cache", true);
-  auto disk = context.blocks->Attach(drive, std::move(attach));
-  if (!disk) {
-    Error error = std::move(disk).error();
-    if (error.message.starts_with("can't find value")) return missing();
-    if (!error.where.empty()) error.message += "\n" + error.where;
-    return Fail(std::move(error));
-  }
+  DAVIT_ASSIGN(auto disk, AttachDrive(context, props, props.driver(), std::move(attach)));
   virtio::scsi::Unit& unit = config.unit;
   if (unit.block_size == 0) {
-    unit.block_size = std::max<uint32_t>((*disk)->logical_sector(), unit.cdrom ? 2048 : 512);
+    unit.block_size = std::max<uint32_t>(disk->logical_sector(), unit.cdrom ? 2048 : 512);
   }
   if (unit.physical_block_size == 0) {
-    unit.physical_block_size = std::max((*disk)->physical_sector(), unit.block_size);
+    unit.physical_block_size = std::max(disk->physical_sector(), unit.block_size);
   }
-  DAVIT_TRY(host.AddUnit(config, std::move(*disk)));
+  DAVIT_TRY(host.AddUnit(config, std::move(disk)));
   return std::make_unique<ScsiUnitChild>(host, config.target, config.lun);
 }
 
