@@ -3,6 +3,7 @@
 //
 // Requests that fail on the host: told, ignored, or kept until the VM goes on, with no byte lost;
 // and an image whose writer is killed.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -222,7 +223,15 @@ TEST_F(Errors, KilledWriterLeavesWhatItFlushed) {
     EXPECT_EQ(data, std::string(4096, data[0]));
     EXPECT_TRUE(data[0] == static_cast<char>(flushed) || data[0] == static_cast<char>(flushed + 1));
   }
-  // And the lock went with the process.
+  // And the locks go with the process: when its last request is done, which with io_uring can be
+  // after waitpid() (the kernel takes the ring apart in the background). So wait for them.
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  struct flock all {};
+  all.l_type = F_WRLCK;
+  all.l_whence = SEEK_SET;
+  EXPECT_EQ(fcntl(fd, F_OFD_SETLKW, &all), 0);
+  close(fd);
   Open();
 }
 
