@@ -10,17 +10,18 @@
 namespace davit::qtest {
 namespace {
 
-constexpr uint64_t kStats = uint64_t{1} << 1, kReporting = uint64_t{1} << 5;
-constexpr uint32_t kNumPages = 0, kActual = 4;
+constexpr uint64_t kStats = uint64_t{1} << 1, kHint = uint64_t{1} << 3,
+                   kReporting = uint64_t{1} << 5;
+constexpr uint32_t kNumPages = 0, kActual = 4, kHintCommand = 8;
 constexpr uint64_t kMiB = 1024 * 1024;
 
 class BalloonQtest : public ::testing::TestWithParam<bool> {
  protected:
   void Start(const std::string& properties = "") {
     const std::string driver = GetParam() ? "virtio-balloon-pci" : "virtio-balloon-device";
-    machine_ = std::make_unique<Machine>(
-        std::vector<std::string>{"-M", GetParam() ? "q35" : "microvm", "-m", "128", "-device",
-                                 driver + ",id=balloon0" + properties});
+    machine_ = std::make_unique<Machine>(std::vector<std::string>{
+        "-M", GetParam() ? "q35" : "microvm", "-m", "128", "-object", "iothread,id=io0", "-device",
+        driver + ",id=balloon0" + properties});
     device_ = FindVirtio(*machine_, virtio::kIdBalloon);
     ASSERT_TRUE(device_->Start());
   }
@@ -105,6 +106,23 @@ TEST_P(BalloonQtest, ReportedPagesAreGivenBack) {
   ASSERT_TRUE(dev().queue(3).Do(Request().At(page, 4096, true)));
   EXPECT_TRUE(IsZero(page));
   EXPECT_EQ(m().Read(next, 1), 0xa5U);
+}
+
+// Free pages are asked for when a VM moves. Until then the command is "stop", and what a driver
+// says all the same is taken and given back with its pages as they were (virtio 1.2, 5.5.6.5).
+TEST_P(BalloonQtest, HintsUnaskedForAreGivenBackAndThePagesKept) {
+  Start(",free-page-hint=on,iothread=io0");
+  ASSERT_TRUE(dev().Has(kHint));
+  EXPECT_EQ(dev().Config<uint32_t>(kHintCommand), 0U);
+  const uint64_t page = Page();
+  Queue& hints = dev().queue(3);
+  ASSERT_TRUE(hints.Do(Request().Struct(uint32_t{0x80000000})));
+  ASSERT_TRUE(hints.Do(Request().At(page, 4096, true)));
+  ASSERT_TRUE(hints.Do(Request().Struct(uint32_t{1})));
+  EXPECT_EQ(m().Read(page, 8), 0xa5a5a5a5a5a5a5a5U);
+  dev().WriteConfig(kHintCommand, 4, 7);  // the device's
+  EXPECT_EQ(dev().Config<uint32_t>(kHintCommand), 0U);
+  EXPECT_FALSE(dev().NeedsReset());
 }
 
 TEST_P(BalloonQtest, StatisticsArePolledInTheGuestsTime) {
