@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // EventLoop on Boost.Asio. Either owns its io_context or wraps the one of the daemon, whose run()
-// then drives it. Descriptors are watched by one epoll set of the loop, which Asio sees as one
-// descriptor: Asio alone would switch each watched fd to O_NONBLOCK, and the terminal behind stdin
-// is shared with other processes. Descriptors that epoll refuses (regular files, /dev/null) are
-// always ready.
+// then drives it. Descriptors are watched by one epoll set of the loop (epoll_set.h), which Asio
+// sees as one descriptor: Asio alone would switch each watched fd to O_NONBLOCK, and the terminal
+// behind stdin is shared with other processes.
 #pragma once
 
 #include <functional>

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An event loop: one thread that runs callbacks for descriptors, timers and posted work.
-// The control thread runs one (daemon/ wraps its io_context), each iothread object another.
+// The control thread runs one (daemon/ wraps its io_context, asio_event_loop.h), each iothread
+// object another (epoll_event_loop.h).
 // All calls on the loop's thread, except Post() and Stop(), which any thread may make.
 // Exceptions never leave a callback.
 #pragma once
@@ -24,6 +25,18 @@ class Registration {
   virtual ~Registration() = default;
 };
 
+// Work that can be seen in memory where the other side would else have to signal it: requests in a
+// ring of the guest's, completions in one of the kernel's.
+class Poller {
+ public:
+  virtual ~Poller() = default;
+  // Looks once; costs next to nothing where nothing is new. True: there was work, it is done.
+  virtual bool Poll() = 0;
+  // The loop begins (true) to look again and again, so that the other side need not signal, or ends
+  // it (false) because it is about to sleep. It looks once more after the end.
+  virtual void OnSpin(bool spinning) { (void)spinning; }
+};
+
 class EventLoop {
  public:
   virtual ~EventLoop() = default;
@@ -38,6 +51,13 @@ class EventLoop {
   // Calls fn once at the deadline.
   virtual std::unique_ptr<Registration> At(Clock::time_point deadline,
                                            std::function<void()> fn) = 0;
+  // Lets the loop look at `poller` before it sleeps, until the handle dies; the poller outlives it.
+  // A help and no promise: null where the loop never looks, so descriptors are watched all the
+  // same.
+  virtual std::unique_ptr<Registration> AddPoller(Poller& poller) {
+    (void)poller;
+    return nullptr;
+  }
   // Runs until Stop().
   virtual void Run() = 0;
   virtual void Stop() = 0;

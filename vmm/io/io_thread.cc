@@ -14,10 +14,11 @@
 
 namespace davit::io {
 
-// Asio and std::thread tell by exceptions what they did not get.
-Result<std::unique_ptr<IoThread>> IoThread::Create(const std::string& name) {
+// The loop and std::thread tell by exceptions what they did not get.
+Result<std::unique_ptr<IoThread>> IoThread::Create(const std::string& name,
+                                                   const PollOptions& polling) {
   try {
-    std::unique_ptr<IoThread> thread(new IoThread);
+    std::unique_ptr<IoThread> thread(new IoThread(polling));
     thread->Start(name);
     return thread;
   } catch (const std::system_error& error) {

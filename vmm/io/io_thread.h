@@ -12,8 +12,9 @@
 #include <thread>
 
 #include "vmm/base/error.h"
-#include "vmm/io/asio_event_loop.h"
+#include "vmm/io/epoll_event_loop.h"
 #include "vmm/io/event_loop.h"
+#include "vmm/io/poll_budget.h"
 
 namespace davit::io {
 
@@ -21,7 +22,8 @@ class IoThread {
  public:
   // name: what top and gdb show ("IO iothread0"), cut to 15 bytes. Error: the host has no more
   // descriptors or threads for this process.
-  static Result<std::unique_ptr<IoThread>> Create(const std::string& name);
+  static Result<std::unique_ptr<IoThread>> Create(const std::string& name,
+                                                  const PollOptions& polling = {});
   ~IoThread();
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
@@ -30,10 +32,10 @@ class IoThread {
   pid_t thread_id() const { return thread_id_; }  // as in /proc
 
  private:
-  IoThread() = default;
+  explicit IoThread(const PollOptions& polling) : loop_(polling) {}
   void Start(const std::string& name);
 
-  AsioEventLoop loop_;
+  EpollEventLoop loop_;
   pid_t thread_id_ = 0;
   std::thread thread_;
 };

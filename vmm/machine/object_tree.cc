@@ -70,7 +70,10 @@ Status ObjectTree::Add(const control::ObjectSpec& spec) {
   object->type = spec.qom_type;
   if (spec.qom_type == "iothread") {
     DAVIT_ASSIGN(object->thread_info, ParseIoThread(spec));
-    DAVIT_ASSIGN(object->thread, io::IoThread::Create("IO " + spec.id));
+    const control::IoThreadInfo& info = object->thread_info;
+    const io::PollOptions polling{
+        .max_ns = info.poll_max_ns, .grow = info.poll_grow, .shrink = info.poll_shrink};
+    DAVIT_ASSIGN(object->thread, io::IoThread::Create("IO " + spec.id, polling));
     object->thread_info.thread_id = object->thread->thread_id();
   } else if (spec.qom_type.starts_with("memory-backend-")) {
     DAVIT_TRY(CheckPreallocContext(spec));

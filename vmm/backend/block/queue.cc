@@ -83,6 +83,7 @@ BlockQueue::~BlockQueue() {
   if (!started_) return;
   const auto stop = [this] {
     ring_watch_.reset();
+    ring_poller_.reset();
     event_watch_.reset();
     timers_.clear();
   };
@@ -109,6 +110,12 @@ void BlockQueue::Start() {
     ready_();
   });
   if (watch) event_watch_ = std::move(*watch);
+}
+
+bool BlockQueue::Poll() {
+  if (!ring_->ready()) return false;
+  ready_();
+  return true;
 }
 
 void BlockQueue::Submit(const BlockTarget& target, BlockRequest& request) {
@@ -191,6 +198,7 @@ void BlockQueue::Issue(BlockRequest& request) {
       if (watch) {
         ring_ = std::move(*ring);
         ring_watch_ = std::move(*watch);
+        ring_poller_ = loop_.AddPoller(*this);
       }
     }
     ring_failed_ = !ring_;

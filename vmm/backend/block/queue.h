@@ -27,7 +27,7 @@
 
 namespace davit::backend {
 
-class BlockQueue {
+class BlockQueue final : private io::Poller {
  public:
   // ready: called on the loop when there may be something to Reap(). No done() is ever called but
   // inside Reap(), so that the user can take its lock around it.
@@ -35,7 +35,7 @@ class BlockQueue {
   BlockQueue(io::EventLoop& loop, WorkerPool& workers, BlockStats* stats,
              std::function<void()> ready);
   // Nothing is in flight. The loop runs, or this is its thread.
-  ~BlockQueue();
+  ~BlockQueue() override;
   BlockQueue(const BlockQueue&) = delete;
   BlockQueue& operator=(const BlockQueue&) = delete;
 
@@ -54,7 +54,8 @@ class BlockQueue {
   void PostReady();
 
  private:
-  void Start();  // on the loop's thread, at the first request
+  bool Poll() override;  // of the loop
+  void Start();          // on the loop's thread, at the first request
   void Issue(BlockRequest& request);
   void IssueToRing(BlockRequest& request);
   void RingEnded(BlockRequest& request, int result);
@@ -82,7 +83,7 @@ class BlockQueue {
 
   std::unique_ptr<Uring> ring_;
   bool ring_failed_ = false;
-  std::unique_ptr<io::Registration> ring_watch_;
+  std::unique_ptr<io::Registration> ring_watch_, ring_poller_;
 
   UniqueFd event_;
   std::unique_ptr<io::Registration> event_watch_;

@@ -36,6 +36,8 @@ Status Uring::Available() {
 
 int Uring::fd() const { return ring_->ring.ring_fd; }
 
+bool Uring::ready() const { return io_uring_cq_ready(&ring_->ring) != 0; }
+
 namespace {
 
 // The submission queue is as long as the ring, so there is room whenever the ring is not full.

@@ -37,6 +37,8 @@ class Uring {
   void Flush(int fd, void* user);
   // Hands what was queued to the kernel, in one call.
   void Submit();
+  // A look into memory: completions wait.
+  bool ready() const;
   // Calls ended(user, result) for each completion that waits; result as of the system call, or
   // minus an errno. `ended` may queue more.
   void Reap(const std::function<void(void* user, int result)>& ended);

@@ -32,7 +32,12 @@ class FakeEventLoop final : public EventLoop {
   }
   Clock::time_point Now() const override { return now_; }
   std::unique_ptr<Registration> At(Clock::time_point deadline, std::function<void()> fn) override {
-    return Add({-1, false, deadline, std::move(fn)});
+    return Add({kTimer, false, deadline, std::move(fn)});
+  }
+  std::unique_ptr<Registration> AddPoller(Poller& poller) override {
+    Entry entry{kPoller, false, {}, nullptr};
+    entry.poller = &poller;
+    return Add(std::move(entry));
   }
   void Run() override {
     stopped_ = false;
@@ -65,7 +70,7 @@ class FakeEventLoop final : public EventLoop {
     for (;;) {
       std::shared_ptr<Entry> due;
       for (auto& entry : Live()) {
-        if (entry->fd == -1 && entry->deadline <= end &&
+        if (entry->fd == kTimer && entry->deadline <= end &&
             (!due || entry->deadline < due->deadline)) {
           due = entry;
         }
@@ -81,19 +86,33 @@ class FakeEventLoop final : public EventLoop {
   // Calls the watches of fd. False: there is none.
   bool FireReadable(int fd) { return Fire(fd, false); }
   bool FireWritable(int fd) { return Fire(fd, true); }
+  // One look at the pollers; true: one had work.
+  bool Look() {
+    bool any = false;
+    for (auto& entry : Live()) any = (entry->fd == kPoller && entry->poller->Poll()) || any;
+    return any;
+  }
+  // The loop begins or ends to look instead of sleeping.
+  void Spin(bool spinning) {
+    for (auto& entry : Live()) {
+      if (entry->fd == kPoller) entry->poller->OnSpin(spinning);
+    }
+  }
   size_t timers() {
     size_t n = 0;
-    for (auto& entry : Live()) n += entry->fd == -1;
+    for (auto& entry : Live()) n += entry->fd == kTimer;
     return n;
   }
 
  private:
+  static constexpr int kTimer = -1, kPoller = -2;
   struct Entry {
-    int fd;  // -1: a timer
+    int fd;  // or kTimer, kPoller
     bool writable;
     Clock::time_point deadline;
     std::function<void()> fn;
     bool done = false;
+    Poller* poller = nullptr;
   };
   class Handle final : public Registration {
    public:

@@ -48,7 +48,8 @@ Frontend::Frontend(std::unique_ptr<VirtioDevice> device, const FrontendOptions& 
   loop_side_->owner = this;
   loop_side_->kicks.resize(queues_.size());
   loop_side_->calls.resize(queues_.size());
-  PostToLoop([] {});  // learns the loop's thread
+  // Learns the loop's thread, too.
+  PostToLoop([this] { loop_side_->polling = loop_.AddPoller(*loop_side_); });
 }
 
 Frontend::~Frontend() {
@@ -60,6 +61,7 @@ Frontend::~Frontend() {
   RunOnLoop([this] { device_.reset(); });
   // Watches die on the loop's thread, the descriptors after them.
   loop_.Post([side = loop_side_] {
+    side->polling.reset();
     for (LoopSide::Eventfd& kick : side->kicks) kick.watch.reset();
     for (LoopSide::Eventfd& call : side->calls) call.watch.reset();
   });

@@ -120,15 +120,18 @@ class Frontend final : public DeviceHost {
     std::atomic<bool> posted{false};  // a Serve() is on its way
   };
   // What the loop's thread reaches even when the Frontend is gone; keeps descriptors and watches.
-  struct LoopSide {
+  struct LoopSide final : io::Poller {
+    bool Poll() override;
+    void OnSpin(bool spinning) override;
     struct Eventfd {
       UniqueFd fd;
       std::unique_ptr<io::Registration> watch;  // loop
     };
-    std::mutex gate;             // held by callbacks; before mutex_
-    Frontend* owner = nullptr;   // null: destroyed
-    std::vector<Eventfd> kicks;  // by queue
-    std::vector<Eventfd> calls;  // by queue: InterruptFd()
+    std::mutex gate;                            // held by callbacks; before mutex_
+    Frontend* owner = nullptr;                  // null: destroyed
+    std::vector<Eventfd> kicks;                 // by queue
+    std::vector<Eventfd> calls;                 // by queue: InterruptFd()
+    std::unique_ptr<io::Registration> polling;  // loop
   };
 
   bool Exists(uint16_t index) const { return index < queues_.size(); }
@@ -141,9 +144,12 @@ class Frontend final : public DeviceHost {
   void WatchCalls(uint16_t index);  // loop
   void OnKickFd(uint16_t index);    // loop
   void Serve(uint16_t index);       // loop
+  bool PollQueues();                // loop
+  void SetPolled(bool polled);      // loop
   void PostServe(uint16_t index);
 
   // mutex_ held:
+  bool Serves(const Queue& queue) const;  // now, but for a stopped VM
   Result<int> KickFdLocked(uint16_t index);
   bool FeaturesAcceptable() const;
   void Activate();

@@ -72,12 +72,50 @@ void Frontend::Serve(uint16_t index) {
     (void)!write(loop_side_->kicks[index].fd.get(), &one, sizeof(one));  // full: it is signalled
     return;
   }
-  if (!active_ || (status_ & kStatusNeedsReset) || !queue.ring || queue.ring->stopped()) return;
+  if (!Serves(queue)) return;
   if (!running_) {
     queue.kicked = true;
     return;
   }
   device_->HandleQueue(index);
+}
+
+bool Frontend::Serves(const Queue& queue) const {
+  return active_ && !(status_ & kStatusNeedsReset) && !queue.external && queue.ring &&
+         !queue.ring->stopped();
+}
+
+bool Frontend::LoopSide::Poll() {
+  const std::lock_guard lock(gate);
+  return owner != nullptr && owner->PollQueues();
+}
+
+void Frontend::LoopSide::OnSpin(bool spinning) {
+  const std::lock_guard lock(gate);
+  if (owner != nullptr) owner->SetPolled(spinning);
+}
+
+bool Frontend::PollQueues() {
+  const std::lock_guard lock(mutex_);
+  bool any = false;
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    Queue& queue = queues_[i];
+    if (!Serves(queue) || !queue.ring->TakeKick()) continue;
+    if (!running_) {
+      queue.kicked = true;
+      continue;
+    }
+    device_->HandleQueue(static_cast<uint16_t>(i));
+    any = true;
+  }
+  return any;
+}
+
+void Frontend::SetPolled(bool polled) {
+  const std::lock_guard lock(mutex_);
+  for (const Queue& queue : queues_) {
+    if (Serves(queue)) queue.ring->SetPolled(polled);
+  }
 }
 
 Result<int> Frontend::KickFd(uint16_t index) {

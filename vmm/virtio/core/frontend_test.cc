@@ -198,6 +198,53 @@ TEST_F(FrontendTest, DoorbellServesTheQueue) {
   EXPECT_EQ(seen_.handled, handled) << "the eventfd was read empty";
 }
 
+TEST_F(FrontendTest, LoopThatLooksServesRequestsWithoutAKick) {
+  Driver& driver = Make();
+  driver.loop().RunPosted();
+  driver.loop().Spin(true);
+  EXPECT_FALSE(driver.loop().Look());
+  driver.queue(1).Add().Readable("x").Publish();
+  EXPECT_FALSE(driver.queue(1).KickWanted());
+  EXPECT_TRUE(driver.loop().Look());
+  EXPECT_EQ(driver.queue(1).CollectUsed().size(), 1U);
+  EXPECT_EQ(driver.interrupts().queue(1), 1);
+  driver.loop().Spin(false);
+  driver.queue(1).Add().Readable("x").Publish();
+  EXPECT_TRUE(driver.queue(1).KickWanted());
+}
+
+TEST_F(FrontendTest, RequestSeenWhileStoppedIsServedOnResume) {
+  Driver& driver = Make();
+  driver.loop().RunPosted();
+  driver.loop().Spin(true);
+  driver.queue(0).Add().Readable("x").Publish();
+  driver.frontend().OnRunning(false);
+  EXPECT_FALSE(driver.loop().Look());
+  driver.loop().Spin(false);
+  driver.loop().RunPosted();
+  EXPECT_TRUE(driver.queue(0).CollectUsed().empty());
+  driver.frontend().OnRunning(true);
+  driver.loop().RunPosted();
+  EXPECT_EQ(driver.queue(0).CollectUsed().size(), 1U);
+}
+
+TEST_F(FrontendTest, BrokenRingSeenByALookNeedsReset) {
+  Driver& driver = Make();
+  driver.loop().RunPosted();
+  const uint64_t index_at = driver.queue(0).ring().place().driver + 2;
+  (void)driver.memory().Write<uint16_t>({index_at}, 1000);
+  EXPECT_TRUE(driver.loop().Look());
+  EXPECT_TRUE(driver.needs_reset());
+  EXPECT_FALSE(driver.loop().Look());
+}
+
+TEST_F(FrontendTest, LookAfterAResetFindsNothing) {
+  Driver& driver = Make();
+  driver.loop().RunPosted();
+  driver.Reset();
+  EXPECT_FALSE(driver.loop().Look());
+}
+
 TEST_F(FrontendTest, KickWhileStoppedIsServedOnResume) {
   Driver& driver = Make();
   driver.frontend().OnRunning(false);

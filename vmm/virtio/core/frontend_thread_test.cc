@@ -131,12 +131,13 @@ class CountingInterrupts final : public DeviceInterrupts {
 
 class FrontendThreadTest : public ::testing::Test {
  protected:
-  FrontendThreadTest() {
+  explicit FrontendThreadTest(const io::PollOptions& polling = {}, bool event_idx = false)
+      : event_idx_(event_idx) {
     memory::RamBlockOptions options;
     options.id = "ram";
     options.size = kMiB;
     memory_ = *memory::GuestMemory::Create({{{0}, kMiB, *memory::RamBlock::Create(options), 0}});
-    thread_ = *io::IoThread::Create("IO test");
+    thread_ = *io::IoThread::Create("IO test", polling);
     frontend_ = std::make_unique<Frontend>(std::make_unique<LaterDevice>(completed_),
                                            FrontendOptions{}, thread_->loop(), memory_);
     frontend_->SetInterrupts(&interrupts_);
@@ -149,6 +150,7 @@ class FrontendThreadTest : public ::testing::Test {
     const testing::RingPlace place = PlaceRing(kPageSize, kSize);
     (void)memory_.Fill({kPageSize}, testing::RingBytes(kSize), std::byte{0});
     frontend_->SetStatus(kStatusAcknowledge | kStatusDriver);
+    frontend_->SetDriverFeatures(0, event_idx_ ? kFeatureEventIdx : 0);
     frontend_->SetDriverFeatures(1, kFeatureVersion1 >> 32);
     frontend_->SetStatus(kStatusFeaturesOk);
     frontend_->ConfigureQueue(0, [&](QueueConfig& config) {
@@ -159,7 +161,7 @@ class FrontendThreadTest : public ::testing::Test {
     });
     frontend_->SetQueueReady(0, true);
     frontend_->SetStatus(kStatusDriverOk);
-    ring_ = DriverRing::Create(memory_, place, false, false);
+    ring_ = DriverRing::Create(memory_, place, false, event_idx_);
   }
   // One request after another until `count` came back, kicked by `kick`.
   int Run(int count, const std::function<void()>& kick) {
@@ -167,7 +169,11 @@ class FrontendThreadTest : public ::testing::Test {
     while (back < count) {
       const int seen = interrupts_.count();
       for (; sent < count && ring_->Room() > 0; ++sent) ring_->Publish({{0x8000, 16, 0}});
+      // A driver looks at what the device wrote after its own writes are to be seen (2.7.13.3.1).
+      std::atomic_thread_fence(std::memory_order_seq_cst);
       kick();
+      ring_->WantInterrupt(true);
+      std::atomic_thread_fence(std::memory_order_seq_cst);
       int taken = 0;
       while (ring_->TakeUsed()) ++taken;
       back += taken;
@@ -176,6 +182,7 @@ class FrontendThreadTest : public ::testing::Test {
     return back;
   }
 
+  const bool event_idx_;
   std::atomic<int> completed_{0};
   memory::GuestMemory memory_;
   CountingInterrupts interrupts_;
@@ -197,6 +204,26 @@ TEST_F(FrontendThreadTest, NoRequestIsLostWithDoorbells) {
                 }),
             2000);
 }
+
+// The loop looks for up to a millisecond before it sleeps. A driver kicks when it is asked to.
+class PollingFrontendTest : public FrontendThreadTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  PollingFrontendTest() : FrontendThreadTest({.max_ns = 1'000'000}, GetParam()) {}
+};
+
+TEST_P(PollingFrontendTest, NoRequestIsLostBetweenLooksAndKicks) {
+  const int fd = *frontend_->KickFd(0);
+  EXPECT_EQ(Run(5000,
+                [&] {
+                  const uint64_t one = 1;
+                  if (ring_->KickWanted()) {
+                    ASSERT_EQ(write(fd, &one, sizeof(one)), 8);
+                  }
+                }),
+            5000);
+}
+
+INSTANTIATE_TEST_SUITE_P(EventIdx, PollingFrontendTest, ::testing::Bool());
 
 TEST_F(FrontendThreadTest, SpuriousKicksOfManyThreadsHarmNothing) {
   std::atomic<bool> stop{false};

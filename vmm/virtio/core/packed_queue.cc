@@ -65,7 +65,7 @@ bool PackedQueue::Available() const {
 
 Result<bool> PackedQueue::PopRing(ChainState& state) {
   // With all slots in flight the next one is not the driver's to fill (its flags are old).
-  if (busy_slots_ == ring_size_ || !Available()) return false;
+  if (!RequestWaits()) return false;
   DAVIT_TRY(Walk(state));
   if (busy_[state.id]) return Fail(fmt::format("guest queued buffer id {} again", state.id));
   busy_[state.id] = true;
@@ -153,6 +153,8 @@ bool PackedQueue::InterruptWanted() {
   return back > 0 && static_cast<uint32_t>(back) <= completed;
 }
 
+bool PackedQueue::RequestWaits() const { return busy_slots_ != ring_size_ && Available(); }
+
 bool PackedQueue::ArmKicks() {
   if (Negotiated(kFeatureEventIdx)) {
     const uint16_t wrap = available_.wrap ? kPositionWrap : 0;
@@ -162,7 +164,7 @@ bool PackedQueue::ArmKicks() {
     device_events_.Store16(kEventFlags, 0);
   }
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  return busy_slots_ != ring_size_ && Available();
+  return RequestWaits();
 }
 
 void PackedQueue::DisarmKicks() { device_events_.Store16(kEventFlags, kEventsOff); }

@@ -39,7 +39,7 @@ Result<std::optional<DescriptorChain>> VirtQueue::Pop() {
   if (stopped_) return std::nullopt;
   std::unique_ptr<ChainState> state = NewState();
   Result<bool> popped = PopRing(*state);
-  if (popped && !*popped && kicks_ && ArmKicks()) popped = PopRing(*state);
+  if (popped && !*popped && kicks_ && AwaitKick()) popped = PopRing(*state);
   if (!popped) {
     broken_ = popped.error().message;
     return Fail(std::move(popped).error());
@@ -48,6 +48,7 @@ Result<std::optional<DescriptorChain>> VirtQueue::Pop() {
     spare_.push_back(std::move(state));
     return std::nullopt;
   }
+  awaits_ = false;
   ++in_flight_;
   if (Negotiated(kFeatureInOrder)) order_.push_back({nullptr, 0, state->id});
   return DescriptorChain(std::move(state));
@@ -118,12 +119,33 @@ void VirtQueue::Notify() {
 
 bool VirtQueue::EnableKicks() {
   kicks_ = true;
-  return !stopped_ && broken_.empty() && ArmKicks();
+  return !stopped_ && broken_.empty() && AwaitKick();
 }
 
 void VirtQueue::DisableKicks() {
-  kicks_ = false;
+  kicks_ = awaits_ = false;
   if (!stopped_ && broken_.empty()) DisarmKicks();
+}
+
+bool VirtQueue::AwaitKick() {
+  awaits_ = true;
+  return polled_ ? RequestWaits() : ArmKicks();
+}
+
+void VirtQueue::SetPolled(bool polled) {
+  polled_ = polled;
+  if (!awaits_ || stopped_ || !broken_.empty()) return;
+  if (polled) {
+    DisarmKicks();
+  } else {
+    (void)ArmKicks();
+  }
+}
+
+bool VirtQueue::TakeKick() {
+  if (!awaits_ || stopped_ || !broken_.empty() || !RequestWaits()) return false;
+  awaits_ = false;
+  return true;
 }
 
 void VirtQueue::Stop(bool tell_device) {
@@ -140,6 +162,7 @@ Status VirtQueue::Restart(const QueueConfig& config) {
   config_ = config;
   stopped_ = false;
   kicks_ = true;
+  awaits_ = polled_ = false;
   broken_.clear();
   return {};
 }

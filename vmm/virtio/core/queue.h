@@ -94,6 +94,13 @@ class VirtQueue {
   Status Restart(const QueueConfig& config);
   // The guest's RAM changed: what later requests see.
   void SetMemory(memory::GuestMemory memory);
+  // For a loop that looks at the ring instead of waiting for kicks. While polled, the driver is
+  // asked for none (one may come all the same); afterwards as the device has it: look once more
+  // then.
+  void SetPolled(bool polled);
+  // True: the device had emptied the queue, wants to hear of the next request, and there is one.
+  // Once, until it has emptied the queue again.
+  bool TakeKick();
 
  protected:
   VirtQueue(uint64_t features, memory::GuestMemory memory, QueueInterrupt interrupt);
@@ -108,6 +115,8 @@ class VirtQueue {
   virtual void PublishRing() = 0;
   // True when the driver wants an interrupt for what was completed since the last call.
   virtual bool InterruptWanted() = 0;
+  // PopRing() would find a request (or a fault).
+  virtual bool RequestWaits() const = 0;
   // Asks for a kick at the next request. True: there is one already.
   virtual bool ArmKicks() = 0;
   virtual void DisarmKicks() = 0;
@@ -125,6 +134,7 @@ class VirtQueue {
   };
   std::unique_ptr<ChainState> NewState();
   void Recycle(std::unique_ptr<ChainState> state);
+  bool AwaitKick();  // true: there is a request already
   void CompleteInOrder(std::unique_ptr<ChainState> state, uint32_t written);
 
   const uint64_t features_;
@@ -134,7 +144,9 @@ class VirtQueue {
   QueueConfig config_;
   uint16_t in_flight_ = 0;
   bool stopped_ = false;
-  bool kicks_ = true;
+  bool kicks_ = true;        // the device wants them
+  bool awaits_ = false;      // ... and has emptied the queue
+  bool polled_ = false;      // so the driver is not asked for them
   uint32_t epoch_ = 0;       // counts Stop()
   uint32_t memory_age_ = 0;  // counts SetMemory()
   std::string broken_;       // the error, once there is one

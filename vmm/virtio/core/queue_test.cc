@@ -257,6 +257,52 @@ TEST_P(QueueTest, NoKickIsWantedAfterDisableKicks) {
   EXPECT_TRUE(ring_->KickWanted());
 }
 
+TEST_P(QueueTest, PolledQueueAsksForNoKickAndTellsOfRequests) {
+  EXPECT_TRUE(Empty());
+  queue_->SetPolled(true);
+  EXPECT_FALSE(queue_->TakeKick());
+  for (int i = 0; i < 50; ++i) {
+    PublishReadable();
+    EXPECT_FALSE(ring_->KickWanted()) << i;
+    EXPECT_TRUE(queue_->TakeKick()) << i;
+    EXPECT_FALSE(queue_->TakeKick()) << "once";
+    ASSERT_TRUE(queue_->Complete(Pop(), 0));
+    EXPECT_TRUE(Empty());
+    ring_->TakeUsed();
+  }
+}
+
+TEST_P(QueueTest, QueueThatIsPolledNoMoreAsksForAKick) {
+  EXPECT_TRUE(Empty());
+  queue_->SetPolled(true);
+  queue_->SetPolled(false);
+  EXPECT_FALSE(queue_->TakeKick());
+  PublishReadable();
+  EXPECT_TRUE(ring_->KickWanted());
+  EXPECT_TRUE(queue_->TakeKick());
+}
+
+// Buffers for what the device has to say lie there for long; they are no work.
+TEST_P(QueueTest, RequestsThatTheDeviceLeavesAreNoKick) {
+  PublishReadable();
+  EXPECT_FALSE(queue_->TakeKick()) << "the device has not looked yet";
+  PublishReadable();
+  ASSERT_TRUE(queue_->Complete(Pop(), 0));
+  EXPECT_FALSE(queue_->TakeKick()) << "one is left";
+  ASSERT_TRUE(queue_->Complete(Pop(), 0));
+  EXPECT_TRUE(Empty());
+  queue_->DisableKicks();
+  PublishReadable();
+  EXPECT_FALSE(queue_->TakeKick()) << "the device wants no kicks";
+}
+
+TEST_P(QueueTest, StoppedQueueIsNoKick) {
+  EXPECT_TRUE(Empty());
+  PublishReadable();
+  queue_->Stop(false);
+  EXPECT_FALSE(queue_->TakeKick());
+}
+
 TEST_P(QueueTest, StoppedQueueGivesNothingAndDropsWhatComesBack) {
   PublishReadable();
   PublishReadable();

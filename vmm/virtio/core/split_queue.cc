@@ -128,6 +128,10 @@ bool SplitQueue::InterruptWanted() {
   return static_cast<uint16_t>(used_index_ - event - 1) < completed;
 }
 
+bool SplitQueue::RequestWaits() const {
+  return available_.LoadAcquire16(kIndex) != next_available_;
+}
+
 bool SplitQueue::ArmKicks() {
   if (Negotiated(kFeatureEventIdx)) {
     used_.Store16(kRing + 8 * ring_size_, next_available_);
@@ -135,12 +139,16 @@ bool SplitQueue::ArmKicks() {
     used_.Store16(kFlags, 0);
   }
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  return available_.LoadAcquire16(kIndex) != next_available_;
+  return RequestWaits();
 }
 
 void SplitQueue::DisarmKicks() {
-  // With EVENT_IDX the event index is left where it is, behind what the driver queues next.
-  if (!Negotiated(kFeatureEventIdx)) used_.Store16(kFlags, kNoNotify);
+  if (Negotiated(kFeatureEventIdx)) {
+    // Behind what the driver queues next: it passes there again in 65535 requests only.
+    used_.Store16(kRing + 8 * ring_size_, static_cast<uint16_t>(next_available_ - 1));
+  } else {
+    used_.Store16(kFlags, kNoNotify);
+  }
 }
 
 }  // namespace davit::virtio

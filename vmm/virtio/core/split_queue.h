@@ -26,6 +26,7 @@ class SplitQueue final : public VirtQueue {
   void HoldRing() override { held_ = true; }
   void PublishRing() override;
   bool InterruptWanted() override;
+  bool RequestWaits() const override;
   bool ArmKicks() override;
   void DisarmKicks() override;
 
