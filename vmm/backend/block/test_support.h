@@ -71,9 +71,9 @@ class DiskUser {
   void Wait() {
     disk_->Kick();
     disk_->Reap();
-    if (pending_ == 0) return;
     waiting_ = true;
-    loop_.Run();
+    // A Stop() of an earlier wait may come late.
+    while (pending_ != 0) loop_.Run();
     waiting_ = false;
   }
   int Do(BlockRequest request) {
