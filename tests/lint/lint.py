@@ -71,7 +71,8 @@ LAYERS = [
     ("vmm/virtio/testing", BASE + ["vmm/virtio/testing", "vmm/virtio/core", "vmm/memory", "vmm/io"]),
     ("vmm/virtio/transport", BASE + ["vmm/virtio/transport", "vmm/virtio/core", "vmm/bus", "vmm/irq", "vmm/io",
                                      "vmm/pci", "vmm/memory"]),
-    ("vmm/virtio", BASE + ["vmm/virtio/core", "vmm/backend", "vmm/io"]),  # and its own folder
+    ("vmm/virtio/vhost", BASE + ["vmm/virtio/vhost", "vmm/virtio/core", "vmm/memory"]),
+    ("vmm/virtio", BASE + ["vmm/virtio/core", "vmm/virtio/vhost", "vmm/backend", "vmm/io"]),  # and its own folder
     ("vmm/pci", BASE + ["vmm/pci", "vmm/bus", "vmm/irq", "vmm/io"]),
     ("vmm/qtest", BASE + ["vmm/qtest", "vmm/bus", "vmm/irq", "vmm/memory", "vmm/io", "vmm/backend"]),
     ("vmm/control", BASE + ["vmm/control"]),
@@ -116,6 +117,7 @@ DOORS = [
     (r"rapidjson/", ["schema/runtime/json"]),
     (r"libfdt|fdt\.h$", ["vmm/boot/fdt"]),
     (r"linux/kvm\.h$", ["vmm/kvm"]),
+    (r"linux/vhost\.h$", ["vmm/virtio/vhost"]),
     (r"slirp/", ["vmm/backend/net"]),
     (r"readline/", ["clients/qmp-shell"]),
     (r"liburing", ["vmm/backend/block"]),

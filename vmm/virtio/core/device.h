@@ -62,6 +62,8 @@ struct DeviceTraits {
   uint16_t id = 0;                    // kId*
   uint64_t features = 0;              // offered bits of the device itself (below 24 and 50 up)
   std::vector<uint16_t> queue_sizes;  // the maximum of each queue, powers of two
+  uint64_t withheld = 0;  // bits of rings (24 to 49) that are not offered though the core has them:
+                          // who serves the rings in its place (vhost) has not
   uint32_t config_size = 0;  // bytes; reads beyond give 0, writes beyond are dropped by the core
 };
 

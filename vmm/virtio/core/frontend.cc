@@ -21,7 +21,7 @@ uint64_t OfferedFeatures(const DeviceTraits& traits, const FrontendOptions& opti
   if (options.packed) features |= kFeatureRingPacked;
   if (options.in_order) features |= kFeatureInOrder;
   if (options.queue_reset) features |= kFeatureRingReset;
-  return features;
+  return features & ~traits.withheld;
 }
 
 std::string NameForLog(const DeviceTraits& traits, const FrontendOptions& options) {

@@ -1,0 +1,90 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A vhost descriptor for unit tests: remembers what it was told, fails where the test says so.
+// It touches no ring; the test plays the kernel with the eventfds and addresses that are here.
+// The state outlives the kernel, which goes with its device. One thread, the test's.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vmm/base/error.h"
+#include "vmm/virtio/vhost/kernel.h"
+
+namespace davit::virtio::vhost {
+
+struct FakeState {
+  // Set by the test.
+  uint64_t features = 0;
+  std::string fails;                   // the call that fails with "CALL failed: no"
+  std::map<uint32_t, uint16_t> bases;  // by ring: what StopRing() tells
+  // What the kernel has been told.
+  bool owned = false;
+  uint64_t features_set = 0;
+  std::vector<MemoryRange> memory;
+  std::map<uint32_t, RingSetup> rings;  // those that are set up
+  uint64_t cid = 0;
+  bool running = false;
+};
+
+class FakeKernel final : public Kernel {
+ public:
+  explicit FakeKernel(FakeState& state) : state_(state) {}
+
+  Status SetOwner() override {
+    DAVIT_TRY(MayFail("SetOwner"));
+    state_.owned = true;
+    return {};
+  }
+  Result<uint64_t> Features() override {
+    DAVIT_TRY(MayFail("Features"));
+    return state_.features;
+  }
+  Status SetFeatures(uint64_t features) override {
+    DAVIT_TRY(MayFail("SetFeatures"));
+    if ((features & ~state_.features) != 0) return Fail("SetFeatures failed: not offered");
+    state_.features_set = features;
+    return {};
+  }
+  Status SetMemory(std::span<const MemoryRange> ranges) override {
+    DAVIT_TRY(MayFail("SetMemory"));
+    state_.memory.assign(ranges.begin(), ranges.end());
+    return {};
+  }
+  Status SetRing(uint32_t ring, const RingSetup& setup) override {
+    if (state_.running) return Fail("SetRing failed: the back end is on");
+    DAVIT_TRY(MayFail("SetRing" + std::to_string(ring)));
+    state_.rings[ring] = setup;
+    return {};
+  }
+  Result<uint16_t> StopRing(uint32_t ring) override {
+    if (state_.running) return Fail("StopRing failed: the back end is on");
+    state_.rings.erase(ring);
+    DAVIT_TRY(MayFail("StopRing"));
+    return state_.bases[ring];
+  }
+  Status SetGuestCid(uint64_t cid) override {
+    DAVIT_TRY(MayFail("SetGuestCid"));
+    state_.cid = cid;
+    return {};
+  }
+  Status SetVsockRunning(bool running) override {
+    DAVIT_TRY(MayFail("SetVsockRunning"));
+    state_.running = running;
+    return {};
+  }
+
+ private:
+  Status MayFail(const std::string& call) const {
+    if (state_.fails == call) return Fail(call + " failed: no");
+    return {};
+  }
+
+  FakeState& state_;
+};
+
+}  // namespace davit::virtio::vhost
