@@ -45,6 +45,26 @@ TEST(MicrovmQtest, SerialPortSpeaksBothWays) {
   EXPECT_FALSE(m.Line(kSerialGsi));
 }
 
+// Linux finds virtio-mmio devices by the ACPI tables alone.
+TEST(MicrovmQtest, AcpiTablesNameTheSlotsThatHoldADevice) {
+  if (Machine::IsQemu()) GTEST_SKIP() << "QEMU's tables are placed by firmware";
+  constexpr uint64_t kTables = 0xe0000, kSize = 0x20000;
+  const auto count = [](Machine& m, std::string_view text) {
+    const std::vector<uint8_t> bytes = m.ReadBytes(kTables, kSize);
+    const std::string_view tables(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    size_t n = 0;
+    for (size_t at = 0; (at = tables.find(text, at)) != std::string_view::npos; ++at) ++n;
+    return n;
+  };
+  Machine bare;
+  EXPECT_EQ(count(bare, "ACPI0013"), 1U);  // the tables are there
+  EXPECT_EQ(count(bare, "LNRO0005"), 0U);
+  Machine two({"-device", "virtio-rng-device", "-device", "virtio-balloon-device"});
+  EXPECT_EQ(count(two, "LNRO0005"), 2U);
+  EXPECT_EQ(count(two, "VR07"), 1U);
+  EXPECT_EQ(count(two, "VR06"), 1U);
+}
+
 uint8_t Cmos(Machine& m, uint8_t index) {
   m.OutB(0x70, index);
   return m.InB(0x71);

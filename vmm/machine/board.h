@@ -37,6 +37,8 @@ class Board {
 
   // Where devices made by name go.
   virtual BoardBuses device_buses() { return {}; }
+  // Which of the virtio-mmio slots hold a device, ascending: the guest is told at the next Reset().
+  virtual void set_virtio_slots(std::vector<size_t> slots) { (void)slots; }
 
   virtual control::QtreeNode::Bus Qtree() const = 0;
   virtual std::vector<control::PciBus> Pci() { return {}; }

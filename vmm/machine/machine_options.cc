@@ -144,8 +144,7 @@ struct Parser {
       return true;
     }
     if (name == "auto-kernel-cmdline") {
-      // On: with ACPI off, virtio-mmio devices are put on the command line. There are none.
-      DAVIT_TRY(ParseBool(name, value));
+      DAVIT_ASSIGN(out.auto_kernel_cmdline, ParseBool(name, value));
       return true;
     }
     return false;

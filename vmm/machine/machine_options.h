@@ -32,6 +32,7 @@ struct MachineOptions {
   // microvm.
   OnOffAuto rtc = OnOffAuto::kAuto;
   bool isa_serial = true;
+  bool auto_kernel_cmdline = true;  // without ACPI, virtio-mmio devices on the command line
 };
 
 enum class MachineType : uint8_t { kMicrovm, kQ35, kNone };

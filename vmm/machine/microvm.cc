@@ -58,6 +58,7 @@ class Microvm final : public Board {
   BoardBuses device_buses() override;
   control::QtreeNode::Bus Qtree() const override { return BuildQtree(shape_); }
   const std::vector<std::byte>& device_tree() const override { return device_tree_; }
+  void set_virtio_slots(std::vector<size_t> slots) override { virtio_slots_ = std::move(slots); }
 
  private:
   Status CheckOptions(const MachineConfig& config, const MachineOptions& options);
@@ -70,6 +71,7 @@ class Microvm final : public Board {
   Status AddGed();
   Status AddRtc(const RtcConfig& config);
   irq::IrqLine& Line(uint32_t gsi) { return deps_.accel.Line(gsi); }
+  std::string CommandLine() const;
   boot::AcpiConfig Acpi() const;
   Result<std::vector<std::byte>> DeviceTree(boot::GuestRange initrd) const;
 
@@ -82,6 +84,8 @@ class Microvm final : public Board {
 
   std::optional<boot::Image> kernel_, initrd_, dtb_;
   std::string append_;
+  bool auto_command_line_ = true;
+  std::vector<size_t> virtio_slots_;  // with a device
   std::vector<std::byte> device_tree_;
 
   devices::Ioapic* ioapic_ = nullptr;
@@ -128,6 +132,7 @@ Status Microvm::CheckOptions(const MachineConfig& config, const MachineOptions& 
                             config.serials.size()));
   }
   append_ = config.append;
+  auto_command_line_ = options.auto_kernel_cmdline;
   return {};
 }
 
@@ -213,12 +218,13 @@ Result<std::vector<std::byte>> Microvm::DeviceTree(boot::GuestRange initrd) cons
   boot::FdtConfig fdt;
   for (uint32_t i = 0; i < topology_.cpus; ++i) fdt.apic_ids.push_back(topology_.ApicIdOf(i));
   fdt.ram = boot::RamRanges(deps_.memory);
-  fdt.bootargs = append_;
+  fdt.bootargs = CommandLine();
   fdt.initrd = initrd;
   fdt.serial = shape_.serial;
   fdt.rtc = shape_.rtc;
   fdt.ged = shape_.acpi;
   fdt.virtio = boot::MicrovmVirtioMmioMap(shape_.acpi, false);
+  fdt.virtio_slots = virtio_slots_;
   if (dtb_) return boot::CompleteFdt(fdt, *dtb_);
   return boot::BuildFdt(fdt);
 }
@@ -234,6 +240,19 @@ BoardBuses Microvm::device_buses() {
   return buses;
 }
 
+// Without ACPI Linux knows of virtio-mmio devices by its command line alone (the module parameter
+// virtio_mmio.device=SIZE@BASE:IRQ). In QEMU's order.
+std::string Microvm::CommandLine() const {
+  std::string line = append_;
+  if (shape_.acpi || !auto_command_line_) return line;
+  const boot::VirtioMmioMap map = boot::MicrovmVirtioMmioMap(false, false);
+  for (auto slot = virtio_slots_.rbegin(); slot != virtio_slots_.rend(); ++slot) {
+    line += fmt::format(" virtio_mmio.device={}@{:#x}:{}", boot::kVirtioMmioStride,
+                        map.SlotBase(*slot), map.SlotGsi(*slot));
+  }
+  return line;
+}
+
 boot::AcpiConfig Microvm::Acpi() const {
   boot::AcpiConfig acpi;
   for (uint32_t i = 0; i < topology_.cpus; ++i) acpi.cpus.push_back({topology_.ApicIdOf(i), true});
@@ -241,6 +260,7 @@ boot::AcpiConfig Microvm::Acpi() const {
   acpi.rtc = shape_.rtc;
   acpi.pic = shape_.pic;
   acpi.virtio = boot::MicrovmVirtioMmioMap(true, false);
+  acpi.virtio_slots = virtio_slots_;
   return acpi;
 }
 
@@ -254,7 +274,7 @@ Result<std::optional<boot::BootEntry>> Microvm::Reset() {
   boot::LoadRequest request;
   request.kernel = kernel_ ? &*kernel_ : nullptr;
   request.initrd = initrd_ ? &*initrd_ : nullptr;
-  request.cmdline = append_;
+  request.cmdline = CommandLine();
   request.make_fdt = [this](boot::GuestRange initrd) { return DeviceTree(initrd); };
   if (shape_.acpi) {
     DAVIT_ASSIGN(const boot::AcpiImage image, boot::BuildAcpi(Acpi()));

@@ -320,6 +320,7 @@ Status VmImpl::BuildDevices() {
       return AtDevice(device, std::move(added).error());
     }
   }
+  board_->set_virtio_slots(devices_->used_slots());
   devices_->OnRunning(false);
   return {};
 }

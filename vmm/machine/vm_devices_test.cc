@@ -5,6 +5,9 @@
 // and stop.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "tests/guest/probe/image.h"
 #include "vmm/io/testing/fake_event_loop.h"
 #include "vmm/kvm/fake.h"
@@ -37,6 +40,14 @@ class VmDevicesTest : public testing::Test {
   }
   Result<std::unique_ptr<control::VmControl>> Create() {
     return Vm::Create(config_, Deps{loop_, sink_, nullptr, {}, &kvm_});
+  }
+  // The guest's device tree as bytes.
+  static std::string DeviceTree(control::VmControl& vm) {
+    const std::string path = testing::TempDir() + "/guest.dtb";
+    EXPECT_TRUE(vm.DumpDtb(path));
+    std::ostringstream bytes;
+    bytes << std::ifstream(path, std::ios::binary).rdbuf();
+    return bytes.str();
   }
   static size_t Count(const control::QtreeNode::Bus& bus, std::string_view type) {
     size_t n = 0;
@@ -88,6 +99,44 @@ TEST_F(VmDevicesTest, DevicesStayOverResetAndStop) {
   loop_.RunPosted();
   ASSERT_TRUE((*vm)->Cont());
   EXPECT_EQ(Count((*vm)->Qtree(), "virtio-rng-device"), 1U);
+}
+
+TEST_F(VmDevicesTest, TheDeviceTreeSaysWhichSlotsHoldADevice) {
+  config_.objects = {{"rng-builtin", "good", {}}};
+  const auto disabled = [&] {
+    auto vm = Create();
+    EXPECT_TRUE(vm) << vm.error();
+    const std::string tree = vm ? DeviceTree(**vm) : "";
+    size_t n = 0;
+    for (size_t at = 0; (at = tree.find("disabled", at)) != std::string::npos; ++at) ++n;
+    return n;
+  };
+  EXPECT_EQ(disabled(), 8U);
+  config_.devices = {Rng("a", "good"), Rng("b", "good")};
+  EXPECT_EQ(disabled(), 6U);
+}
+
+// Linux has no other way to find them then.
+TEST_F(VmDevicesTest, WithoutAcpiTheCommandLineNamesTheSlots) {
+  config_.objects = {{"rng-builtin", "good", {}}};
+  config_.devices = {Rng("a", "good"), Rng("b", "good")};
+  config_.append = "quiet";
+  config_.machine_properties = {{"acpi", "off"}};
+  auto vm = Create();
+  ASSERT_TRUE(vm) << vm.error();
+  const std::string added =
+      "quiet virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=512@0xfeb00c00:11";
+  EXPECT_NE(DeviceTree(**vm).find(added), std::string::npos);
+
+  config_.machine_properties = {{"acpi", "off"}, {"auto-kernel-cmdline", "off"}};
+  auto plain = Create();
+  ASSERT_TRUE(plain) << plain.error();
+  EXPECT_EQ(DeviceTree(**plain).find("virtio_mmio.device"), std::string::npos);
+
+  config_.machine_properties = {};
+  auto acpi = Create();
+  ASSERT_TRUE(acpi) << acpi.error();
+  EXPECT_EQ(DeviceTree(**acpi).find("virtio_mmio.device"), std::string::npos);
 }
 
 TEST_F(VmDevicesTest, AMachineWithoutBusesTakesNone) {

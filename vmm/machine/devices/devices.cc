@@ -155,6 +155,14 @@ Result<size_t> Devices::FindSlot(const control::DeviceSpec& spec) const {
   return NoBus("virtio-bus", spec.driver);
 }
 
+std::vector<size_t> Devices::used_slots() const {
+  std::vector<size_t> used;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].transport->empty()) used.push_back(i);
+  }
+  return used;
+}
+
 Result<pci::Bus*> Devices::FindPciBus(const control::DeviceSpec& spec) const {
   if (buses_.pci == nullptr || !spec.bus.empty()) DAVIT_TRY(CheckBusType(spec, "PCIE"));
   if (buses_.pci == nullptr) return NoBus("PCI", spec.driver);

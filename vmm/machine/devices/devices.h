@@ -40,6 +40,8 @@ class Devices {
                                              const std::string& property) const;
   Status SetProperty(const std::string& path, const std::string& property,
                      const control::PropertyValue& value);
+  // The board's virtio-mmio slots that hold a device, ascending.
+  std::vector<size_t> used_slots() const;
   // The first virtio device of this id; null: there is none.
   virtio::VirtioDevice* FindVirtio(uint16_t id) const;
 
