@@ -80,8 +80,19 @@ TEST(DeviceRefusal, OnTheQ35) {
                              "{\"driver\":\"virtio-rng-pci\",\"rng\":5}",
                              "{\"driver\":\"virtio-rng-pci\",\"vectors\":4294967296}",
                              "pcie-root-port,chassis=256",
-                             "pcie-root-port,hotplug=1"}) {
+                             "pcie-root-port,hotplug=1",
+                             "vhost-vsock-pci",
+                             "vhost-vsock-pci,guest-cid=2",
+                             "vhost-vsock-pci,guest-cid=4294967296",
+                             "vhost-vsock-pci,guest-cid=3,seqpacket=maybe",
+                             "vhost-vsock-pci,guest-cid=3,vhostfd=abc",
+                             "vhost-vsock-pci,guest-cid=3,vhostfd=777",
+                             "vhost-vsock-pci,guest-cid=3,vhostfd=0",
+                             "vhost-vsock-device,guest-cid=3"}) {
     ExpectSameRefusal("q35", {"-device", device});
+  }
+  if (access("/dev/vhost-vsock", F_OK) != 0) {
+    ExpectSameRefusal("q35", {"-device", "vhost-vsock-pci,guest-cid=3"});
   }
   ExpectSameRefusal("q35", {"-device", "virtio-rng-pci,id=a", "-device", "virtio-rng-pci,id=a"});
   ExpectSameRefusal("q35",
@@ -96,7 +107,7 @@ TEST(DeviceRefusal, OnTheMicrovm) {
   for (const char* device :
        {"xyz", "virtio-rng-device,foo=1", "virtio-rng-device,addr=1", "virtio-rng-pci",
         "virtio-rng-device,bus=nope", "virtio-rng-device,bus=isa.0", "pcie-root-port",
-        "virtio-rng-device,rng=nope"}) {
+        "virtio-rng-device,rng=nope", "vhost-vsock-device", "vhost-vsock-device,guest-cid=1"}) {
     ExpectSameRefusal("microvm", {"-device", device});
   }
   ExpectSameRefusal("microvm", {"-device", "virtio-rng-device,bus=virtio-mmio-bus.3", "-device",

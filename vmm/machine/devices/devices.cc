@@ -213,7 +213,7 @@ Status Devices::AddToPci(Entry& entry) {
     virtio::VirtioPciConfig config{.function = FunctionOptionsOf(props)};
     const uint64_t vectors = props.Uint("vectors");
     if (vectors != UINT32_MAX) config.vectors = static_cast<uint32_t>(vectors);
-    config.ioeventfd = props.Bool("ioeventfd");
+    if (props.Has("ioeventfd")) config.ioeventfd = props.Bool("ioeventfd");
     entry.pci.function =
         std::make_unique<virtio::VirtioPci>(config, *entry.frontend, context_.accel.doorbells());
   } else {

@@ -36,5 +36,6 @@ MadeChild MakeScsiUnit(DeviceContext& context, const DeviceProperties& props,
 MadeVirtio MakeSerial(DeviceContext& context, const DeviceProperties& props);
 MadeChild MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
                          virtio::VirtioDevice& parent);
+MadeVirtio MakeVsock(DeviceContext& context, const DeviceProperties& props);
 
 }  // namespace davit::machine

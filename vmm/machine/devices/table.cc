@@ -18,6 +18,7 @@ constexpr DeviceRow kRows[] = {
     {.name = "pvpanic-pci", .make_function = MakePvpanic},
     {.name = "scsi-cd", .parent_bus = "SCSI", .make_child = MakeScsiUnit},
     {.name = "scsi-hd", .parent_bus = "SCSI", .make_child = MakeScsiUnit},
+    {.name = "vhost-vsock", .make_virtio = MakeVsock},
     {.name = "virtconsole", .parent_bus = "virtio-serial-bus", .make_child = MakeSerialPort},
     {.name = "virtio-balloon",
      .make_virtio = MakeBalloon,
