@@ -211,7 +211,7 @@ class Page {
     std::vector<std::string> names = device.keys.variants;
     if (!device.keys.alias.empty()) names.insert(names.begin(), device.keys.alias);
     if (!names.empty()) Paragraph(fmt::format("Also: `{}`", fmt::join(names, "`, `")));
-    Paragraph(fmt::format("Bus: `{}`", device.keys.bus));
+    if (!device.keys.bus.empty()) Paragraph(fmt::format("Bus: `{}`", device.keys.bus));
     if (!device.properties.empty()) {
       Paragraph("Properties:\n");
       for (const Type* type : device.properties) {

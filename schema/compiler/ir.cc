@@ -130,7 +130,9 @@ class Dumper {
   }
 
   void DumpDevice(const Device& device) {
-    Line(0, fmt::format("device {} on {}, {}", device.name, device.keys.bus, device.keys.category));
+    const std::string& bus = device.keys.bus;
+    Line(0, fmt::format("device {}{}, {}", device.name, bus.empty() ? "" : " on " + bus,
+                        device.keys.category));
     if (!device.keys.alias.empty()) Line(1, "alias " + device.keys.alias);
     if (!device.keys.desc.empty()) Line(1, "desc " + device.keys.desc);
     for (const std::string& variant : device.keys.variants) Line(1, "variant " + variant);

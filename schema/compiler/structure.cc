@@ -433,10 +433,10 @@ class DefinitionReader {
   void ReadDevice() {
     constexpr std::string_view kCategories[] = {
         "bridge", "storage", "network", "input", "display", "sound", "misc", "cpu", "watchdog"};
-    CheckKeys(object_, "device", {"device", "bus", "category", "properties"},
-              {"alias", "desc", "variants", "if"});
+    CheckKeys(object_, "device", {"device", "category", "properties"},
+              {"bus", "alias", "desc", "variants", "if"});
     DeviceKeys& keys = definition_->device;
-    keys.bus = *ReadText(object_, "bus", "device");
+    keys.bus = ReadText(object_, "bus", "device").value_or("");
     keys.category = *ReadText(object_, "category", "device");
     keys.alias = ReadText(object_, "alias", "device").value_or("");
     keys.desc = ReadText(object_, "desc", "device").value_or("");

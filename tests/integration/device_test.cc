@@ -81,6 +81,9 @@ TEST(DeviceRefusal, OnTheQ35) {
                              "{\"driver\":\"virtio-rng-pci\",\"vectors\":4294967296}",
                              "pcie-root-port,chassis=256",
                              "pcie-root-port,hotplug=1",
+                             "vmcoreinfo,foo=1",
+                             "vmcoreinfo,bus=pcie.0",
+                             "vmcoreinfo,bus=nope",
                              "vhost-vsock-pci",
                              "vhost-vsock-pci,guest-cid=2",
                              "vhost-vsock-pci,guest-cid=4294967296",
@@ -99,6 +102,7 @@ TEST(DeviceRefusal, OnTheQ35) {
                     {"-device", "virtio-rng-pci,addr=1,id=x", "-device", "virtio-rng-pci,addr=1"});
   ExpectSameRefusal("q35",
                     {"-device", "pcie-root-port,chassis=1", "-device", "pcie-root-port,chassis=1"});
+  ExpectSameRefusal("q35", {"-device", "vmcoreinfo", "-device", "vmcoreinfo"});
   ExpectSameRefusal("q35", {"-object", "iothread,id=io", "-device", "virtio-rng-pci,rng=io"});
   ExpectSameRefusal("q35", {"-global", "virtio-rng-pci.foo=1", "-device", "virtio-rng-pci"});
 }

@@ -193,6 +193,20 @@ Status FwCfg::Transfer(uint64_t address, uint32_t length, bool read) {
   return {};
 }
 
+// All of it or nothing.
+Status FwCfg::WriteItem(uint64_t address, uint32_t length) {
+  const Source* const item = Selected();
+  if (item == nullptr || !item->write) return Fail("fw_cfg: the item is not written");
+  if (offset_ >= item->size || length > item->size - offset_) {
+    return Fail("fw_cfg: a write behind the end of an item");
+  }
+  std::vector<std::byte> bytes(length);
+  DAVIT_TRY(memory_.Read(address, bytes));
+  item->write(offset_, bytes);
+  offset_ += length;
+  return {};
+}
+
 // The descriptor is copied once; its control word tells the guest how it went.
 void FwCfg::RunDma(uint64_t descriptor) {
   std::array<std::byte, kAccessSize> access;
@@ -213,7 +227,7 @@ void FwCfg::RunDma(uint64_t descriptor) {
   if (control & kRead) {
     done = Transfer(address, length, true);
   } else if (control & kWrite) {
-    done = Fail("fw_cfg: items are not written");
+    done = WriteItem(address, length);
   } else if (control & kSkip) {
     done = Transfer(address, length, false);
   }

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // QEMU's firmware configuration device (docs/specs/fw_cfg): numbered items and named files that a
-// guest reads through a selector and a data port, or by DMA. Read-only for the guest. The guest
-// chooses every number: what lies beyond an item reads as zeros, a DMA that touches anything but
-// RAM ends with its error bit, and never reaches a device. Add...(): control thread, before the
-// guest runs; registers: any thread.
+// guest reads through a selector and a data port, or by DMA, and that it writes by DMA where the
+// item allows it. The guest chooses every number: what lies beyond an item reads as zeros, a DMA
+// that touches anything but RAM ends with its error bit, and never reaches a device. Add...():
+// control thread, before the guest runs; registers: any thread.
 #pragma once
 
 #include <array>
@@ -69,11 +69,13 @@ class FwCfg {
     virtual Status Fill(uint64_t address, uint64_t size, std::byte value) = 0;
   };
 
-  // Where the bytes of an item come from; both run on vCPU threads.
+  // Where the bytes of an item come from; its calls run on vCPU threads.
   struct Source {
     uint64_t size = 0;
     // All of out from offset on, inside size. Error: the item cannot be read now.
     std::function<Status(uint64_t offset, std::span<std::byte> out)> read;
+    // The guest changes bytes inside size; empty: it may not.
+    std::function<void(uint64_t offset, std::span<const std::byte> in)> write = {};
   };
 
   explicit FwCfg(Memory& memory);  // outlives the device
@@ -118,6 +120,7 @@ class FwCfg {
   void ReadItem(std::span<std::byte> out);
   void RunDma(uint64_t descriptor);
   Status Transfer(uint64_t address, uint32_t length, bool read);
+  Status WriteItem(uint64_t address, uint32_t length);
 
   Memory& memory_;
   Ports ports_{*this};

@@ -206,6 +206,35 @@ TEST_F(FwCfgTest, DmaWriteIsRefused) {
   EXPECT_EQ(ReadBytes(4), "QEMU");
 }
 
+TEST_F(FwCfgTest, ItemThatAllowsItIsWrittenWholeOrNotAtAll) {
+  std::vector<std::byte> content(8, std::byte{'-'});
+  FwCfg::Source source{content.size(), [&](uint64_t offset, std::span<std::byte> out) -> Status {
+                         std::copy_n(content.begin() + static_cast<ptrdiff_t>(offset), out.size(),
+                                     out.begin());
+                         return {};
+                       }};
+  source.write = [&](uint64_t offset, std::span<const std::byte> in) {
+    std::copy(in.begin(), in.end(), content.begin() + static_cast<ptrdiff_t>(offset));
+  };
+  ASSERT_TRUE(device_.AddFile("etc/note", std::move(source)));
+  constexpr uint32_t kSelectFile = 8 | uint32_t{FwCfg::kFirstFile} << 16;
+  ASSERT_TRUE(memory_.Write(kBuffer, Bytes("abcdefghij")));
+  EXPECT_EQ(Dma(kSelectFile | 16, 3, kBuffer), 0U);
+  EXPECT_EQ(Dma(16, 2, kBuffer), 0U);  // goes on behind
+  EXPECT_EQ(content, Bytes("abcab---"));
+  EXPECT_EQ(Dma(16, 4, kBuffer), 1U);
+  EXPECT_EQ(Dma(kSelectFile | 16, 9, kBuffer), 1U);
+  EXPECT_EQ(Dma(kSelectFile | 16, 8, memory_.ram.size() - 4), 1U);
+  EXPECT_EQ(Dma(kSelectFile | 16, UINT32_MAX, ~uint64_t{0}), 1U);
+  EXPECT_EQ(content, Bytes("abcab---"));
+  EXPECT_EQ(Dma(kSelectFile | 16, 0, kBuffer), 0U);
+  // The data port writes nothing.
+  Select(FwCfg::kFirstFile);
+  uint8_t byte = 'x';
+  device_.ports().Write(1, std::span(&byte, 1));
+  EXPECT_EQ(ReadBytes(8), "abcab---");
+}
+
 TEST_F(FwCfgTest, DmaOverItsOwnDescriptorEndsWithTheResult) {
   EXPECT_EQ(Dma(FwCfg::kSignature << 16 | 8 | 2, 16, kDescriptor), 0u);
 }

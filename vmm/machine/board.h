@@ -17,6 +17,10 @@
 #include "vmm/control/types.h"
 #include "vmm/machine/devices/buses.h"
 
+namespace davit::devices {
+class FwCfg;
+}
+
 namespace davit::machine {
 
 class Board {
@@ -35,6 +39,8 @@ class Board {
   // Split irqchip: an interrupt with this vector was acknowledged. vCPU thread.
   virtual void EndOfInterrupt(uint8_t vector) { (void)vector; }
 
+  // For devices that have a file in it; null: the board has none.
+  virtual devices::FwCfg* fw_cfg() { return nullptr; }
   // Where devices made by name go.
   virtual BoardBuses device_buses() { return {}; }
   // Which of the virtio-mmio slots hold a device, ascending: the guest is told at the next Reset().

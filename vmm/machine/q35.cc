@@ -59,6 +59,7 @@ class Q35 final : public Board {
   void EndOfInterrupt(uint8_t vector) override {
     if (ioapic_ != nullptr) ioapic_->EndOfInterrupt(vector);
   }
+  devices::FwCfg* fw_cfg() override { return &fw_cfg_; }
   BoardBuses device_buses() override {
     BoardBuses buses;
     buses.mmio = &mmio_;

@@ -311,6 +311,7 @@ Status VmImpl::BuildDevices() {
   context.guest_panicked = [this] { requests_->Panicked(); };
   context.guest_crash_loaded = [this] { requests_->CrashLoaded(); };
   context.watchdog_expired = [this] { requests_->WatchdogExpired(); };
+  context.fw_cfg = board_->fw_cfg();
   context.blocks = deps_.blocks;
   context.cpus = topology_.cpus;
   devices_ = std::make_unique<Devices>(std::move(context), board_->device_buses());

@@ -9,6 +9,7 @@
 #include "vmm/base/check.h"
 #include "vmm/base/endian.h"
 #include "vmm/devices/fw_cfg.h"
+#include "vmm/devices/vmcoreinfo.h"
 
 namespace {
 
@@ -49,6 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FwCfg device(memory);
   const std::vector<std::byte> content(300, std::byte{0x77});
   DAVIT_CHECK(device.AddFile("opt/file", content).has_value());
+  DAVIT_CHECK(devices::VmCoreInfo::Create(device).has_value());  // which the guest may write
   device.AddInt(FwCfg::kRamSize, SmallRam::kSize, 8);
   while (!stream.done()) {
     switch (stream.Next() & 3) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "vmm/control/events.h"
 #include "vmm/io/event_loop.h"
@@ -17,6 +18,10 @@ namespace davit::backend {
 class BlockGraph;
 class ChardevRegistry;
 }  // namespace davit::backend
+
+namespace davit::devices {
+class FwCfg;
+}
 
 namespace davit::machine {
 
@@ -37,6 +42,9 @@ struct DeviceContext {
   std::function<void()> watchdog_expired = {};
   // Whether a device of this virtio id was made already (Devices fills it in).
   std::function<bool(uint16_t id)> has_virtio = {};
+  // The same by driver.
+  std::function<bool(const std::string& driver)> has_device = {};
+  devices::FwCfg* fw_cfg = nullptr;       // null: the board has none
   backend::BlockGraph* blocks = nullptr;  // drive=; null: the process has none
   uint32_t cpus = 1;                      // at start: the queues of a device that is not told
 };

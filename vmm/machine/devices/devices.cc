@@ -60,6 +60,10 @@ std::string Devices::Entry::child_bus() const {
 Devices::Devices(DeviceContext context, BoardBuses buses)
     : context_(std::move(context)), buses_(std::move(buses)) {
   context_.has_virtio = [this](uint16_t id) { return FindVirtio(id) != nullptr; };
+  context_.has_device = [this](const std::string& driver) {
+    return std::any_of(entries_.begin(), entries_.end(),
+                       [&](const auto& entry) { return entry->spec.driver == driver; });
+  };
   for (const VirtioMmioSlot& place : buses_.virtio_mmio) {
     slots_.push_back({place, std::make_unique<virtio::MmioTransport>(
                                  place.base, context_.accel.Line(place.gsi))});
@@ -68,7 +72,7 @@ Devices::Devices(DeviceContext context, BoardBuses buses)
 
 Devices::~Devices() {
   for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
-    (*it)->child.reset();
+    (*it)->plain.reset();
     if (auto& function = (*it)->pci.function; function != nullptr) {
       if (function->bus() != nullptr) function->bus()->Detach(*function);
       function.reset();
@@ -107,6 +111,8 @@ Status Devices::Add(const control::DeviceSpec& spec) {
   }
   if (entry->row->make_child != nullptr) {
     DAVIT_TRY(AddToDevice(*entry));
+  } else if (entry->row->make_busless != nullptr) {
+    DAVIT_TRY(AddBusless(*entry));
   } else if (BusTypeOf(spec.driver) == "PCI") {
     DAVIT_TRY(AddToPci(*entry));
   } else {
@@ -226,9 +232,16 @@ Status Devices::AddToPci(Entry& entry) {
 
 Status Devices::AddToDevice(Entry& entry) {
   DAVIT_ASSIGN(entry.parent, FindParent(entry));
-  DAVIT_ASSIGN(entry.child,
+  DAVIT_ASSIGN(entry.plain,
                entry.row->make_child(context_, DeviceProperties(entry.spec, entry.path),
                                      *entry.parent->virtio()));
+  return {};
+}
+
+Status Devices::AddBusless(Entry& entry) {
+  DAVIT_TRY(CheckBusType(entry.spec, ""));
+  DAVIT_ASSIGN(entry.plain,
+               entry.row->make_busless(context_, DeviceProperties(entry.spec, entry.path)));
   return {};
 }
 
@@ -240,14 +253,14 @@ void Devices::Reset() {
       entry->frontend->Quiesce();
       slots_[entry->slot].transport->Reset();
     }
-    if (entry->child != nullptr) entry->child->Reset();
+    if (entry->plain != nullptr) entry->plain->Reset();
   }
 }
 
 void Devices::OnRunning(bool running) {
   for (const auto& entry : entries_) {
     if (entry->frontend != nullptr) entry->frontend->OnRunning(running);
-    if (entry->child != nullptr) entry->child->OnRunning(running);
+    if (entry->plain != nullptr) entry->plain->OnRunning(running);
     if (entry->pci.on_running) entry->pci.on_running(running);
   }
 }

@@ -60,7 +60,7 @@ class Devices {
     std::shared_ptr<io::IoThread> iothread;  // keeps it from being removed
     // One of these by kind.
     std::unique_ptr<virtio::Frontend> frontend;  // virtio
-    std::unique_ptr<ChildDevice> child;
+    std::unique_ptr<PlainDevice> plain;
 
     MadeFunction pci;               // on PCI, virtio or not
     size_t slot = 0;                // of a frontend that is not on PCI
@@ -76,6 +76,7 @@ class Devices {
   Status AddToSlot(Entry& entry);
   Status AddToPci(Entry& entry);
   Status AddToDevice(Entry& entry);
+  Status AddBusless(Entry& entry);
   Result<std::unique_ptr<virtio::Frontend>> MakeFrontend(Entry& entry);
   Result<size_t> FindSlot(const control::DeviceSpec& spec) const;
   Result<pci::Bus*> FindPciBus(const control::DeviceSpec& spec) const;

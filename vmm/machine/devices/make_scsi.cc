@@ -17,7 +17,7 @@ using virtio::ScsiDevice;
 
 constexpr unsigned kTargets = 256;
 
-class ScsiUnitChild final : public ChildDevice {
+class ScsiUnitChild final : public PlainDevice {
  public:
   ScsiUnitChild(ScsiDevice& host, uint8_t target, uint16_t lun)
       : host_(host), target_(target), lun_(lun) {}
@@ -104,7 +104,7 @@ MadeVirtio MakeScsi(DeviceContext& context, const DeviceProperties& props) {
   return device;
 }
 
-Result<std::unique_ptr<ChildDevice>> MakeScsiUnit(DeviceContext& context,
+Result<std::unique_ptr<PlainDevice>> MakeScsiUnit(DeviceContext& context,
                                                   const DeviceProperties& props,
                                                   virtio::VirtioDevice& parent) {
   auto& host = static_cast<ScsiDevice&>(parent);

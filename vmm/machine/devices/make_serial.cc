@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kMaxPorts = 511;
 
-class SerialPortDevice final : public ChildDevice {
+class SerialPortDevice final : public PlainDevice {
  public:
   explicit SerialPortDevice(std::unique_ptr<virtio::SerialPort> port) : port_(std::move(port)) {}
 
@@ -47,7 +47,7 @@ MadeVirtio MakeSerial(DeviceContext&, const DeviceProperties& props) {
       virtio::SerialConfig{static_cast<uint32_t>(ports), props.Bool("emergency-write")});
 }
 
-MadeChild MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
+MadePlain MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
                          virtio::VirtioDevice& parent) {
   auto* const serial = dynamic_cast<virtio::Serial*>(&parent);
   DAVIT_CHECK(serial != nullptr);

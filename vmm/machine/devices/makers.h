@@ -15,7 +15,7 @@ namespace davit::machine {
 pci::FunctionOptions FunctionOptionsOf(const DeviceProperties& props);
 
 using MadeVirtio = Result<std::unique_ptr<virtio::VirtioDevice>>;
-using MadeChild = Result<std::unique_ptr<ChildDevice>>;
+using MadePlain = Result<std::unique_ptr<PlainDevice>>;
 
 Result<MadeFunction> MakeRootPort(DeviceContext& context, const DeviceProperties& props,
                                   pci::HostBridge& host);
@@ -31,11 +31,12 @@ std::optional<Status> SetBalloonProperty(virtio::VirtioDevice& device, std::stri
 MadeVirtio MakeBlock(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeScsi(DeviceContext& context, const DeviceProperties& props);
-MadeChild MakeScsiUnit(DeviceContext& context, const DeviceProperties& props,
+MadePlain MakeScsiUnit(DeviceContext& context, const DeviceProperties& props,
                        virtio::VirtioDevice& parent);
 MadeVirtio MakeSerial(DeviceContext& context, const DeviceProperties& props);
-MadeChild MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
+MadePlain MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
                          virtio::VirtioDevice& parent);
+MadePlain MakeVmCoreInfo(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeVsock(DeviceContext& context, const DeviceProperties& props);
 
 }  // namespace davit::machine

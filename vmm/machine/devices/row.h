@@ -20,11 +20,12 @@
 
 namespace davit::machine {
 
-// A device on the bus of another device: a port of a virtio-serial, a disk of a virtio-scsi. Made
-// and destroyed on the control thread; it goes before its parent does.
-class ChildDevice {
+// A device with neither transport nor configuration space: on the bus of another device (a port of
+// a virtio-serial, a disk of a virtio-scsi), which it goes before, or on no bus. Made and destroyed
+// on the control thread.
+class PlainDevice {
  public:
-  virtual ~ChildDevice() = default;
+  virtual ~PlainDevice() = default;
   virtual void Reset() {}  // power-on state; the vCPUs are parked
   virtual void OnRunning(bool running) { (void)running; }
 };
@@ -57,15 +58,18 @@ struct DeviceRow {
   // The child_bus of others that a device of make_child goes on.
   std::string_view parent_bus = {};
   // A device on another's bus; `parent` is the virtio device whose child_bus it sits on.
-  Result<std::unique_ptr<ChildDevice>> (*make_child)(DeviceContext& context,
+  Result<std::unique_ptr<PlainDevice>> (*make_child)(DeviceContext& context,
                                                      const DeviceProperties& props,
                                                      virtio::VirtioDevice& parent) = nullptr;
+  // A device on no bus.
+  Result<std::unique_ptr<PlainDevice>> (*make_busless)(DeviceContext& context,
+                                                       const DeviceProperties& props) = nullptr;
 };
 
 std::span<const DeviceRow> DeviceRows();
 // The row that makes `driver`; null when there is none.
 const DeviceRow* FindDeviceRow(std::string_view driver);
-// The type of bus that it goes on: "virtio-bus", "PCI", the parent_bus of its row.
+// The type of bus that it goes on: "virtio-bus", "PCI", the parent_bus of its row; empty: none.
 std::string_view BusTypeOf(std::string_view driver);
 
 }  // namespace davit::machine

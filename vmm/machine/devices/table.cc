@@ -19,6 +19,7 @@ constexpr DeviceRow kRows[] = {
     {.name = "scsi-cd", .parent_bus = "SCSI", .make_child = MakeScsiUnit},
     {.name = "scsi-hd", .parent_bus = "SCSI", .make_child = MakeScsiUnit},
     {.name = "vhost-vsock", .make_virtio = MakeVsock},
+    {.name = "vmcoreinfo", .make_busless = MakeVmCoreInfo},
     {.name = "virtconsole", .parent_bus = "virtio-serial-bus", .make_child = MakeSerialPort},
     {.name = "virtio-balloon",
      .make_virtio = MakeBalloon,
@@ -58,7 +59,9 @@ const DeviceRow* FindDeviceRow(std::string_view driver) {
 
 std::string_view BusTypeOf(std::string_view driver) {
   const DeviceRow* row = FindDeviceRow(driver);
-  if (row != nullptr && row->make_child != nullptr) return row->parent_bus;
+  if (row != nullptr && (row->make_child != nullptr || row->make_busless != nullptr)) {
+    return row->parent_bus;
+  }
   return IsVirtio(driver) && driver.ends_with("-device") ? "virtio-bus" : "PCI";
 }
 
