@@ -158,7 +158,7 @@ void VcpuThread::Loop() {
     }
     unfinished =
         std::holds_alternative<kvm::IoExit>(*exit) || std::holds_alternative<kvm::MmioExit>(*exit);
-    if (!std::holds_alternative<kvm::InterruptedExit>(*exit)) handler_.HandleExit(*this, *exit);
+    handler_.HandleExit(*this, *exit);
   }
   std::lock_guard lock(mutex_);
   parked_ = true;

@@ -30,7 +30,8 @@ class VcpuThread;
 class ExitHandler {
  public:
   virtual ~ExitHandler() = default;
-  // Before the guest runs on. The handler may call vcpu.ParkSelf().
+  // Before the guest runs on, and before the vCPU parks (InterruptedExit). The handler may call
+  // vcpu.ParkSelf().
   virtual void HandleExit(VcpuThread& vcpu, kvm::Exit& exit) = 0;
   // KVM_RUN itself failed; the vCPU is parked afterwards.
   virtual void HandleRunError(VcpuThread& vcpu, const Error& error) = 0;

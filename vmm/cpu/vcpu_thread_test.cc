@@ -19,11 +19,16 @@ class Recorder final : public ExitHandler {
  public:
   void HandleExit(VcpuThread& vcpu, kvm::Exit& exit) override {
     EXPECT_EQ(VcpuThread::Current(), &vcpu);
+    if (std::holds_alternative<kvm::InterruptedExit>(exit)) {
+      ++interrupted;
+      return;
+    }
     if (park_on_shutdown && std::holds_alternative<kvm::ShutdownExit>(exit)) vcpu.ParkSelf();
     ++exits;
   }
   void HandleRunError(VcpuThread&, const Error&) override { ++errors; }
   std::atomic<int> exits{0};
+  std::atomic<int> interrupted{0};
   std::atomic<int> errors{0};
   bool park_on_shutdown = true;
 };
@@ -55,6 +60,15 @@ TEST_F(VcpuThreadTest, RunsAndHandlesExits) {
   thread_->Resume();
   fake_->WaitIdle();
   EXPECT_EQ(recorder_.exits, 2);
+}
+
+// So that nothing which the guest did stays unseen while it stands.
+TEST_F(VcpuThreadTest, HandlerIsCalledBeforeItParks) {
+  thread_->Resume();
+  fake_->WaitIdle();
+  thread_->RequestPause();
+  thread_->WaitParked();
+  EXPECT_GE(recorder_.interrupted, 1);
 }
 
 TEST_F(VcpuThreadTest, PauseStopsAGuestThatNeverExits) {

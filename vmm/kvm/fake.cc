@@ -30,6 +30,27 @@ uint8_t* FakeVcpu::PushMmio(uint64_t address, bool write, std::vector<uint8_t> b
   return data.data();
 }
 
+void FakeVcpu::PushCollected(const WriteZone& place, uint8_t value) {
+  std::lock_guard lock(mutex_);
+  collected_.emplace_back(place, value);
+}
+
+bool FakeVcpu::HasWrites() const {
+  std::lock_guard lock(mutex_);
+  return !collected_.empty();
+}
+
+void FakeVcpu::TakeWrites(const std::function<void(const CollectedWrite&)>& fn) {
+  while (HasWrites()) {
+    std::unique_lock lock(mutex_);
+    const auto [place, value] = collected_.front();
+    lock.unlock();
+    fn({place.pio, place.address, std::span(&value, 1)});
+    lock.lock();
+    collected_.pop_front();
+  }
+}
+
 void FakeVcpu::WaitIdle() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return exits_.empty() && waiting_; });
@@ -165,6 +186,13 @@ Status FakeVm::RemoveIoeventfd(int event_fd, const IoEventAddress&) {
   DAVIT_TRY(Record("RemoveIoeventfd"));
   const std::lock_guard lock(mutex_);
   ioeventfds.erase(event_fd);
+  return {};
+}
+
+Status FakeVm::CollectWrites(const WriteZone& zone) {
+  DAVIT_TRY(Record("CollectWrites"));
+  const std::lock_guard lock(mutex_);
+  zones.push_back(zone);
   return {};
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vmm/kvm/kvm.h"
@@ -30,6 +31,9 @@ class FakeVcpu final : public Vcpu {
   // life.
   uint8_t* PushPort(uint16_t port, bool write, uint8_t value);
   uint8_t* PushMmio(uint64_t address, bool write, std::vector<uint8_t> data);
+  // A write to a zone: collected before the next exit that is pushed comes. Here each vCPU has a
+  // ring of its own.
+  void PushCollected(const WriteZone& place, uint8_t value);
   // Blocks until Run() has consumed every pushed exit and the vCPU is in Run() again.
   void WaitIdle();
   int runs() const;
@@ -66,12 +70,15 @@ class FakeVcpu final : public Vcpu {
   bool ReadyForInterrupt() const override { return true; }
   Status InjectExternalInterrupt(uint8_t) override { return {}; }
   void RequestIrqWindow(bool) override {}
+  bool HasWrites() const override;
+  void TakeWrites(const std::function<void(const CollectedWrite&)>& fn) override;
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Exit> exits_;
   std::deque<std::vector<uint8_t>> data_;  // of pushed accesses
+  std::deque<std::pair<WriteZone, uint8_t>> collected_;
   bool immediate_exit_ = false;
   bool waiting_ = false;
   int runs_ = 0;
@@ -92,6 +99,7 @@ class FakeVm final : public Vm {
   std::vector<Msi> msis;
   std::map<int, uint32_t> irqfds;            // fd -> GSI
   std::map<int, IoEventAddress> ioeventfds;  // fd -> where
+  std::vector<WriteZone> zones;
   uint64_t clock = 1000;
   std::vector<uint64_t> clock_sets;
   int irqchip_restores = 0;
@@ -114,6 +122,7 @@ class FakeVm final : public Vm {
   Status RemoveIrqfd(int event_fd, uint32_t gsi) override;
   Status AddIoeventfd(int event_fd, const IoEventAddress& where) override;
   Status RemoveIoeventfd(int event_fd, const IoEventAddress& where) override;
+  Status CollectWrites(const WriteZone& zone) override;
   Result<uint64_t> GetClock() override { return clock; }
   Status SetClock(uint64_t ns) override;
   Result<IrqchipState> SaveIrqchip(bool) override { return IrqchipState{}; }

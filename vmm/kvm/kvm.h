@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,12 @@ class Vcpu {
   virtual bool ReadyForInterrupt() const = 0;
   virtual Status InjectExternalInterrupt(uint8_t vector) = 0;
   virtual void RequestIrqWindow(bool on) = 0;
+
+  // Writes of any vCPU to the VM's zones (Vm::CollectWrites), oldest first. Those of a vCPU are
+  // there when its Run() returns. Any thread; TakeWrites() one at a time.
+  virtual bool HasWrites() const = 0;
+  // HasWrites() stays true until fn has returned for the last one.
+  virtual void TakeWrites(const std::function<void(const CollectedWrite&)>& fn) = 0;
 };
 
 struct IoEventAddress {
@@ -84,6 +91,9 @@ class Vm {
   virtual Status RemoveIrqfd(int event_fd, uint32_t gsi) = 0;
   virtual Status AddIoeventfd(int event_fd, const IoEventAddress& where) = 0;
   virtual Status RemoveIoeventfd(int event_fd, const IoEventAddress& where) = 0;
+  // From now on writes to the zone do not end Run() but wait in a ring, while that has room.
+  // Error: the kernel cannot (Cap::kCoalescedMmio, kCoalescedPio).
+  virtual Status CollectWrites(const WriteZone& zone) = 0;
   virtual Result<uint64_t> GetClock() = 0;  // kvmclock, ns
   virtual Status SetClock(uint64_t ns) = 0;
   // with_pit: a PIT was created.

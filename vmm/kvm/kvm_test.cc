@@ -99,6 +99,74 @@ TEST_F(RealKvm, MmioWriteIsDecoded) {
   EXPECT_EQ(mmio->data[0], 0x77);
 }
 
+TEST_F(RealKvm, CollectedPortWritesDoNotExitAndComeInOrder) {
+  if (vm_->Capability(Cap::kCoalescedPio) == 0) GTEST_SKIP() << "not on this kernel";
+  ASSERT_TRUE(vm_->CollectWrites({.pio = true, .address = 0x70, .size = 1}));
+  Load({0xb0, 0x0a,    // mov al, 0x0a
+        0xe6, 0x70,    // out 0x70, al
+        0xfe, 0xc0,    // inc al
+        0xe6, 0x70,    // out 0x70, al
+        0xe7, 0x70,    // out 0x70, ax: reaches beyond the zone
+        0xe4, 0x71});  // in al, 0x71
+  EXPECT_FALSE(vcpu_->HasWrites());
+  Exit exit = Run();
+  auto* io = std::get_if<IoExit>(&exit);
+  ASSERT_NE(io, nullptr);
+  EXPECT_EQ(io->size, 2);
+  EXPECT_TRUE(vcpu_->HasWrites());
+  std::vector<int> values;
+  vcpu_->TakeWrites([&](const CollectedWrite& write) {
+    EXPECT_TRUE(vcpu_->HasWrites()) << "until the last one is done";
+    EXPECT_TRUE(write.pio);
+    EXPECT_EQ(write.address, 0x70U);
+    ASSERT_EQ(write.data.size(), 1U);
+    values.push_back(write.data[0]);
+  });
+  EXPECT_EQ(values, (std::vector<int>{0x0a, 0x0b}));
+  EXPECT_FALSE(vcpu_->HasWrites());
+  exit = Run();
+  EXPECT_FALSE(std::get<IoExit>(exit).write) << "a read always exits";
+}
+
+TEST_F(RealKvm, CollectedMmioWritesDoNotExit) {
+  if (vm_->Capability(Cap::kCoalescedMmio) == 0) GTEST_SKIP() << "not on this kernel";
+  ASSERT_TRUE(vm_->CollectWrites({.pio = false, .address = 0x70000, .size = 4}));
+  Load({0xb8, 0x00, 0x70, 0x8e, 0xd8,    // mov ax, 0x7000; mov ds, ax
+        0xc6, 0x06, 0x00, 0x00, 0x77,    // mov byte [0], 0x77
+        0xc6, 0x06, 0x04, 0x00, 0x78});  // mov byte [4], 0x78
+  Exit exit = Run();
+  auto* mmio = std::get_if<MmioExit>(&exit);
+  ASSERT_NE(mmio, nullptr);
+  EXPECT_EQ(mmio->address, 0x70004U);
+  int writes = 0;
+  vcpu_->TakeWrites([&](const CollectedWrite& write) {
+    ++writes;
+    EXPECT_FALSE(write.pio);
+    EXPECT_EQ(write.address, 0x70000U);
+    EXPECT_EQ(write.data[0], 0x77);
+  });
+  EXPECT_EQ(writes, 1);
+}
+
+// A guest that writes on and on ends at the ring's size, and loses nothing.
+TEST_F(RealKvm, WriteThatTheRingHasNoRoomForExits) {
+  if (vm_->Capability(Cap::kCoalescedPio) == 0) GTEST_SKIP() << "not on this kernel";
+  ASSERT_TRUE(vm_->CollectWrites({.pio = true, .address = 0x80, .size = 1}));
+  Load({0xfe, 0xc0, 0xe6, 0x80, 0xeb, 0xfa});  // again: inc al; out 0x80, al; jmp again
+  uint8_t expected = 0;
+  for (int round = 0; round < 3; ++round) {
+    Exit exit = Run();
+    int collected = 0;
+    vcpu_->TakeWrites([&](const CollectedWrite& write) {
+      ++collected;
+      ASSERT_EQ(write.data[0], ++expected);
+    });
+    EXPECT_GT(collected, 100);
+    EXPECT_LT(collected, 200);
+    ASSERT_EQ(std::get<IoExit>(exit).data[0], ++expected);
+  }
+}
+
 TEST_F(RealKvm, ImmediateExitInterruptsAnEndlessLoopBeforeItStarts) {
   Load({0xeb, 0xfe});  // jmp $
   vcpu_->SetImmediateExit(true);

@@ -61,6 +61,10 @@ long ExtensionOf(Cap cap) {
       return KVM_CAP_READONLY_MEM;
     case Cap::kTscControl:
       return KVM_CAP_TSC_CONTROL;
+    case Cap::kCoalescedMmio:
+      return KVM_CAP_COALESCED_MMIO;
+    case Cap::kCoalescedPio:
+      return KVM_CAP_COALESCED_PIO;
   }
   return -1;
 }

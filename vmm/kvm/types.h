@@ -29,6 +29,8 @@ enum class Cap : uint8_t {
   kImmediateExit,
   kReadonlyMem,
   kTscControl,
+  kCoalescedMmio,  // value: the page of a vCPU's mapping that has the ring
+  kCoalescedPio,
 };
 
 struct CpuidEntry {
@@ -98,6 +100,21 @@ struct GsiRoute {
   uint32_t gsi = 0;
   std::variant<Msi, uint32_t /*IOAPIC pin, in-kernel*/> target;
   uint32_t chip = 2;  // in-kernel target: 0 PIC master, 1 PIC slave, 2 IOAPIC
+};
+
+// --- writes that KVM collects in a ring ------------------------------------------
+
+// Registers whose writes need no answer; a write that lies inside as a whole is collected.
+struct WriteZone {
+  bool pio = false;
+  uint64_t address = 0;
+  uint32_t size = 0;
+  friend bool operator==(const WriteZone&, const WriteZone&) = default;
+};
+struct CollectedWrite {
+  bool pio = false;
+  uint64_t address = 0;
+  std::span<const uint8_t> data;  // 1 to 8 bytes; valid during the call
 };
 
 // --- why KVM_RUN returned -------------------------------------------------------

@@ -21,14 +21,19 @@ namespace davit::kvm {
 namespace {
 
 constexpr size_t kMsrBatch = 64;
+// As the kernel reckons (KVM_COALESCED_MMIO_MAX, whose PAGE_SIZE is no user space's).
+constexpr size_t kPage = 4096;
+constexpr uint32_t kRingEntries =
+    (kPage - sizeof(kvm_coalesced_mmio_ring)) / sizeof(kvm_coalesced_mmio);
 
 class RealVcpu final : public Vcpu {
  public:
   RealVcpu(UniqueFd fd, kvm_run* run, size_t run_size, std::vector<uint32_t> msrs, int nested_size,
-           bool has_lapic)
+           bool has_lapic, kvm_coalesced_mmio_ring* ring)
       : fd_(std::move(fd)),
         run_(run),
         run_size_(run_size),
+        ring_(ring),
         msr_list_(std::move(msrs)),
         nested_size_(nested_size),
         has_lapic_(has_lapic) {}
@@ -205,6 +210,21 @@ class RealVcpu final : public Vcpu {
 
   void RequestIrqWindow(bool on) override { run_->request_interrupt_window = on ? 1 : 0; }
 
+  bool HasWrites() const override {
+    return ring_ != nullptr && __atomic_load_n(&ring_->first, __ATOMIC_ACQUIRE) !=
+                                   __atomic_load_n(&ring_->last, __ATOMIC_ACQUIRE);
+  }
+
+  void TakeWrites(const std::function<void(const CollectedWrite&)>& fn) override {
+    while (HasWrites()) {
+      const uint32_t at = ring_->first % kRingEntries;
+      const kvm_coalesced_mmio entry = EntriesAfter<kvm_coalesced_mmio>(ring_)[at];
+      fn({entry.pio != 0, entry.phys_addr,
+          std::span(entry.data, std::min<size_t>(entry.len, sizeof(entry.data)))});
+      __atomic_store_n(&ring_->first, (at + 1) % kRingEntries, __ATOMIC_RELEASE);
+    }
+  }
+
  private:
   // kvm_msrs with its entries behind it.
   class MsrBuffer {
@@ -354,6 +374,7 @@ class RealVcpu final : public Vcpu {
   UniqueFd fd_;
   kvm_run* run_;
   size_t run_size_;
+  kvm_coalesced_mmio_ring* const ring_;  // in that mapping; null: the kernel has none
   std::vector<uint32_t> msr_list_;
   std::vector<uint32_t> bad_msrs_;
   int nested_size_;
@@ -364,11 +385,16 @@ class RealVcpu final : public Vcpu {
 
 Result<std::unique_ptr<Vcpu>> MakeVcpu(UniqueFd vcpu_fd, size_t run_size,
                                        std::vector<uint32_t> msr_list, int nested_state_size,
-                                       bool has_lapic) {
+                                       bool has_lapic, int ring_page) {
   void* run = mmap(nullptr, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_fd.get(), 0);
   if (run == MAP_FAILED) return FailErrno("mmap'ing vcpu state failed");
+  const size_t ring_at = static_cast<size_t>(ring_page) * kPage;
+  kvm_coalesced_mmio_ring* ring = nullptr;
+  if (ring_at != 0 && ring_at + kPage <= run_size) {
+    ring = reinterpret_cast<kvm_coalesced_mmio_ring*>(static_cast<uint8_t*>(run) + ring_at);
+  }
   return std::make_unique<RealVcpu>(std::move(vcpu_fd), static_cast<kvm_run*>(run), run_size,
-                                    std::move(msr_list), nested_state_size, has_lapic);
+                                    std::move(msr_list), nested_state_size, has_lapic, ring);
 }
 
 }  // namespace davit::kvm

@@ -13,10 +13,11 @@
 
 namespace davit::kvm {
 
-// system_fd outlives the call only. run_size: bytes of a vCPU's run page mapping.
+// system_fd outlives the call only. run_size: bytes of a vCPU's run page mapping. ring_page: where
+// in it the ring of collected writes is; 0: nowhere.
 Result<std::unique_ptr<Vm>> MakeVm(UniqueFd vm_fd, int system_fd, size_t run_size);
 Result<std::unique_ptr<Vcpu>> MakeVcpu(UniqueFd vcpu_fd, size_t run_size,
                                        std::vector<uint32_t> msr_list, int nested_state_size,
-                                       bool has_lapic);
+                                       bool has_lapic, int ring_page);
 
 }  // namespace davit::kvm

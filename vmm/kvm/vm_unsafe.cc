@@ -171,6 +171,17 @@ class RealVm final : public Vm {
     return Call(KVM_IOEVENTFD, &event, "KVM_IOEVENTFD");
   }
 
+  Status CollectWrites(const WriteZone& zone) override {
+    if (Capability(zone.pio ? Cap::kCoalescedPio : Cap::kCoalescedMmio) == 0) {
+      return Fail("KVM does not collect writes");
+    }
+    kvm_coalesced_mmio_zone raw{};
+    raw.addr = zone.address;
+    raw.size = zone.size;
+    raw.pio = zone.pio ? 1 : 0;
+    return Call(KVM_REGISTER_COALESCED_MMIO, &raw, "KVM_REGISTER_COALESCED_MMIO");
+  }
+
   Result<uint64_t> GetClock() override {
     kvm_clock_data clock{};
     DAVIT_TRY(Call(KVM_GET_CLOCK, &clock, "KVM_GET_CLOCK"));
@@ -212,7 +223,8 @@ class RealVm final : public Vm {
   Result<std::unique_ptr<Vcpu>> CreateVcpu(uint32_t apic_id) override {
     DAVIT_ASSIGN(const int fd, Ioctl(fd_.get(), KVM_CREATE_VCPU, apic_id, "KVM_CREATE_VCPU"));
     const int nested = ioctl(fd_.get(), KVM_CHECK_EXTENSION, KVM_CAP_NESTED_STATE);
-    return MakeVcpu(UniqueFd(fd), run_size_, msrs_, nested, has_lapic_);
+    return MakeVcpu(UniqueFd(fd), run_size_, msrs_, nested, has_lapic_,
+                    Capability(Cap::kCoalescedMmio));
   }
 
  private:

@@ -19,7 +19,8 @@ class Ioapic;
 }
 namespace davit::kvm {
 class Vm;
-}
+struct WriteZone;
+}  // namespace davit::kvm
 
 namespace davit::machine {
 
@@ -41,6 +42,9 @@ class Accel {
   virtual io::EventLoop& device_loop() = 0;
   // KVM's VM; nullptr under qtest.
   virtual kvm::Vm* kvm() = 0;
+  // Writes to this zone need no answer: they may reach their device late, but before any access
+  // that traps (exits.h). A help and no promise; for the life of the VM.
+  virtual void CollectWrites(const kvm::WriteZone& zone) { (void)zone; }
   // The guest stops or goes on.
   virtual void OnRunning(bool running) { (void)running; }
 };

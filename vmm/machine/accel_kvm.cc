@@ -43,6 +43,12 @@ irq::IrqLine& KvmAccel::Line(uint32_t gsi) {
   return *lines_[gsi];
 }
 
+void KvmAccel::CollectWrites(const kvm::WriteZone& zone) {
+  if (auto collects = vm_.CollectWrites(zone); !collects) {
+    DAVIT_LOG_DEBUG("each write to 0x{:x} exits: {}", zone.address, collects.error().message);
+  }
+}
+
 Status KvmAccel::Doorbells::Bind(const bus::Doorbell& doorbell, int event_fd) {
   return vm_.AddIoeventfd(event_fd, AddressOf(doorbell));
 }

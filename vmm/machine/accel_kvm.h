@@ -32,6 +32,7 @@ class KvmAccel final : public Accel {
   bus::DoorbellHost& doorbells() override { return doorbells_; }
   io::EventLoop& device_loop() override { return loop_; }
   kvm::Vm* kvm() override { return &vm_; }
+  void CollectWrites(const kvm::WriteZone& zone) override;
 
  private:
   class Doorbells final : public bus::DoorbellHost {

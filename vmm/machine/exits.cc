@@ -37,7 +37,17 @@ void Mmio(const bus::Bus& mmio, kvm::MmioExit& access) {
 
 }  // namespace
 
+void ExitDispatcher::TakeWrites(kvm::Vcpu& vcpu) {
+  // True as long as a write is on its way to its device, on whatever thread.
+  if (!vcpu.HasWrites()) return;
+  const std::lock_guard lock(writes_mutex_);
+  vcpu.TakeWrites([this](const kvm::CollectedWrite& write) {
+    (write.pio ? board_.ports() : board_.mmio()).Write(write.address, write.data);
+  });
+}
+
 void ExitDispatcher::HandleExit(cpu::VcpuThread& vcpu, kvm::Exit& exit) {
+  TakeWrites(vcpu.vcpu());
   std::visit(Overloaded{
                  [&](kvm::IoExit& io) { Port(board_.ports(), io); },
                  [&](kvm::MmioExit& access) { Mmio(board_.mmio(), access); },

@@ -4,9 +4,12 @@
 // Where the exits of all vCPUs go: port and MMIO accesses to the board's buses, triple faults to a
 // reset, what KVM cannot do to the run state internal-error. Called on vCPU threads, several at
 // once.
+//
+// Writes that KVM has collected meanwhile go to their devices first, those of all vCPUs: so an
+// access finds a device as it would without the ring, and no vCPU parks with a write unseen.
 #pragma once
 
-#include <atomic>
+#include <mutex>
 
 #include "vmm/cpu/vcpu_thread.h"
 #include "vmm/machine/board.h"
@@ -25,12 +28,14 @@ class ExitDispatcher final : public cpu::ExitHandler {
   void HandleRunError(cpu::VcpuThread& vcpu, const Error& error) override;
 
  private:
+  void TakeWrites(kvm::Vcpu& vcpu);
   void InternalError(cpu::VcpuThread& vcpu, const kvm::InternalErrorExit& error);
   std::vector<uint8_t> BytesAtRip(kvm::Vcpu& vcpu, uint64_t rip);
 
   Board& board_;
   const memory::GuestMemory memory_;
   Requests& requests_;
+  std::mutex writes_mutex_;  // one vCPU takes the collected writes at a time; before device locks
 };
 
 }  // namespace davit::machine

@@ -21,6 +21,7 @@
 #include "vmm/devices/i8042.h"
 #include "vmm/devices/ioapic.h"
 #include "vmm/devices/uart16550.h"
+#include "vmm/machine/collected_writes.h"
 #include "vmm/machine/microvm_qtree.h"
 #include "vmm/machine/rtc_source.h"
 #include "vmm/machine/vm_clock.h"
@@ -105,6 +106,7 @@ Status Microvm::Init(const MachineConfig& config, const MachineOptions& options)
   if (shape_.acpi) DAVIT_TRY(AddGed());
   if (shape_.rtc) DAVIT_TRY(AddRtc(config.rtc));
   if (!config.debugcon.empty()) DAVIT_TRY(AddDebugPort(config.debugcon));
+  deps_.accel.CollectWrites(kPostCodes);
   return {};
 }
 
@@ -159,6 +161,7 @@ Status Microvm::OpenImages(const MachineConfig& config) {
 Status Microvm::AddIrqchip() {
   ioapic_ = deps_.accel.ioapic();
   if (ioapic_ == nullptr) return {};
+  deps_.accel.CollectWrites(kIoapicIndex);
   return mmio_.Claim(boot::kIoapicBase, devices::Ioapic::kSize, "ioapic", ioapic_);
 }
 
@@ -211,6 +214,7 @@ Status Microvm::AddRtc(const RtcConfig& config) {
   const boot::RamSplit ram =
       boot::SplitRam(deps_.memory.total_bytes(), boot::kMicrovmMaxRamBelow4G);
   rtc_->SetMemorySize(ram.below_4g, ram.above_4g);
+  deps_.accel.CollectWrites(kRtcIndex);
   return ports_.Claim(boot::kRtcPort, CmosRtc::kPorts, "rtc", rtc_.get());
 }
 

@@ -24,6 +24,7 @@
 #include "vmm/devices/ioapic.h"
 #include "vmm/devices/uart16550.h"
 #include "vmm/irq/shared_line.h"
+#include "vmm/machine/collected_writes.h"
 #include "vmm/machine/pci_info.h"
 #include "vmm/machine/q35_fw_cfg.h"
 #include "vmm/machine/q35_qtree.h"
@@ -225,6 +226,7 @@ bool Q35::Reserved(uint64_t base, uint64_t size) const {
 
 Status Q35::AddPci() {
   if (ioapic_ != nullptr) {
+    deps_.accel.CollectWrites(kIoapicIndex);
     DAVIT_TRY(mmio_.Claim(boot::kIoapicBase, devices::Ioapic::kSize, "ioapic", ioapic_));
   }
   DAVIT_TRY(pci_.ClaimPorts());
@@ -236,6 +238,7 @@ Status Q35::AddPci() {
 }
 
 Status Q35::AddPorts(const MachineOptions& options) {
+  deps_.accel.CollectWrites(kPostCodes);
   DAVIT_TRY(ports_.Claim(boot::kPort92, 1, "port92", &port92_));
   DAVIT_TRY(ports_.Claim(boot::kApmPorts, devices::ApmPorts::kPorts, "apm", &apm_));
   // KVM's 8259s have them, and are there even with pic=off.
@@ -286,10 +289,13 @@ Status Q35::AddRtc(const RtcConfig& config) {
   rtc_->SetMemorySize(shape_.ram.below_4g, shape_.ram.above_4g);
   rtc_->SetRam(kCmosEquipment, kEquipmentMouseAndFpu);
   rtc_->SetRam(kCmosCpus, static_cast<uint8_t>(topology_.cpus - 1));
+  deps_.accel.CollectWrites(kRtcIndex);
   return ports_.Claim(boot::kRtcPort, devices::CmosRtc::kPorts, "rtc", rtc_.get());
 }
 
 Status Q35::AddFwCfg(const MachineConfig& config) {
+  // The selector; writes of the data port, which do nothing, also lie inside.
+  deps_.accel.CollectWrites({.pio = true, .address = boot::kFwCfgPort, .size = 2});
   DAVIT_TRY(ports_.Claim(boot::kFwCfgPort, devices::FwCfg::kPorts, "fw_cfg", &fw_cfg_.ports()));
   DAVIT_TRY(ports_.Claim(boot::kFwCfgDmaPort, devices::FwCfg::kDmaPorts, "fw_cfg DMA",
                          &fw_cfg_.dma_ports()));

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -160,6 +161,45 @@ TEST_F(VmTest, TripleFaultResetsTheGuest) {
   EXPECT_EQ(sink_.Take(), Events{"RESET guest-reset"});
   EXPECT_EQ(vm_->run_state(), RunState::kRunning);
   Cpu().WaitIdle();
+}
+
+TEST_F(VmTest, RegistersThatOnlyChooseAreCollected) {
+  config_.machine_properties = {{"rtc", "on"}};
+  Create();
+  const kvm::WriteZone rtc_index{true, 0x70, 1}, post_codes{true, 0x80, 1};
+  const kvm::WriteZone ioapic_index{false, 0xfec00000, 4};
+  const auto has = [&](const kvm::WriteZone& zone) {
+    return std::find(kvm_.vm->zones.begin(), kvm_.vm->zones.end(), zone) != kvm_.vm->zones.end();
+  };
+  EXPECT_TRUE(has(rtc_index));
+  EXPECT_TRUE(has(post_codes));
+  EXPECT_FALSE(has(ioapic_index)) << "KVM's own is not reached";
+}
+
+TEST_F(VmTest, WithoutARingEveryWriteExits) {
+  kvm_.fail_vm_call = "CollectWrites";
+  Create();
+  EXPECT_TRUE(kvm_.vm->zones.empty());
+  EXPECT_EQ(vm_->run_state(), RunState::kRunning);
+}
+
+TEST_F(VmTest, CollectedWriteComesBeforeTheAccessThatTraps) {
+  config_.machine_properties = {{"rtc", "on"}};
+  Create();
+  Cpu().WaitIdle();
+  Cpu().PushCollected({true, 0x70, 1}, 0x0b);
+  Cpu().PushCollected({true, 0x70, 1}, 0x0d);  // register D: valid RAM and time
+  const uint8_t* const read = Cpu().PushPort(0x71, false, 0);
+  Cpu().WaitIdle();
+  EXPECT_EQ(*read, 0x80);
+}
+
+TEST_F(VmTest, CollectedWriteIsDoneBeforeTheGuestStands) {
+  Create();
+  Cpu().WaitIdle();
+  Cpu().PushCollected({true, 0x70, 1}, 0x0d);
+  ASSERT_TRUE(vm_->Stop());
+  EXPECT_FALSE(Cpu().HasWrites());
 }
 
 TEST_F(VmTest, KeyboardControllerResetsTheGuest) {
