@@ -6,6 +6,8 @@
 //
 //   bench PROBE_ELF        all rows, the guest is the probe guest (any host with /dev/kvm)
 //   bench --linux DIR      start to the init of Debian's kernel in DIR (the lab, or hardware KVM)
+//   bench --devices DIR DISK DISK
+//                          devices under load by a Linux guest; davitd and QEMU get a DISK each
 
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/device_table.h"
 #include "tests/bench/measure.h"
 #include "tests/support/vm.h"
 
@@ -123,7 +126,10 @@ int RunLinux(const std::string& dir) {
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--linux") == 0) return davit::bench::RunLinux(argv[2]);
+  if (argc == 5 && std::strcmp(argv[1], "--devices") == 0) {
+    return davit::bench::RunDevices(argv[2], argv[3], argv[4]);
+  }
   if (argc == 2) return davit::bench::RunProbe(argv[1]);
-  std::fprintf(stderr, "usage: bench PROBE_ELF | bench --linux DIR\n");
+  std::fprintf(stderr, "usage: bench PROBE_ELF | --linux DIR | --devices DIR DISK DISK\n");
   return 2;
 }

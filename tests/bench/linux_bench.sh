@@ -2,10 +2,12 @@
 # Copyright the davit authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# linux_bench.sh BENCH DAVITD INIT LAB_SH SKIP_SH: `bench --linux` with Debian's kernel, where the guest tests would
-# run it too: directly, or inside the nested lab with QEMU beside davitd.
+# linux_bench.sh BENCH DAVITD INIT LAB_SH SKIP_SH LOAD_INIT: `bench --linux` and `bench --devices` with Debian's
+# kernel, where the guest tests would run it too: directly, or inside the nested lab with QEMU beside davitd.
+# $DAVIT_BENCH_TABLES: "linux", "devices" or both (default). $DAVIT_BENCH_ROWS: rows of "devices" that hold this.
 set -uo pipefail
-bench=$1 davitd=$2 init=$3 lab=$4
+bench=$1 davitd=$2 init=$3 lab=$4 load_init=$6
+tables=${DAVIT_BENCH_TABLES:-linux devices}
 # shellcheck source=../guest/lab/lab.sh
 . "$lab"
 # shellcheck source=../support/skip.sh
@@ -23,10 +25,27 @@ echo "Linux bench: mode $mode, $(cat "$kernel/version")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 lab_initramfs "$work/initramfs" "$init" "$kernel"
+lab_initramfs "$work/device-initramfs" "$load_init" "$kernel"
+
+# The lines that run the tables in folder $1; $2 and $3 are the disks.
+run_lines() {
+  local table
+  echo 'status=0'
+  for table in $tables; do
+    case $table in
+      linux) echo "\"\$bench\" --linux '$1' || status=1" ;;
+      devices) echo "\"\$bench\" --devices '$1' '$2' '$3' || status=1" ;;
+      *) echo "echo 'no table $table'; status=1" ;;
+    esac
+  done
+  echo 'exit $status'
+}
 
 if [ "$mode" = direct ]; then
   cp "$kernel/vmlinuz" "$work/"
-  DAVIT_DAVITD=$davitd "$bench" --linux "$work"
+  truncate -s 1G "$work/disk0" "$work/disk1"
+  export DAVIT_DAVITD=$davitd bench
+  sh -c "$(run_lines "$work" "$work/disk0" "$work/disk1")"
   exit
 fi
 
@@ -34,13 +53,27 @@ tree=$work/tree
 lab_add_program "$tree" "$bench"
 lab_add_program "$tree" "$davitd"
 lab_add_qemu "$tree"
-cp -L "$work/initramfs" "$kernel/vmlinuz" "$tree/lab/"
-cat >"$tree/lab/run" <<RUN
+cp -L "$work/initramfs" "$work/device-initramfs" "$kernel/vmlinuz" "$tree/lab/"
+mkdir -p "$tree/modules"
+modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk"
+for module in $modules; do cp "$kernel/modules/$module.ko" "$tree/modules/"; done
+{
+  cat <<RUN
 #!/bin/sh
-export PATH=/bin:/usr/bin DAVIT_DAVITD=/lab/$(basename "$davitd")
-./$(basename "$bench") --linux /lab
+export PATH=/bin:/usr/bin DAVIT_DAVITD=/lab/$(basename "$davitd") ${DAVIT_BENCH_ROWS:+DAVIT_BENCH_ROWS='$DAVIT_BENCH_ROWS'}
+# What takes a second on hardware takes a minute here.
+export DAVIT_BENCH_BALLOON_MIB=128
+bench=./$(basename "$bench")
+for module in $modules; do insmod /modules/\$module.ko; done
+mount -t debugfs debugfs /sys/kernel/debug
 RUN
+  run_lines /lab /dev/vda /dev/vdb
+} >"$tree/lab/run"
 chmod +x "$tree/lab/run"
+# Two disks of the lab's that cost next to nothing, so that what is measured is the VMMs under test.
+for disk in 0 1; do
+  DAVIT_LAB_ARGS="${DAVIT_LAB_ARGS:-} -blockdev driver=null-co,size=1073741824,node-name=d$disk -device virtio-blk-pci,drive=d$disk"
+done
 lab_run "$tree" "$kernel" "$work/out" 600 4G
 status=$?
 cat "$work/out"

@@ -1,0 +1,106 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See device_load.h.
+#include "tests/bench/device_load.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "schema/runtime/json/value.h"
+
+namespace davit::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using testing::Vm;
+using testing::VmOptions;
+
+constexpr testing::milliseconds kBoot{120'000};
+constexpr testing::milliseconds kAnswer{60'000};
+
+// "KEY N" in a line of words.
+std::optional<double> NumberAfter(std::string_view line, std::string_view key) {
+  const size_t at = line.find(std::string(key) + " ");
+  if (at == std::string_view::npos) return std::nullopt;
+  return std::strtod(std::string(line.substr(at + key.size() + 1)).c_str(), nullptr);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LoadedVm>> LoadedVm::Start(const std::vector<std::string>& argv,
+                                                  const std::string& modules) {
+  VmOptions options;
+  options.program = argv[0];
+  options.args.assign(argv.begin() + 1, argv.end());
+  options.timeout = kBoot;
+  std::unique_ptr<LoadedVm> loaded(new LoadedVm);
+  DAVIT_ASSIGN(loaded->vm_, Vm::Start(std::move(options)));
+  Vm& vm = *loaded->vm_;
+  if (auto up = vm.serial().WaitFor("bench: up", kBoot); !up) {
+    return Fail(up.error().message + "\n" + vm.process().Stderr());
+  }
+  DAVIT_ASSIGN(const std::string answer, loaded->AskRunning("load " + modules));
+  if (answer != "loaded") return Fail(argv[0] + ": " + answer);
+  DAVIT_TRY(vm.qmp().Execute("stop"));
+  return loaded;
+}
+
+Result<std::string> LoadedVm::AskRunning(const std::string& command) {
+  DAVIT_TRY(vm_->serial().Send(command + "\n"));
+  return vm_->serial().WaitForLine("bench: ", kAnswer);
+}
+
+Result<std::string> LoadedVm::Ask(const std::string& command) {
+  DAVIT_TRY(vm_->qmp().Execute("cont"));
+  DAVIT_ASSIGN(std::string answer, AskRunning(command));
+  DAVIT_TRY(vm_->qmp().Execute("stop"));
+  return answer;
+}
+
+Result<Figure> LoadedVm::Load(const std::string& command, std::string_view key) {
+  const double before = Exits();
+  DAVIT_ASSIGN(const std::string answer, Ask(command));
+  const auto ops = NumberAfter(answer, key);
+  const auto ns = NumberAfter(answer, "ns");
+  if (!ops || !ns || *ops <= 0) return Fail(command + ": " + answer);
+  return Figure{.ops = *ops, .seconds = *ns / 1e9, .exits = Exits() - before};
+}
+
+Result<double> LoadedVm::Balloon(uint64_t bytes) {
+  client::Client& qmp = vm_->qmp();
+  DAVIT_TRY(qmp.Execute("cont"));
+  const auto start = Clock::now();
+  DAVIT_TRY(qmp.Execute("balloon", {{"value", json::Value(static_cast<int64_t>(bytes))}}));
+  for (;;) {
+    DAVIT_ASSIGN(const json::Value answer, qmp.Execute("query-balloon"));
+    const int64_t* actual = answer["actual"].AsInt();
+    const std::chrono::duration<double, std::milli> spent = Clock::now() - start;
+    if (actual != nullptr && *actual == static_cast<int64_t>(bytes)) {
+      DAVIT_TRY(qmp.Execute("stop"));
+      return spent.count();
+    }
+    if (spent > kAnswer) {
+      return Fail("the balloon stands at " + std::to_string(actual == nullptr ? -1 : *actual));
+    }
+    DAVIT_TRY(qmp.NextEvent(testing::milliseconds(10)));
+  }
+}
+
+double LoadedVm::Exits() const {
+  const std::string prefix = std::to_string(vm_->process().pid()) + "-";
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/debug/kvm", error)) {
+    if (!entry.path().filename().string().starts_with(prefix)) continue;
+    const std::string text = testing::ReadFile(entry.path() / "exits");
+    if (!text.empty()) return std::strtod(text.c_str(), nullptr);
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+}  // namespace davit::bench

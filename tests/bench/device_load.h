@@ -1,0 +1,48 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A VM whose Linux guest (tests/bench/guest) puts load on its devices. One process stays up for all
+// rows; it is stopped while another is measured, so that runs of several VMMs can alternate.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/vm.h"
+#include "vmm/base/error.h"
+
+namespace davit::bench {
+
+struct Figure {
+  double ops = 0;      // requests, bytes, round trips
+  double seconds = 0;  // by the guest's clock
+  double exits = 0;    // of all vCPUs meanwhile; NaN where the kernel does not tell
+};
+
+class LoadedVm {
+ public:
+  // argv: as Subject::argv with devices and kernel. Boots to the guest's first line, loads
+  // `modules`, stops.
+  static Result<std::unique_ptr<LoadedVm>> Start(const std::vector<std::string>& argv,
+                                                 const std::string& modules);
+
+  // Lets the VM run for one command of the guest. The answer without "bench: ".
+  Result<std::string> Ask(const std::string& command);
+  // A command that answers "... KEY N ns T".
+  Result<Figure> Load(const std::string& command, std::string_view key);
+  // Milliseconds from `balloon` until query-balloon tells `bytes`.
+  Result<double> Balloon(uint64_t bytes);
+
+ private:
+  LoadedVm() = default;
+  Result<std::string> AskRunning(const std::string& command);
+  // KVM's counter of the VM's exits; NaN: not to be had.
+  double Exits() const;
+
+  std::unique_ptr<testing::Vm> vm_;
+};
+
+}  // namespace davit::bench

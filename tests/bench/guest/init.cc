@@ -1,0 +1,93 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The init of the benchmark's Linux guest: one-line commands on the console, one line of answer
+// each, which begins with "bench: ". No shell, no other program.
+//
+//   load NAME...   kernel modules          net ADDRESS          eth0 goes up
+//   disk ...       see disk.h              send, receive, trips see network.h
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <sstream>
+#include <string>
+
+#include "tests/bench/guest/disk.h"
+#include "tests/bench/guest/network.h"
+
+namespace davit::bench_guest {
+namespace {
+
+void SetUp() {
+  mkdir("/proc", 0755);
+  mkdir("/sys", 0755);
+  mkdir("/dev", 0755);
+  mount("proc", "/proc", "proc", 0, nullptr);
+  mount("sysfs", "/sys", "sysfs", 0, nullptr);
+  mount("devtmpfs", "/dev", "devtmpfs", 0, nullptr);
+  // Raw: what is sent is not echoed.
+  termios mode{};
+  if (tcgetattr(0, &mode) == 0) {
+    cfmakeraw(&mode);
+    mode.c_oflag |= OPOST | ONLCR;
+    tcsetattr(0, TCSANOW, &mode);
+  }
+  setvbuf(stdout, nullptr, _IOLBF, 1024);
+}
+
+std::string LoadModules(const std::string& names) {
+  std::istringstream words(names);
+  for (std::string name; words >> name;) {
+    const int fd = open(("/modules/" + name + ".ko").c_str(), O_RDONLY | O_CLOEXEC);
+    const bool loaded = fd >= 0 && syscall(SYS_finit_module, fd, "", 0) == 0;
+    const int error = errno;
+    if (fd >= 0) close(fd);
+    if (!loaded) return "load " + name + ": " + strerror(error);
+  }
+  return "loaded";
+}
+
+std::string Run(const std::string& line) {
+  const size_t space = line.find(' ');
+  const std::string word = line.substr(0, space);
+  const std::string rest = space == std::string::npos ? "" : line.substr(space + 1);
+  if (word == "load") return LoadModules(rest);
+  if (word == "disk") return RunDisk(rest);
+  if (word == "net") return SetUpNetwork(rest);
+  if (word == "send") return SendStream(rest);
+  if (word == "receive") return ReceiveStream(rest);
+  if (word == "trips") return RoundTrips(rest);
+  return "unknown command " + word;
+}
+
+[[noreturn]] void Serve() {
+  printf("bench: up\n");
+  std::string pending;
+  for (;;) {
+    char buffer[256];
+    const ssize_t n = read(0, buffer, sizeof buffer);
+    if (n <= 0) continue;
+    pending.append(buffer, static_cast<size_t>(n));
+    for (size_t end; (end = pending.find('\n')) != std::string::npos;) {
+      const std::string line = pending.substr(0, end);
+      pending.erase(0, end + 1);
+      printf("bench: %s\n", Run(line).c_str());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace davit::bench_guest
+
+int main() {
+  davit::bench_guest::SetUp();
+  davit::bench_guest::Serve();
+}
