@@ -83,6 +83,8 @@ std::string Name(const std::vector<std::byte>& address) {
   return fmt::format("{}:{}", host, port);
 }
 
+std::string_view Prefix(std::string_view type) { return type == "socket" ? "socket: " : ""; }
+
 Result<UniqueFd> NewSocket(int family) {
   UniqueFd fd(socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return FailErrno("can't create datagram socket");
@@ -115,7 +117,7 @@ Status NetDgram::Make(const DgramSpec& spec) {
     if (flags < 0 || fcntl(socket_.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
       return FailErrno(fmt::format("file descriptor {}", socket_.get()));
     }
-    info_ = fmt::format("fd={}", socket_.get());
+    info_ = fmt::format("{}fd={}", Prefix(type_), socket_.get());
     return {};
   }
   if (!spec.remote) return Fail("remote= is required for a datagram socket without fd=");
@@ -143,7 +145,12 @@ Status NetDgram::Make(const DgramSpec& spec) {
     bound_path_.clear();
     return FailErrno(fmt::format("can't bind {} to socket", Name(local)), error);
   }
-  info_ = fmt::format("udp={}/{}", Name(local), Name(remote_));
+  if (std::string_view(type_) == "socket") {
+    info_ = fmt::format("socket: udp={}", Name(remote_));
+  } else {
+    const char separator = Family(local) == AF_UNIX ? ':' : '/';
+    info_ = fmt::format("udp={}{}{}", Name(local), separator, Name(remote_));
+  }
   return {};
 }
 
@@ -168,10 +175,13 @@ Status NetDgram::MakeMulticast(const sockaddr_in& group, const DgramSpec& spec) 
     DAVIT_TRY(SetOption(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface.sin_addr,
                         sizeof(interface.sin_addr), "IP_MULTICAST_IF"));
   }
-  DAVIT_TRY(SetOption(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &membership, sizeof(membership),
-                      "IP_ADD_MEMBERSHIP"));
+  if (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &membership, sizeof(membership)) != 0) {
+    char text[INET_ADDRSTRLEN];
+    return FailErrno(fmt::format("can't add socket to multicast group {}",
+                                 inet_ntop(AF_INET, &group.sin_addr, text, sizeof(text))));
+  }
   DAVIT_TRY(SetOption(fd, IPPROTO_IP, IP_MULTICAST_LOOP, &on, sizeof(on), "IP_MULTICAST_LOOP"));
-  info_ = fmt::format("mcast={}", Name(remote_));
+  info_ = fmt::format("{}mcast={}", Prefix(type_), Name(remote_));
   return {};
 }
 

@@ -43,7 +43,10 @@ NetStream::~NetStream() {
 
 Status NetStream::Start(const SocketSpec& spec) {
   if (!spec.server) {
-    if (const auto* given = std::get_if<FdAddress>(&spec.address)) return Use(UniqueFd(given->fd));
+    if (const auto* given = std::get_if<FdAddress>(&spec.address)) {
+      given_ = true;
+      return Use(UniqueFd(given->fd));
+    }
     DAVIT_ASSIGN(UniqueFd peer, ConnectTo(spec));
     return Use(std::move(peer));
   }
@@ -58,14 +61,20 @@ Status NetStream::Start(const SocketSpec& spec) {
   return {};
 }
 
+// Two ways to say it: that of -netdev socket and that of stream.
 void NetStream::SetInfo() {
-  if (!peer_) {
-    info_ = listener_ ? fmt::format("wait from {}", HostPort(LocalName(listener_.get())))
-                      : std::string();
-    return;
+  info_.clear();
+  if (!peer_) return;
+  const SocketName name = PeerName(peer_.get());
+  const bool is_unix = name.family == AF_UNIX;
+  if (std::string_view(type_) == "stream") {
+    info_ = is_unix ? fmt::format("unix:{}", name.host) : fmt::format("tcp:{}", HostPort(name));
+  } else if (is_unix || given_) {
+    info_ = fmt::format("socket: fd={}", peer_.get());
+  } else {
+    info_ =
+        fmt::format("socket: {} {}", listener_ ? "connection from" : "connect to", HostPort(name));
   }
-  info_ = fmt::format("{} {}", listener_ ? "connection from" : "connect to",
-                      HostPort(PeerName(peer_.get())));
 }
 
 void NetStream::Accept() {
@@ -87,7 +96,8 @@ Status NetStream::Use(UniqueFd peer) {
   SetInfo();
   WatchPeer();
   if (client_ != nullptr) client_->OnLink(true);
-  if (on_peer_) on_peer_(HostPort(PeerName(peer_.get())));
+  const SocketName name = PeerName(peer_.get());
+  if (on_peer_) on_peer_(&name);
   return {};
 }
 
@@ -99,7 +109,7 @@ void NetStream::Hangup() {
   output_.clear();
   SetInfo();
   if (client_ != nullptr) client_->OnLink(false);
-  if (on_peer_) on_peer_(std::nullopt);
+  if (on_peer_) on_peer_(nullptr);
   if (!listener_) return;
   auto watch = loop_.WatchReadable(listener_.get(), [this] { Accept(); });
   if (watch) accept_watch_ = std::move(*watch);

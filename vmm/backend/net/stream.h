@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "vmm/backend/char/socket_address.h"
 #include "vmm/backend/char/spec.h"
 #include "vmm/backend/net/frame_stream.h"
 #include "vmm/backend/net/net_backend.h"
@@ -22,8 +23,8 @@ namespace davit::backend {
 
 class NetStream final : public NetBackend {
  public:
-  // The peer came (its name as query shows it) or went (nullopt). Loop thread.
-  using OnPeer = std::function<void(const std::optional<std::string>& name)>;
+  // The peer came (null: went). Loop thread; the first time maybe within Open().
+  using OnPeer = std::function<void(const SocketName* peer)>;
 
   // type: "socket" or "stream". loop: the NIC's. Error: the socket cannot be made or connected.
   static Result<std::unique_ptr<NetStream>> Open(std::string id, const char* type,
@@ -63,6 +64,7 @@ class NetStream final : public NetBackend {
   std::unique_ptr<io::Registration> accept_watch_, read_watch_, write_watch_;
   NetClient* client_ = nullptr;
   bool receiving_ = false;
+  bool given_ = false;  // fd=
   FrameAssembler input_;
   std::vector<std::byte> output_;  // the rest of a frame that the socket did not take
 };

@@ -21,13 +21,18 @@ struct TapDevice {
   bool vnet_header = false;
 };
 
-// Makes the interface, or opens the one of this name ("tap%d": the kernel chooses a number).
+// Makes the interface, or opens the one of this name (empty: the kernel chooses "tapN").
 // Error: no permission, no such device, it is not multi-queue, or in use.
-Result<TapDevice> OpenTap(const std::string& name, unsigned queues);
+Result<TapDevice> OpenTap(const std::string& name, unsigned queues, bool vnet_header);
 
+// Error: the descriptor is not that of a tap interface.
+Status CheckTap(int fd);
 // Descriptors that somebody else opened (fd=, fds=). Takes them over. vnet_header: wanted.
 // Error: not a tap, or the queues differ in their headers.
 Result<TapDevice> AdoptTap(std::vector<UniqueFd> fds, bool vnet_header);
+
+// The limit of bytes that are on their way (sndbuf=). Error: the kernel refuses it.
+Status SetTapSendBuffer(int fd, int bytes);
 
 // What the kernel may hand out.
 Status SetTapOffloads(int fd, const ReceiveOffloads& offloads);

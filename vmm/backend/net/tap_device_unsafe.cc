@@ -32,29 +32,41 @@ Status SetNonblocking(int fd) {
 
 }  // namespace
 
-Result<TapDevice> OpenTap(const std::string& name, unsigned queues) {
+Result<TapDevice> OpenTap(const std::string& name, unsigned queues, bool vnet_header) {
   if (name.size() >= IFNAMSIZ) {
     return Fail(fmt::format("network interface name '{}' is longer than {} characters", name,
                             IFNAMSIZ - 1));
   }
   TapDevice device;
   device.name = name.empty() ? "tap%d" : name;
-  device.vnet_header = true;
+  device.vnet_header = vnet_header;
   for (unsigned i = 0; i < queues; ++i) {
     UniqueFd fd(open(kTunDevice, O_RDWR | O_CLOEXEC | O_NONBLOCK));
     if (!fd) return FailErrno(fmt::format("could not open {}", kTunDevice));
     ifreq request{};
-    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    request.ifr_flags = IFF_TAP | IFF_NO_PI;
+    if (vnet_header) request.ifr_flags |= IFF_VNET_HDR;
     if (queues > 1) request.ifr_flags |= IFF_MULTI_QUEUE;
     std::memcpy(request.ifr_name, device.name.c_str(), device.name.size() + 1);
     if (ioctl(fd.get(), TUNSETIFF, &request) != 0) {
       return FailErrno(fmt::format("could not configure {} ({})", kTunDevice, device.name));
     }
     device.name.assign(request.ifr_name, strnlen(request.ifr_name, IFNAMSIZ));
-    DAVIT_TRY(SetHeaderSize(fd.get()));
+    if (vnet_header) DAVIT_TRY(SetHeaderSize(fd.get()));
     device.queues.push_back(std::move(fd));
   }
   return device;
+}
+
+Status CheckTap(int fd) {
+  ifreq request{};
+  if (ioctl(fd, TUNGETIFF, &request) == 0) return {};
+  return FailErrno(fmt::format("Unable to query TUNGETIFF on FD {}", fd));
+}
+
+Status SetTapSendBuffer(int fd, int bytes) {
+  if (ioctl(fd, TUNSETSNDBUF, &bytes) == 0) return {};
+  return FailErrno("TUNSETSNDBUF ioctl failed");
 }
 
 Result<TapDevice> AdoptTap(std::vector<UniqueFd> fds, bool vnet_header) {
@@ -62,7 +74,7 @@ Result<TapDevice> AdoptTap(std::vector<UniqueFd> fds, bool vnet_header) {
   for (size_t i = 0; i < fds.size(); ++i) {
     ifreq request{};
     if (ioctl(fds[i].get(), TUNGETIFF, &request) != 0) {
-      return FailErrno(fmt::format("file descriptor {} is not a tap device", fds[i].get()));
+      return FailErrno(fmt::format("Unable to query TUNGETIFF on FD {}", fds[i].get()));
     }
     const bool has = (request.ifr_flags & IFF_VNET_HDR) != 0;
     if (i != 0 && has != device.vnet_header) {

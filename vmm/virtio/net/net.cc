@@ -15,12 +15,12 @@ namespace davit::virtio {
 namespace {
 
 // Bits that need a back end which takes headers.
-constexpr uint64_t kOffloads = net::kCsum | net::kGuestCsum | net::kCtrlGuestOffloads |
-                               net::kGuestTso4 | net::kGuestTso6 | net::kGuestEcn | net::kGuestUfo |
-                               net::kHostTso4 | net::kHostTso6 | net::kHostEcn | net::kHostUfo;
+constexpr uint64_t kOffloads = net::kCsum | net::kGuestCsum | net::kGuestTso4 | net::kGuestTso6 |
+                               net::kGuestEcn | net::kGuestUfo | net::kHostTso4 | net::kHostTso6 |
+                               net::kHostEcn | net::kHostUfo;
 constexpr uint64_t kAlways = net::kMac | net::kMrgRxbuf | net::kStatus | net::kCtrlVq |
                              net::kCtrlRx | net::kCtrlVlan | net::kCtrlRxExtra |
-                             net::kGuestAnnounce | net::kCtrlMacAddr;
+                             net::kGuestAnnounce | net::kCtrlMacAddr | net::kCtrlGuestOffloads;
 constexpr uint64_t kSwitchable =
     net::kGuestCsum | net::kGuestTso4 | net::kGuestTso6 | net::kGuestEcn | net::kGuestUfo;
 constexpr uint16_t kControlQueueSize = 64;
@@ -31,16 +31,19 @@ Result<std::unique_ptr<Net>> Net::Create(NetConfig config) {
   std::unique_ptr<Net> net(new Net(std::move(config)));
   if (backend::NetBackend* const backend = net->config_.backend; backend != nullptr) {
     DAVIT_TRY(backend->Attach(net.get(), *net->config_.loop));
-    net->attached_ = true;
+    net->backend_ = backend;
   }
   return net;
 }
 
-Net::Net(NetConfig config) : config_(std::move(config)) {
+Net::Net(NetConfig config)
+    : config_(std::move(config)),
+      passes_headers_(config_.backend != nullptr && config_.backend->has_vnet_header()) {
   pairs_.resize(std::max<uint16_t>(config_.queue_pairs, 1));
   MakeTraits();
   space_.mac = config_.mac;
-  space_.status = net::kStatusLinkUp;
+  cable_up_ = link_up_ = config_.link_up;
+  space_.status = link_up_ ? net::kStatusLinkUp : uint16_t{0};
   space_.max_virtqueue_pairs = static_cast<uint16_t>(pairs_.size());
   space_.mtu = config_.mtu;
   space_.speed = static_cast<uint32_t>(config_.speed);
@@ -50,18 +53,14 @@ Net::Net(NetConfig config) : config_(std::move(config)) {
 
 Net::~Net() {
   alive_.reset();
-  if (attached_) (void)config_.backend->Attach(nullptr, *config_.loop);
-}
-
-bool Net::passes_headers() const {
-  return config_.backend != nullptr && config_.backend->has_vnet_header();
+  if (backend_ != nullptr) (void)backend_->Attach(nullptr, *config_.loop);
 }
 
 void Net::MakeTraits() {
   traits_.name = "virtio-net";
   traits_.id = kIdNet;
   traits_.features = kAlways;
-  if (passes_headers()) traits_.features |= kOffloads;
+  if (passes_headers_) traits_.features |= kOffloads;
   if (config_.mq && pairs_.size() > 1) traits_.features |= net::kMq;
   if (config_.mtu != 0) traits_.features |= net::kMtu;
   if (config_.speed != -1 || config_.duplex != 0xff) traits_.features |= net::kSpeedDuplex;
@@ -93,12 +92,31 @@ void Net::WriteConfig(uint32_t, std::span<const uint8_t>) {}
 
 void Net::SetLink(bool up) {
   const auto lock = host().Lock();
-  if (link_up_ == up) return;
-  link_up_ = up;
+  cable_up_ = up;
+  LinkChanged();
+}
+
+void Net::LinkChanged() {
+  const bool up = cable_up_ && carrier_up_;
+  if (std::exchange(link_up_, up) == up) return;
   const uint16_t status = space_.status;
   space_.status =
       static_cast<uint16_t>(up ? status | net::kStatusLinkUp : status & ~net::kStatusLinkUp);
   host().ConfigChanged();
+}
+
+void Net::LoseBackend() {
+  const auto lock = host().Lock();
+  if (backend_ == nullptr) return;
+  (void)backend_->Attach(nullptr, *config_.loop);
+  backend_ = nullptr;
+  carrier_up_ = true;
+  cable_up_ = false;
+  LinkChanged();
+  // What waited for the back end goes nowhere now.
+  for (uint16_t i = 0; i < active_pairs_; ++i) {
+    host().KickLater(static_cast<uint16_t>(2 * i + 1));
+  }
 }
 
 bool Net::link() {
@@ -186,7 +204,7 @@ void Net::Later(std::function<void()> fn) {
 }
 
 void Net::ApplyToBackend() {
-  backend::NetBackend* const backend = config_.backend;
+  backend::NetBackend* const backend = backend_;
   if (backend == nullptr) return;
   backend::ReceiveOffloads offloads;
   offloads.checksum = (offloads_ & net::kGuestCsum) != 0;

@@ -32,11 +32,14 @@ struct NetConfig {
   uint8_t duplex = 0xff;                              // 0 half, 1 full, 0xff unknown
   // Bits of the device that its properties took away (csum=off, mrg_rxbuf=off, ...).
   uint64_t features_off = 0;
-  // May be null: the card's cable is not plugged in anywhere. Outlives the device.
+  // May be null: the card's cable is not plugged in anywhere. Outlives the device, or
+  // LoseBackend().
   backend::NetBackend* backend = nullptr;
+  bool link_up = true;            // as SetLink()
   io::EventLoop* loop = nullptr;  // the device's: where the back end calls
   // The first change of the receive filter since RxFilterState(). Device lock held, any thread.
-  std::function<void()> on_rx_filter_change;
+  std::function<void()> on_rx_filter_change = {};
+  std::shared_ptr<void> keep = {};  // released when the device goes
 };
 
 class Net final : public VirtioDevice, private backend::NetClient, private net::ControlTarget {
@@ -46,8 +49,11 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   ~Net() override;
 
   // --- the control plane: control thread, no lock held ---
+  // The operator's word. The driver sees a link when the back end has a peer too.
   void SetLink(bool up);
   bool link();
+  // The back end is about to go: the link is down. Only on the device's loop.
+  void LoseBackend();
   // Asks the driver to announce itself on the network (gratuitous packets).
   void Announce();
   struct RxFilterInfo {
@@ -56,7 +62,6 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   };
   RxFilterInfo RxFilterState();
   const net::MacAddress& mac() const { return config_.mac; }
-  backend::NetBackend* backend() const { return config_.backend; }
 
   // --- VirtioDevice ---
   const DeviceTraits& traits() const override { return traits_; }
@@ -79,7 +84,6 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
 
   explicit Net(NetConfig config);
   void MakeTraits();
-  bool passes_headers() const;
   size_t PairOf(uint16_t index) const { return index / 2; }
   bool IsControl(uint16_t index) const;
 
@@ -105,6 +109,7 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   void ServeControlQueue(VirtQueue& queue);
   // Runs fn later on the device's loop with the lock held, unless the device is gone or was reset.
   void Later(std::function<void()> fn);
+  void LinkChanged();
   void ApplyToBackend();  // offloads, queues, receiving: as negotiated. Loop.
   void Broken(const Error& error) { host().NeedsReset(error.message); }
 
@@ -112,7 +117,10 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   DeviceTraits traits_;
   net::Config space_{};
   net::RxFilter filter_;
-  bool link_up_ = true;
+  backend::NetBackend* backend_ = nullptr;
+  const bool passes_headers_;                 // of the back end, also when it has gone
+  bool cable_up_ = true, carrier_up_ = true;  // SetLink(), OnLink()
+  bool link_up_ = true;                       // both
   bool filter_told_ = true;  // on_rx_filter_change waits for the next RxFilterState()
 
   uint64_t features_ = 0;
@@ -122,7 +130,6 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   uint16_t control_index_ = 0;
   bool running_ = true;
   uint64_t offloads_ = 0;  // bits of the features that the driver has switched on
-  bool attached_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

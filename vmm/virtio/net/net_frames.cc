@@ -35,10 +35,10 @@ bool Net::WantFrame(const Pair& pair) const {
 
 void Net::ReceiveFrames(unsigned index) {
   Pair& pair = pairs_[index];
-  backend::NetBackend* const backend = config_.backend;
+  backend::NetBackend* const backend = backend_;
   if (pair.rx == nullptr || backend == nullptr) return;
   if (pair.frame.empty()) pair.frame.resize(sizeof(net::Header) + backend::kMaxFrame);
-  const size_t skip = passes_headers() ? 0 : sizeof(net::Header);
+  const size_t skip = passes_headers_ ? 0 : sizeof(net::Header);
   bool delivered = false;
   for (int n = 0; n < kBurst; ++n) {
     if (pair.held == 0) {
@@ -137,7 +137,11 @@ void Net::OnSendable(unsigned queue) {
   if (queue < active_pairs_ && running_) Transmit(queue);
 }
 
-void Net::OnLink(bool up) { SetLink(up); }
+void Net::OnLink(bool up) {
+  const auto lock = host().Lock();
+  carrier_up_ = up;
+  LinkChanged();
+}
 
 void Net::Transmit(unsigned index) {
   VirtQueue* const queue = pairs_[index].tx;
@@ -171,7 +175,7 @@ bool Net::TransmitOne(unsigned index, VirtQueue& queue, DescriptorChain chain) {
   }
   header->num_buffers = 0;
   const uint64_t bytes = reader.remaining();
-  if (bytes != 0 && bytes <= backend::kMaxFrame && link_up_ && config_.backend != nullptr) {
+  if (bytes != 0 && bytes <= backend::kMaxFrame && link_up_ && backend_ != nullptr) {
     const auto payload = reader.Borrow(bytes);
     if (!payload) {
       Broken(payload.error());
@@ -179,9 +183,9 @@ bool Net::TransmitOne(unsigned index, VirtQueue& queue, DescriptorChain chain) {
     }
     std::vector<iovec> frame;
     frame.reserve(payload->iovecs().size() + 1);
-    if (passes_headers()) frame.push_back({&*header, sizeof(net::Header)});
+    if (passes_headers_) frame.push_back({&*header, sizeof(net::Header)});
     frame.insert(frame.end(), payload->iovecs().begin(), payload->iovecs().end());
-    if (config_.backend->Send(index, frame) == backend::SendResult::kFull) {
+    if (backend_->Send(index, frame) == backend::SendResult::kFull) {
       queue.Unpop(std::move(chain));
       return false;
     }

@@ -64,6 +64,7 @@ class FakeNet final : public backend::NetBackend {
     waiting.push_back(frame);
     if (receiving) client_->OnReceivable(0);
   }
+  void SetPeer(bool there) { client_->OnLink(there); }
   void MakeRoom() {
     full = false;
     client_->OnSendable(0);
@@ -376,6 +377,41 @@ TEST_F(NetTest, ResetPutsTheFilterAndTheMacBack) {
   driver_->Reset();
   EXPECT_EQ(driver_->Config<uint8_t>(0), 0x52);
   EXPECT_TRUE(net_->RxFilterState().filter.promiscuous);
+}
+
+TEST_F(NetTest, TheCableAndThePeerBothMakeTheLink) {
+  Start();
+  net_->SetLink(false);
+  fake_.SetPeer(true);
+  EXPECT_FALSE(net_->link()) << "the operator's word counts";
+  net_->SetLink(true);
+  EXPECT_TRUE(net_->link());
+  fake_.SetPeer(false);
+  EXPECT_FALSE(net_->link());
+  EXPECT_EQ(driver_->Config<le16>(6), 0);
+}
+
+TEST_F(NetTest, ABackendThatGoesTakesTheLinkAndLeavesTheCard) {
+  Start();
+  fake_.full = true;
+  driver_->queue(kTx).Add().Readable(kNoHeader + Frame(60)).Publish();
+  driver_->queue(kTx).Kick();
+  EXPECT_TRUE(driver_->queue(kTx).CollectUsed().empty());
+  net_->LoseBackend();
+  EXPECT_FALSE(net_->link());
+  driver_->loop().RunPosted();
+  EXPECT_EQ(driver_->queue(kTx).CollectUsed().size(), 1U) << "what waited comes back";
+  net_->SetLink(true);
+  PostBuffers(1, 2000);
+  driver_->Reset();
+  EXPECT_TRUE(driver_->Start());
+  EXPECT_FALSE(driver_->needs_reset());
+}
+
+TEST_F(NetTest, ACardCanStartWithoutLink) {
+  Start({.link_up = false});
+  EXPECT_FALSE(net_->link());
+  EXPECT_EQ(driver_->Config<le16>(6), 0);
 }
 
 }  // namespace
