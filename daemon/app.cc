@@ -34,6 +34,7 @@
 #include "vmm/base/log.h"
 #include "vmm/io/asio_event_loop.h"
 #include "vmm/machine/block/block_control.h"
+#include "vmm/machine/net/netdevs.h"
 #include "vmm/machine/vm.h"
 
 namespace davit::daemon {
@@ -55,6 +56,10 @@ class App final : public control::EventSink, public control::ChardevControl, pub
             loop_,
             {.notify = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); },
              .quit = [this] { vm_->Quit(control::ShutdownCause::kHostQmpQuit); }}),
+        netdevs_({loop_, &chardevs_,
+                  [this](const control::Event& event) {
+                    Emit(event, std::chrono::system_clock::now());
+                  }}),
         commands_(qapi::Commands(), handlers_),
         server_(io_, {kQmpMajor, kQmpMinor, kQmpMicro, kPackage}, commands_, *this),
         image_opener_(server_.fd_sets()),
@@ -118,6 +123,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   boost::asio::io_context io_{1};
   io::AsioEventLoop loop_;
   backend::ChardevRegistry chardevs_;
+  machine::Netdevs netdevs_;
   qapi::Handlers handlers_;  // filled when the VM is there
   qmp::CommandTable commands_;
   qmp::Server server_;
@@ -229,6 +235,7 @@ Status App::MakeVm() {
       qmp::HandlerDeps{*vm_,
                        *this,
                        block_control_,
+                       netdevs_,
                        server_.fd_sets(),
                        {{kQmpMajor, kQmpMinor, kQmpMicro}, kPackage},
                        CommandLineOptions()});

@@ -10,6 +10,26 @@
 namespace davit::qmp {
 namespace {
 
+qapi::SocketAddress ToAddress(const control::NetdevStreamEvent::Peer& peer) {
+  using Family = control::NetdevStreamEvent::Peer::Family;
+  qapi::SocketAddress address;
+  if (peer.family == Family::kUnix) {
+    address.type = qapi::SocketAddressType::kUnix;
+    qapi::UnixSocketAddress name;
+    name.path = peer.host;
+    if (peer.abstract) name.abstract = true;
+    address.u = std::move(name);
+    return address;
+  }
+  address.type = qapi::SocketAddressType::kInet;
+  qapi::InetSocketAddress inet;
+  inet.host = peer.host;
+  inet.port = peer.port;
+  (peer.family == Family::kInet ? inet.ipv4 : inet.ipv6) = true;
+  address.u = std::move(inet);
+  return address;
+}
+
 struct Convert {
   qapi::Event operator()(const control::ShutdownEvent& event) const {
     return qapi::events::Shutdown({control::CausedByGuest(event.cause), ToQapi(event.cause)});
@@ -46,6 +66,15 @@ struct Convert {
          .action = static_cast<qapi::BlockErrorAction>(event.action),
          .nospace = event.nospace,
          .reason = event.reason});
+  }
+  qapi::Event operator()(const control::NicRxFilterEvent& event) const {
+    qapi::NicRxFilterChangedEventArgs args{.name = std::nullopt, .path = event.path};
+    if (!event.name.empty()) args.name = event.name;
+    return qapi::events::NicRxFilterChanged(args);
+  }
+  qapi::Event operator()(const control::NetdevStreamEvent& event) const {
+    if (!event.peer) return qapi::events::NetdevStreamDisconnected({event.netdev});
+    return qapi::events::NetdevStreamConnected({event.netdev, ToAddress(*event.peer)});
   }
 };
 

@@ -19,7 +19,8 @@ struct HandlerSet::Parts {
         chardev(deps.chardevs),
         pci(deps.vm),
         block_nodes(deps.blocks),
-        block(deps.blocks) {}
+        block(deps.blocks),
+        net(deps.net) {}
 
   ControlHandlers control;
   IntrospectHandlers introspect;
@@ -32,6 +33,7 @@ struct HandlerSet::Parts {
   PciHandlers pci;
   BlockNodesHandlers block_nodes;
   BlockHandlers block;
+  NetHandlers net;
 };
 
 HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps)) {
@@ -43,6 +45,7 @@ HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps))
                .misc = &parts_->misc,
                .qom = &parts_->qom,
                .char_ = &parts_->chardev,
+               .net = &parts_->net,
                .pci = &parts_->pci,
                .block_nodes = &parts_->block_nodes,
                .block = &parts_->block};

@@ -13,6 +13,7 @@
 #include "schema/qapi/commands.h"
 #include "vmm/control/block_control.h"
 #include "vmm/control/chardev_control.h"
+#include "vmm/control/net_control.h"
 #include "vmm/control/vm_control.h"
 
 namespace davit::qmp {
@@ -22,6 +23,7 @@ struct HandlerDeps {
   control::VmControl& vm;
   control::ChardevControl& chardevs;
   control::BlockControl& blocks;
+  control::NetControl& net;
   FdSets& fd_sets;
   qapi::VersionInfo version;  // the greeting's
   std::vector<qapi::CommandLineOptionInfo> command_line_options;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "qmp/handlers/event_bridge.h"
 #include "qmp/handlers/testing/fake_vm_control.h"
@@ -47,12 +48,14 @@ class HandlersTest : public testing::Test {
   control::FakeVmControl vm_;
   control::FakeChardevs chardevs_;
   control::FakeBlocks blocks_;
+  control::FakeNet net_;
   FdSets fd_sets_;
   FakeContext context_;
   HandlerSet set_{
       {vm_,
        chardevs_,
        blocks_,
+       net_,
        fd_sets_,
        {{7, 2, 0}, "davit 0"},
        {{"smp-opts", {{"cpus", qapi::CommandLineParameterType::kNumber, {}, {}}}}, {"msg", {}}}}};
@@ -367,6 +370,59 @@ TEST_F(HandlersTest, ChardevCommands) {
             (std::vector<std::string>{"add a pty", "change a pty", "remove a", "break a"}));
   EXPECT_EQ(Do("chardev-add", R"({"id": "serial0", "backend": {"type": "pty", "data": {}}})"),
             "error: Chardev with id 'serial0' already exists");
+}
+
+TEST_F(HandlersTest, NetdevMembersReachTheMachineFlat) {
+  EXPECT_EQ(Do("netdev_add", R"({"type": "stream", "id": "s", "server": true,
+                                 "addr": {"type": "unix", "path": "/x"}})"),
+            "{}");
+  EXPECT_EQ(net_.added.type, "stream");
+  EXPECT_EQ(net_.added.id, "s");
+  const auto text = [&](const std::string& name) {
+    for (const auto& [key, value] : net_.added.properties) {
+      if (key != name) continue;
+      if (const auto* list = std::get_if<control::PropertyList>(&value.value)) {
+        return std::get<std::string>(list->at(0).value);
+      }
+      return std::get<std::string>(value.value);
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(text("addr.type"), "unix");
+  EXPECT_EQ(text("addr.path"), "/x");
+  EXPECT_EQ(Do("netdev_add", R"({"type": "user", "id": "u", "hostfwd": [{"str": "tcp::1-:2"}]})"),
+            "{}");
+  EXPECT_EQ(text("hostfwd"), "tcp::1-:2");
+  EXPECT_EQ(Do("netdev_add", R"({"type": "user", "id": "1a"})"),
+            "error: Parameter 'id' expects an identifier");
+  EXPECT_EQ(Do("netdev_add", R"({"type": "vde", "id": "v"})"),
+            "error: Parameter 'type' does not accept value 'vde'");
+}
+
+TEST_F(HandlersTest, NetdevTakesADescriptorByName) {
+  net_.fd_name = "tap0";
+  EXPECT_EQ(Do("netdev_add", R"({"type": "tap", "id": "t", "fd": "tap0"})"),
+            "error: File descriptor named 'tap0' has not been found");
+  ASSERT_TRUE(context_.named.Set("tap0", UniqueFd(dup(0))));
+  EXPECT_EQ(Do("netdev_add", R"({"type": "tap", "id": "t", "fd": "tap0"})"), "{}");
+  EXPECT_TRUE(net_.fd);
+  EXPECT_EQ(context_.named.size(), 0U);
+}
+
+TEST_F(HandlersTest, ReceiveFilterMemberForMember) {
+  EXPECT_EQ(Do("query-rx-filter", R"({"name": "net0"})"),
+            R"([{"promiscuous": false, "name": "net0", "main-mac": "52:54:00:12:34:56", )"
+            R"("unicast": "all", "vlan": "all", "vlan-table": [7, 3], "unicast-table": [], )"
+            R"("multicast": "none", "multicast-overflow": false, "unicast-overflow": false, )"
+            R"("multicast-table": ["01:00:5e:00:00:01"], "broadcast-allowed": true}])");
+  EXPECT_EQ(Do("query-rx-filter", R"({"name": "x"})"), "error: invalid net client name: x");
+}
+
+TEST_F(HandlersTest, LinksAndRemoval) {
+  EXPECT_EQ(Do("set_link", R"({"name": "net0", "up": false})"), "{}");
+  EXPECT_EQ(Do("netdev_del", R"({"id": "hostnet0"})"), "{}");
+  EXPECT_EQ(Do("netdev_del", R"({"id": "x"})"), "error: Device 'x' not found");
+  EXPECT_EQ(net_.calls, (std::vector<std::string>{"set_link net0 off", "netdev_del hostnet0"}));
 }
 
 }  // namespace

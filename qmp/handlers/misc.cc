@@ -22,7 +22,7 @@ std::string VersionText(const qapi::VersionInfo& version) {
 MiscHandlers::MiscHandlers(const HandlerDeps& deps)
     : vm_(deps.vm),
       fd_sets_(deps.fd_sets),
-      hmp_(deps.vm, deps.chardevs, deps.blocks, VersionText(deps.version)),
+      hmp_(deps.vm, deps.chardevs, deps.blocks, deps.net, VersionText(deps.version)),
       options_(deps.command_line_options) {}
 
 Result<qapi::NameInfo> MiscHandlers::QueryName(Context&) {

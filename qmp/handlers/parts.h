@@ -174,4 +174,17 @@ class BlockHandlers final : public qapi::BlockCommands {
   control::BlockControl& blocks_;
 };
 
+class NetHandlers final : public qapi::NetCommands {
+ public:
+  explicit NetHandlers(control::NetControl& net) : net_(net) {}
+  Status SetLink(Context& context, const qapi::SetLinkArgs& args) override;
+  Status NetdevAdd(Context& context, const qapi::Netdev& args) override;
+  Status NetdevDel(Context& context, const qapi::NetdevDelArgs& args) override;
+  Result<std::vector<qapi::RxFilterInfo>> QueryRxFilter(
+      Context& context, const qapi::QueryRxFilterArgs& args) override;
+
+ private:
+  control::NetControl& net_;
+};
+
 }  // namespace davit::qmp

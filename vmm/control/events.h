@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -54,10 +55,28 @@ struct BlockIoErrorEvent {
   std::string reason;
 };
 
-using Event =
-    std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent, SuspendEvent,
-                 WakeupEvent, WatchdogEvent, GuestPanickedEvent, GuestCrashLoadedEvent,
-                 BalloonChangeEvent, SerialPortChangeEvent, BlockIoErrorEvent>;
+// NIC_RX_FILTER_CHANGED
+struct NicRxFilterEvent {
+  std::string name;  // empty: anonymous
+  std::string path;
+};
+// NETDEV_STREAM_CONNECTED, NETDEV_STREAM_DISCONNECTED
+struct NetdevStreamEvent {
+  struct Peer {
+    enum class Family : uint8_t { kInet, kInet6, kUnix };
+    Family family;
+    std::string host;  // or the path
+    std::string port;
+    bool abstract = false;
+  };
+  std::string netdev;
+  std::optional<Peer> peer;  // nullopt: it went
+};
+
+using Event = std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent,
+                           SuspendEvent, WakeupEvent, WatchdogEvent, GuestPanickedEvent,
+                           GuestCrashLoadedEvent, BalloonChangeEvent, SerialPortChangeEvent,
+                           BlockIoErrorEvent, NicRxFilterEvent, NetdevStreamEvent>;
 
 class EventSink {
  public:

@@ -87,6 +87,9 @@ Status AddChardev(Call& call) { return call.chardevs.AddText(call.text); }
 Status Change(Call& call) { return call.chardevs.ChangeText(call.text, call.more); }
 Status Remove(Call& call) { return call.chardevs.Remove(call.text); }
 Status SendBreak(Call& call) { return call.chardevs.SendBreak(call.text); }
+Status DeleteObject(Call& call) { return call.vm.ObjectDel(call.text); }
+Status DeleteNetdev(Call& call) { return call.net.NetdevDel(call.text); }
+Status SetLink(Call& call) { return call.net.SetLink(call.text, call.on); }
 
 constexpr Command kCommands[] = {
     {.name = "balloon",
@@ -118,19 +121,18 @@ constexpr Command kCommands[] = {
            ListInfo(call);
            return Status();
          }},
+    {"netdev_del", "id", "remove a host end of a network card", Arguments::kText, "string",
+     DeleteNetdev},
     {.name = "nmi",
      .usage = "",
      .help = "inject an NMI",
      .run = [](Call& call) { return call.vm.InjectNmi(); }},
-    {.name = "object_del",
-     .usage = "id",
-     .help = "destroy an object",
-     .arguments = Arguments::kText,
-     .wanted = "string",
-     .run = [](Call& call) { return call.vm.ObjectDel(call.text); }},
+    {"object_del", "id", "destroy an object", Arguments::kText, "string", DeleteObject},
     {.name = "quit|q", .usage = "", .help = "end the VM and the process", .run = Quit},
     {"ringbuf_read", "device size", "take from a ring", Arguments::kTextNumber, "string", ReadRing},
     {"ringbuf_write", "device data", "put into a ring", Arguments::kTwoTexts, "string", WriteRing},
+    {"set_link", "name on|off", "plug the cable of a network card in or out",
+     Arguments::kTextSwitch, "string", SetLink},
     {.name = "stop|s",
      .usage = "",
      .help = "stop emulation",

@@ -12,6 +12,7 @@
 #include "vmm/base/error.h"
 #include "vmm/control/block_control.h"
 #include "vmm/control/chardev_control.h"
+#include "vmm/control/net_control.h"
 #include "vmm/control/vm_control.h"
 
 namespace davit::qmp::hmp {
@@ -21,14 +22,16 @@ struct Call {
   control::VmControl& vm;
   control::ChardevControl& chardevs;
   const control::BlockControl& blocks;
+  control::NetControl& net;
   const std::string& version;
   int64_t current_cpu = 0;
   std::string out;  // lines end in '\n'
 
   // Arguments, by the row's kind.
-  std::string text;         // kText, kOptionalText, kTwoTexts, kTextNumber: the first
+  std::string text;         // kText, kOptionalText, kTextSwitch, kTwoTexts, kTextNumber: the first
   std::string more;         // kTwoTexts: the second
   bool all = false;         // kCpu: -a
+  bool on = false;          // kTextSwitch
   bool has_number = false;  // kCpu: a CPU was given
   int64_t number = 0;       // kNumber, kTextNumber, kCpu; kMebibytes: in bytes
 };
@@ -41,6 +44,7 @@ enum class Arguments : uint8_t {
   kNumber,        // one number, needed
   kMebibytes,     // one number of MiB, needed
   kTextNumber,    // a word and a number, needed
+  kTextSwitch,    // one word and "on" or "off", needed
   kCpu,           // [-a|vcpu]
 };
 

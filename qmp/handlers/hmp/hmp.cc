@@ -97,6 +97,14 @@ Status ParseArguments(const hmp::Command& command, std::string_view name, std::s
       call.number = static_cast<int64_t>(static_cast<uint64_t>(mebibytes) << 20);
       break;
     }
+    case Arguments::kTextSwitch: {
+      if (rest.empty()) return Fail(fmt::format("{}: {} expected", name, command.wanted));
+      call.text = TakeWord(rest);
+      const std::string_view word = TakeWord(rest);
+      if (word != "on" && word != "off") return Fail("Expected 'on' or 'off'");
+      call.on = word == "on";
+      break;
+    }
     case Arguments::kCpu:
       DAVIT_TRY(ParseCpu(rest, name, call));
       break;
@@ -143,7 +151,7 @@ void Run(std::string_view line, hmp::Call& call) {
 }  // namespace
 
 Result<std::string> Hmp::Execute(const std::string& line, std::optional<int64_t> cpu_index) const {
-  hmp::Call call{vm_, chardevs_, blocks_, version_, 0, {}, {}, {}};
+  hmp::Call call{vm_, chardevs_, blocks_, net_, version_, 0, {}, {}, {}};
   if (cpu_index) {
     call.current_cpu = *cpu_index;
     if (*cpu_index < 0 || *cpu_index >= static_cast<int64_t>(vm_.Cpus().size())) {

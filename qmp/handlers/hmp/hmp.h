@@ -12,6 +12,7 @@
 #include "vmm/base/error.h"
 #include "vmm/control/block_control.h"
 #include "vmm/control/chardev_control.h"
+#include "vmm/control/net_control.h"
 #include "vmm/control/vm_control.h"
 
 namespace davit::qmp {
@@ -20,8 +21,8 @@ class Hmp {
  public:
   // References must outlive it. `version` is what "info version" prints.
   Hmp(control::VmControl& vm, control::ChardevControl& chardevs,
-      const control::BlockControl& blocks, std::string version)
-      : vm_(vm), chardevs_(chardevs), blocks_(blocks), version_(std::move(version)) {}
+      const control::BlockControl& blocks, control::NetControl& net, std::string version)
+      : vm_(vm), chardevs_(chardevs), blocks_(blocks), net_(net), version_(std::move(version)) {}
 
   // The output, lines ended by CR LF; faults of the command line are part of it. Error: there is no
   // CPU `cpu_index`.
@@ -31,6 +32,7 @@ class Hmp {
   control::VmControl& vm_;
   control::ChardevControl& chardevs_;
   const control::BlockControl& blocks_;
+  control::NetControl& net_;
   std::string version_;
 };
 

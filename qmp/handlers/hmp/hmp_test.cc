@@ -21,8 +21,9 @@ class HmpTest : public testing::Test {
   }
   control::FakeVmControl vm_;
   control::FakeChardevs chardevs_;
+  control::FakeNet net_;
   control::FakeBlocks blocks_;
-  Hmp hmp_{vm_, chardevs_, blocks_, "7.2.0davit"};
+  Hmp hmp_{vm_, chardevs_, blocks_, net_, "7.2.0davit"};
 };
 
 TEST_F(HmpTest, VerbsCallTheVm) {
@@ -281,6 +282,21 @@ TEST_F(HmpTest, PciIsShownAsInQemu) {
             "      BAR1: 32 bit memory at 0xfe400000 [0xfe400fff].\r\n"
             "      BAR4: 64 bit prefetchable memory at 0xfe800000 [0xfe803fff].\r\n"
             "      id \"x\"\r\n");
+}
+
+TEST_F(HmpTest, NetworkAsATree) {
+  EXPECT_EQ(Do("info network"),
+            "net0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56\r\n"
+            " \\ hostnet0: index=0,type=user,net=10.0.2.0,restrict=off\r\n");
+}
+
+TEST_F(HmpTest, NetworkVerbs) {
+  EXPECT_EQ(Do("set_link net0 on"), "");
+  EXPECT_EQ(Do("netdev_del hostnet0"), "");
+  EXPECT_EQ(Do("netdev_del nope"), "Error: Device 'nope' not found\r\n");
+  EXPECT_EQ(Do("set_link net0 foo"),
+            "Expected 'on' or 'off'\r\nTry \"help set_link\" for more information\r\n");
+  EXPECT_EQ(net_.calls, (std::vector<std::string>{"set_link net0 on", "netdev_del hostnet0"}));
 }
 
 }  // namespace

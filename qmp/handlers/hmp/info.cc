@@ -97,6 +97,14 @@ Status Pci(Call& call) {
   return {};
 }
 
+Status Network(Call& call) {
+  for (const control::NetClientInfo& client : call.net.NetClients()) {
+    Print(call, "{}{}: index={},type={},{}\n", client.is_peer ? " \\ " : "", client.name,
+          client.index, client.type, client.info);
+  }
+  return {};
+}
+
 void PrintBus(Call& call, const QtreeNode::Bus& bus, int indent) {
   Print(call, "{:{}}bus: {}\n{:{}}type {}\n", "", indent, bus.name, "", indent + 2, bus.type);
   for (const QtreeNode& device : bus.devices) {
@@ -174,6 +182,10 @@ constexpr Command kInfo[] = {
      .help = "show the size of the guest's memory",
      .run = MemorySize},
     {.name = "name", .usage = "", .help = "show the VM's name", .run = Name},
+    {.name = "network",
+     .usage = "",
+     .help = "show the network cards and their host ends",
+     .run = Network},
     {.name = "pci", .usage = "", .help = "show the PCI devices", .run = Pci},
     {.name = "qtree", .usage = "", .help = "show the tree of buses and devices", .run = Qtree},
     {.name = "registers",

@@ -11,6 +11,7 @@
 
 #include "vmm/control/block_control.h"
 #include "vmm/control/chardev_control.h"
+#include "vmm/control/net_control.h"
 #include "vmm/control/vm_control.h"
 
 namespace davit::control {
@@ -181,6 +182,47 @@ class FakeChardevs final : public ChardevControl {
     DAVIT_TRY(Did(std::move(what)));
     return filename;
   }
+};
+
+class FakeNet final : public NetControl {
+ public:
+  Status NetdevAdd(const NetdevSpec& spec, const NamedFdSource& named_fds) override {
+    added = spec;
+    if (fd_name.empty()) return {};
+    DAVIT_ASSIGN(fd, named_fds(fd_name));
+    return {};
+  }
+  Status NetdevDel(const std::string& id) override {
+    if (id != "hostnet0") {
+      return Fail(ErrorCode::kDeviceNotFound, "Device '" + id + "' not found");
+    }
+    calls.push_back("netdev_del " + id);
+    return {};
+  }
+  Status SetLink(const std::string& name, bool up) override {
+    calls.push_back("set_link " + name + (up ? " on" : " off"));
+    return {};
+  }
+  Result<std::vector<RxFilterInfo>> RxFilters(const std::optional<std::string>& name) override {
+    if (name && *name != "net0") return Fail("invalid net client name: " + *name);
+    RxFilterInfo info;
+    info.name = "net0";
+    info.unicast = RxState::kAll;
+    info.multicast = RxState::kNone;
+    info.main_mac = "52:54:00:12:34:56";
+    info.vlan_table = {7, 3};
+    info.multicast_table = {"01:00:5e:00:00:01"};
+    return std::vector<RxFilterInfo>{info};
+  }
+  std::vector<NetClientInfo> NetClients() const override {
+    return {{"net0", 0, "nic", "model=virtio-net-pci,macaddr=52:54:00:12:34:56"},
+            {"hostnet0", 0, "user", "net=10.0.2.0,restrict=off", true}};
+  }
+
+  NetdevSpec added;
+  std::string fd_name;  // not empty: what netdev_add asks for
+  UniqueFd fd;
+  std::vector<std::string> calls;
 };
 
 }  // namespace davit::control
