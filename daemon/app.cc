@@ -112,6 +112,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   Status OpenMonitors();
   Status OpenChardevs();
   Status OpenDisks();
+  Status OpenNetdevs();
   Status MakeVm();
   Status WatchSignals();
   bool IsMonitor(const std::string& chardev) const;
@@ -215,6 +216,15 @@ Status App::OpenDisks() {
   return {};
 }
 
+Status App::OpenNetdevs() {
+  for (const NetdevOption& option : options_.netdevs) {
+    if (Status status = netdevs_.NetdevAdd(option.spec, {}); !status) {
+      return At(option.where, std::move(status).error());
+    }
+  }
+  return {};
+}
+
 Status App::MakeVm() {
   machine::MachineConfig config = std::move(options_.machine);
   if (std::holds_alternative<std::monostate>(config.kernel) && config.type != "none") {
@@ -229,7 +239,8 @@ Status App::MakeVm() {
                            exit_code_ = code;
                            loop_.Stop();
                          },
-                     .blocks = &blocks_};
+                     .blocks = &blocks_,
+                     .netdevs = &netdevs_};
   DAVIT_ASSIGN(vm_, machine::Vm::Create(std::move(config), std::move(deps)));
   handler_set_ = std::make_unique<qmp::HandlerSet>(
       qmp::HandlerDeps{*vm_,
@@ -268,8 +279,14 @@ Status App::SetUp() {
   DAVIT_TRY(OpenMonitors());
   DAVIT_TRY(OpenChardevs());
   DAVIT_TRY(OpenDisks());
+  DAVIT_TRY(OpenNetdevs());
   server_.GreetWaitingClients();
   DAVIT_TRY(MakeVm());
+  if (!vm_->in_preconfig()) {
+    for (const std::string& text : netdevs_.Unconnected()) {
+      std::fprintf(stderr, "davitd: warning: %s\n", text.c_str());
+    }
+  }
   DAVIT_TRY(WatchSignals());
   if (daemonizer) DAVIT_TRY(daemonizer->Detach());
   return {};

@@ -94,6 +94,14 @@ std::string Chardevs() {
   return text;
 }
 
+std::string Netdevs() {
+  std::string text = "Available netdev backend types:\n";
+  for (const std::string_view name : qapi::kNetClientDriverNames) {
+    text += fmt::format("{}\n", name);
+  }
+  return text;
+}
+
 std::string LogItems() {
   std::string text = "Log items (comma separated):\n";
   for (const LogItem& item : kLogItems) text += fmt::format("{:<15} {}\n", item.name, item.help);
@@ -138,6 +146,8 @@ std::string HelpText(Show what, const Options& options) {
       return Objects();
     case Show::kChardevs:
       return Chardevs();
+    case Show::kNetdevs:
+      return Netdevs();
     case Show::kLogItems:
       return LogItems();
     case Show::kOptionKeys:

@@ -13,6 +13,7 @@
 
 #include "vmm/backend/char/spec.h"
 #include "vmm/control/block_control.h"
+#include "vmm/control/net_control.h"
 #include "vmm/machine/config.h"
 
 namespace davit::daemon {
@@ -21,6 +22,12 @@ namespace davit::daemon {
 struct ChardevOption {
   std::string where;  // "-serial file:x": begins the text of errors found later
   backend::ChardevSpec spec;
+};
+
+// -netdev, and the host end of -nic.
+struct NetdevOption {
+  std::string where;  // as ChardevOption::where
+  control::NetdevSpec spec;
 };
 
 // -mon, -qmp, -qmp-pretty. The chardev is one of Options.chardevs.
@@ -55,6 +62,7 @@ enum class Show : uint8_t {
   kDeviceProperties,  // of the device Options.show_option
   kObjects,
   kChardevs,
+  kNetdevs,
   kLogItems,
   kOptionKeys,  // of the option Options.show_option
 };
@@ -69,6 +77,7 @@ struct LogOptions {
 struct Options {
   machine::MachineConfig machine;
   std::vector<ChardevOption> chardevs;
+  std::vector<NetdevOption> netdevs;
   std::vector<MonitorOption> monitors;
   std::vector<BlockdevOption> blockdevs;  // made in this order, before the drives
   std::vector<DriveOption> drives;

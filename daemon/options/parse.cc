@@ -53,6 +53,7 @@ Status Finish(ParseContext& context) {
     return Fail("-nographic cannot be used with -daemonize");
   }
   FinishDrives(context);
+  DAVIT_TRY(FinishNics(context));
   DAVIT_TRY(FinishDevices(context));
   return FinishCharacterDevices(context);
 }

@@ -196,5 +196,11 @@ constinit const ParamSchema kObjectSchema{
 constinit const ParamSchema kDeviceSchema{
     .group = "device", .implied = "driver", .open = true, .params = {}};
 constinit const ParamSchema kGlobalSchema{.group = "global", .open = true, .params = kGlobal};
+constinit const ParamSchema kNetdevSchema{
+    .group = "netdev", .implied = "type", .open = true, .params = {}};
+constinit const ParamSchema kNicSchema{
+    .group = "nic", .implied = "type", .open = true, .params = {}};
+constinit const ParamSchema kNetSchema{
+    .group = "net", .implied = "type", .open = true, .params = {}};
 
 }  // namespace davit::daemon

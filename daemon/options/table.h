@@ -24,6 +24,11 @@ struct PendingDevice {
   ParamList list;
 };
 
+// -nic: becomes a -device when the machine type is known.
+struct NicOption {
+  std::string where, model, netdev, mac;  // model, mac: empty when not given
+};
+
 // What a parser sees and fills. Lives for one command line.
 struct ParseContext {
   Options options;
@@ -37,6 +42,7 @@ struct ParseContext {
   std::optional<std::pair<std::string, std::string>> qtest;  // as debugcon
   std::string qtest_log;
   std::vector<PendingDevice> devices;
+  std::vector<NicOption> nics;
   std::vector<machine::GlobalConfig> globals;
   std::vector<std::pair<std::string, std::string>> drive_devices;  // -drive if=virtio: where, id
   std::vector<uint64_t> virtio_drives, plain_drives;               // index= of each
@@ -103,6 +109,12 @@ Status ApplyBlockdev(ParseContext&, ParamList&);
 Status ApplyDrive(ParseContext&, ParamList&);
 // The devices of -drive if=virtio, behind those of -device.
 void FinishDrives(ParseContext&);
+// parse_net.cc:
+Status ApplyNetdev(ParseContext&, ParamList&);
+Status ApplyNic(ParseContext&, ParamList&);
+Status ApplyNet(ParseContext&, ParamList&);
+// -nic into -device; before FinishDevices().
+Status FinishNics(ParseContext&);
 // readconfig.cc:
 Status ParseReadconfig(ParseContext&, const std::string&);
 // Checks and applies one list (from the command line or a config file).
@@ -112,6 +124,6 @@ Status ApplyRow(ParseContext&, const OptionRow& row, ParamList& list);
 extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema, kBootSchema,
     kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema, kMonSchema, kNameSchema,
     kMsgSchema, kDisplaySchema, kObjectSchema, kBlockdevSchema, kDriveSchema, kDeviceSchema,
-    kGlobalSchema, kFwCfgSchema;
+    kGlobalSchema, kFwCfgSchema, kNetdevSchema, kNicSchema, kNetSchema;
 
 }  // namespace davit::daemon

@@ -29,6 +29,8 @@ class System;
 
 namespace davit::machine {
 
+class Netdevs;
+
 // All outlive the VM.
 struct Deps {
   io::EventLoop& loop;  // the control thread's
@@ -40,6 +42,7 @@ struct Deps {
   // Tests: a fake. nullptr: /dev/kvm.
   kvm::System* kvm = nullptr;
   backend::BlockGraph* blocks = nullptr;  // needed when a device has a drive=
+  Netdevs* netdevs = nullptr;             // of network cards; null: there are none
 };
 
 class Vm {

@@ -314,6 +314,7 @@ Status VmImpl::BuildDevices() {
   context.fw_cfg = board_->fw_cfg();
   context.blocks = deps_.blocks;
   context.cpus = topology_.cpus;
+  context.netdevs = deps_.netdevs;
   devices_ = std::make_unique<Devices>(std::move(context), board_->device_buses());
   DAVIT_TRY(devices_->Init());
   for (const DeviceConfig& device : config_.devices) {

@@ -26,6 +26,7 @@ class FwCfg;
 namespace davit::machine {
 
 class Accel;
+class Netdevs;
 class ObjectTree;
 
 struct DeviceContext {
@@ -47,6 +48,7 @@ struct DeviceContext {
   devices::FwCfg* fw_cfg = nullptr;       // null: the board has none
   backend::BlockGraph* blocks = nullptr;  // drive=; null: the process has none
   uint32_t cpus = 1;                      // at start: the queues of a device that is not told
+  Netdevs* netdevs = nullptr;             // netdev=; null: the process has none
 };
 
 }  // namespace davit::machine

@@ -54,7 +54,10 @@ class DevicesTest : public testing::Test {
     buses.mmio = &mmio_;
     buses.virtio_mmio = {{kSlot0, 16}, {kSlot1, 17}};
     buses.others = {{"isa.0", "ISA"}};
-    devices_.emplace(DeviceContext{accel_, accel_.loop, {}, objects_, nullptr, {}}, buses);
+    devices_.emplace(
+        DeviceContext{
+            .accel = accel_, .loop = accel_.loop, .memory = {}, .objects = objects_, .emit = {}},
+        buses);
     EXPECT_TRUE(devices_->Init());
   }
 
@@ -179,7 +182,10 @@ class PciDevicesTest : public DevicesTest {
     buses.mmio = &mmio_;
     buses.pci = &host_;
     buses.others = {{"isa.0", "ISA"}};
-    devices_.emplace(DeviceContext{accel_, accel_.loop, {}, objects_, nullptr, {}}, buses);
+    devices_.emplace(
+        DeviceContext{
+            .accel = accel_, .loop = accel_.loop, .memory = {}, .objects = objects_, .emit = {}},
+        buses);
     EXPECT_TRUE(devices_->Init());
   }
   ~PciDevicesTest() override { devices_.reset(); }

@@ -29,6 +29,7 @@ std::optional<Result<control::PropertyValue>> GetBalloonProperty(virtio::VirtioD
 std::optional<Status> SetBalloonProperty(virtio::VirtioDevice& device, std::string_view name,
                                          const control::PropertyValue& value);
 MadeVirtio MakeBlock(DeviceContext& context, const DeviceProperties& props);
+MadeVirtio MakeNet(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeScsi(DeviceContext& context, const DeviceProperties& props);
 MadePlain MakeScsiUnit(DeviceContext& context, const DeviceProperties& props,

@@ -26,6 +26,7 @@ constexpr DeviceRow kRows[] = {
      .get_property = GetBalloonProperty,
      .set_property = SetBalloonProperty},
     {.name = "virtio-blk", .make_virtio = MakeBlock},
+    {.name = "virtio-net", .make_virtio = MakeNet},
     {.name = "virtio-rng", .make_virtio = MakeRng},
     {.name = "virtio-scsi", .child_bus = "SCSI", .make_virtio = MakeScsi},
     {.name = "virtio-serial", .child_bus = "virtio-serial-bus", .make_virtio = MakeSerial},
