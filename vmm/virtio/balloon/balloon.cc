@@ -172,14 +172,17 @@ Status Balloon::Activate(uint64_t features, std::span<VirtQueue* const> queues) 
   features_ = features;
   queues_.assign(queues.begin(), queues.end());
   for (size_t i = 0; i < queues_.size(); ++i) {
-    if (roles_[i] != Role::kStats || (features & kStatsVq) == 0) continue;
-    stats_queue_ = queues_[i];
-    if (stats_queue_ == nullptr) continue;
-    stats_queue_->set_on_stop([this] {
-      if (!stats_chain_) return;
-      DescriptorChain chain = std::move(*stats_chain_);
-      stats_chain_.reset();
-      (void)stats_queue_->Complete(std::move(chain), 0);
+    VirtQueue* const queue = queues_[i];
+    std::optional<DescriptorChain>* held = nullptr;
+    if (roles_[i] == Role::kStats && (features & kStatsVq) != 0) {
+      stats_queue_ = queue;
+      held = &stats_chain_;
+    } else if (roles_[i] == Role::kInflate || roles_[i] == Role::kDeflate) {
+      held = roles_[i] == Role::kInflate ? &inflate_.chain : &deflate_.chain;
+    }
+    if (queue == nullptr || held == nullptr) continue;
+    queue->set_on_stop([queue, held] {
+      if (*held) (void)queue->Complete(*std::exchange(*held, std::nullopt), 0);
     });
   }
   return {};
@@ -189,6 +192,8 @@ bool Balloon::Reset() {
   queues_.clear();
   stats_queue_ = nullptr;
   stats_chain_.reset();
+  inflate_.chain.reset();
+  deflate_.chain.reset();
   features_ = 0;
   poll_due_ = interval_ != 0;
   SetConfigField(kPoison, 0);
@@ -204,8 +209,12 @@ void Balloon::OnRunning(bool running) {
 }
 
 void Balloon::HandleQueue(uint16_t index) {
+  const Role role = roles_[index];
+  if (role == Role::kInflate || role == Role::kDeflate) {
+    return HandlePages(index, role == Role::kInflate);
+  }
   // A driver may enable the statistics queue without having taken the feature.
-  if (roles_[index] == Role::kStats && stats_queue_ == nullptr) return;
+  if (role == Role::kStats && stats_queue_ == nullptr) return;
   VirtQueue& queue = *queues_[index];
   bool completed = false;
   // At most one ring's worth a call.
@@ -218,13 +227,13 @@ void Balloon::HandleQueue(uint16_t index) {
     if (!popped) return host().NeedsReset(popped.error().message);
     if (!*popped) break;
     DescriptorChain chain = std::move(**popped);
-    if (roles_[index] == Role::kStats) {
+    if (role == Role::kStats) {
       TakeStats(std::move(chain));
       continue;
     }
-    const Result<uint64_t> written = Serve(roles_[index], chain);
-    if (!written) return host().NeedsReset(written.error().message);
-    if (Status status = queue.Complete(std::move(chain), *written); !status) {
+    // Hints matter while memory is copied; nobody copies: they are taken and given back.
+    if (role == Role::kReport) ServeReport(chain);
+    if (Status status = queue.Complete(std::move(chain), 0); !status) {
       return host().NeedsReset(status.error().message);
     }
     completed = true;
@@ -232,30 +241,44 @@ void Balloon::HandleQueue(uint16_t index) {
   if (completed) queue.Notify();
 }
 
-Result<uint64_t> Balloon::Serve(Role role, DescriptorChain& chain) {
-  switch (role) {
-    case Role::kInflate:
-      return ServePages(chain, true);
-    case Role::kDeflate:
-      return ServePages(chain, false);
-    case Role::kReport:
-      return ServeReport(chain);
-    case Role::kHint:  // hints matter while memory is copied; nobody copies: taken and given back
-    case Role::kStats:
+void Balloon::HandlePages(uint16_t index, bool inflate) {
+  VirtQueue& queue = *queues_[index];
+  PageWork& work = inflate ? inflate_ : deflate_;
+  bool completed = false;
+  for (uint64_t left = kPagesATurn;;) {
+    if (left == 0) {
+      host().KickLater(index);
       break;
+    }
+    if (!work.chain) {
+      auto popped = queue.Pop();
+      if (!popped) return host().NeedsReset(popped.error().message);
+      if (!*popped) break;
+      work = {std::move(*popped), 0};
+      --left;  // chains without a page count, too
+    }
+    const Result<uint64_t> rest = ServePages(work, inflate, left);
+    if (!rest) return host().NeedsReset(rest.error().message);
+    left = *rest;
+    if (work.chain->readable_bytes() - work.done >= sizeof(uint32_t)) continue;
+    const Status status = queue.Complete(*std::exchange(work.chain, std::nullopt), 0);
+    if (!status) return host().NeedsReset(status.error().message);
+    completed = true;
   }
-  return 0;
+  if (completed) queue.Notify();
 }
 
-// The chain is an array of 32-bit page numbers (5.5.6).
-Result<uint64_t> Balloon::ServePages(DescriptorChain& chain, bool inflate) {
-  constexpr size_t kBatch = 4096;
-  Reader reader = chain.reader();
+// The chain is an array of 32-bit page numbers (5.5.6). A trailing piece of a number is not one.
+Result<uint64_t> Balloon::ServePages(PageWork& work, bool inflate, uint64_t most) {
+  constexpr uint64_t kBatch = 4096;
+  Reader reader = work.chain->reader();
+  DAVIT_TRY(reader.Skip(work.done));
   std::vector<uint32_t> pfns;
-  // A trailing piece of a number is not one.
-  while (reader.remaining() >= sizeof(uint32_t)) {
-    pfns.resize(std::min<uint64_t>(reader.remaining() / sizeof(uint32_t), kBatch));
+  while (most > 0 && reader.remaining() >= sizeof(uint32_t)) {
+    pfns.resize(std::min({reader.remaining() / sizeof(uint32_t), kBatch, most}));
     DAVIT_TRY(reader.Read(std::as_writable_bytes(std::span(pfns))));
+    most -= pfns.size();
+    work.done += pfns.size() * sizeof(uint32_t);
     for (const PageRange& range : MergePages(pfns)) {
       if (inflate) {
         Inflate(range);
@@ -270,7 +293,7 @@ Result<uint64_t> Balloon::ServePages(DescriptorChain& chain, bool inflate) {
       }
     }
   }
-  return 0;
+  return most;
 }
 
 // Pages outside RAM, in a hole, or in the balloon already: no effect.
@@ -300,15 +323,14 @@ void Balloon::DiscardRange(uint64_t first_page, uint64_t pages) {
 
 // Free page reporting (5.5.6.7): the buffers are the free pages themselves. Their content may be
 // lost, unless the driver relies on a poison value other than zero (5.5.6.6).
-Result<uint64_t> Balloon::ServeReport(DescriptorChain& chain) {
+void Balloon::ServeReport(DescriptorChain& chain) {
   const bool poisoned = (features_ & kPagePoison) != 0 && ConfigField(kPoison) != 0;
-  if (poisoned) return 0;
+  if (poisoned) return;
   Writer writer = chain.writer();
   const Status status = writer.Discard(writer.remaining());
   if (!status && !std::exchange(discard_failed_, true)) {
     DAVIT_LOG_WARN("virtio-balloon: {}", status.error().message);
   }
-  return 0;
 }
 
 }  // namespace davit::virtio

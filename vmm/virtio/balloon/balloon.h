@@ -60,14 +60,21 @@ class Balloon final : public VirtioDevice {
   static constexpr size_t kNumPages = 0, kActual = 4, kCommandId = 8, kPoison = 12,
                           kConfigSize = 16;
   enum class Role : uint8_t { kInflate, kDeflate, kStats, kHint, kReport };
+  static constexpr uint64_t kPagesATurn = 16384;
+  struct PageWork {
+    std::optional<DescriptorChain> chain;  // not served to its end yet
+    uint64_t done = 0;                     // bytes of it
+  };
 
   uint64_t ConfigField(size_t offset) const;
   void SetConfigField(size_t offset, uint32_t value);
   uint64_t ActualLocked() const;
-  // Serves one chain; the bytes written into it. Error: the driver broke the rules.
-  Result<uint64_t> Serve(Role role, DescriptorChain& chain);
-  Result<uint64_t> ServePages(DescriptorChain& chain, bool inflate);
-  Result<uint64_t> ServeReport(DescriptorChain& chain);
+  // The inflate or deflate queue, at most kPagesATurn numbers of it: a chain may name 2^30 pages,
+  // and the loop is not this device's alone.
+  void HandlePages(uint16_t index, bool inflate);
+  // Whole page numbers of `work`, at most `most`; what is left of `most`.
+  Result<uint64_t> ServePages(PageWork& work, bool inflate, uint64_t most);
+  void ServeReport(DescriptorChain& chain);
   void Inflate(PageRange range);
   void DiscardRange(uint64_t first_page, uint64_t pages);
   void TakeStats(DescriptorChain chain);
@@ -83,6 +90,7 @@ class Balloon final : public VirtioDevice {
   std::vector<VirtQueue*> queues_;  // empty: not active
   VirtQueue* stats_queue_ = nullptr;
   std::optional<DescriptorChain> stats_chain_;  // held until the next poll
+  PageWork inflate_, deflate_;
   BalloonStats stats_;
   uint32_t interval_ = 0;  // seconds
   bool running_ = true;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
 
 #include "vmm/base/endian.h"
 #include "vmm/base/units.h"
@@ -97,6 +98,64 @@ TEST_F(BalloonTest, TrailingPieceOfAPageNumberIsIgnored) {
   driver_->queue(kInflate).Kick();
   EXPECT_EQ(driver_->queue(kInflate).CollectUsed().size(), 1U);
   EXPECT_EQ(ByteOf(900), 0x5a);
+}
+
+class BalloonTurnsTest : public BalloonTest {
+ protected:
+  // More page numbers than a turn serves: page 900 again and again, then 901. `meanwhile` runs
+  // between two turns.
+  void InflateLongChain(std::function<void()> meanwhile) {
+    Start();
+    Fill(900, 0x5a);
+    Fill(901, 0x5a);
+    std::vector<uint32_t> pages(20000, 900);
+    pages.push_back(901);
+    const auto bytes = std::as_bytes(std::span(pages));
+    driver_->queue(kInflate)
+        .Add()
+        .Readable(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()))
+        .Publish();
+    driver_->loop().Post(std::move(meanwhile));
+    driver_->queue(kInflate).Kick();
+  }
+};
+
+TEST_F(BalloonTurnsTest, LongChainLetsOthersHaveTheirTurn) {
+  InflateLongChain([this] {
+    EXPECT_EQ(ByteOf(900), 0);
+    EXPECT_EQ(ByteOf(901), 0x5a);
+    EXPECT_TRUE(driver_->queue(kInflate).CollectUsed().empty());
+  });
+  EXPECT_EQ(ByteOf(901), 0);
+  EXPECT_EQ(driver_->queue(kInflate).CollectUsed().size(), 1U);
+}
+
+TEST_F(BalloonTurnsTest, ResetInTheMidstOfAChain) {
+  InflateLongChain([this] { driver_->Reset(); });
+  EXPECT_EQ(driver_->status(), 0);
+  EXPECT_EQ(ByteOf(901), 0x5a);
+  ASSERT_TRUE(driver_->Start());
+  SendPages(kInflate, {901});
+  EXPECT_EQ(ByteOf(901), 0);
+}
+
+TEST_F(BalloonTurnsTest, QueueResetInTheMidstOfAChain) {
+  InflateLongChain([this] {
+    driver_->frontend().ResetQueue(kInflate);
+    EXPECT_FALSE(driver_->frontend().queue_resetting(kInflate));
+  });
+  EXPECT_EQ(ByteOf(901), 0x5a);
+  driver_->SetUpQueue(kInflate);
+  SendPages(kInflate, {901});
+  EXPECT_EQ(ByteOf(901), 0);
+}
+
+TEST_F(BalloonTurnsTest, StoppedVmGoesOnWithTheChainLater) {
+  InflateLongChain([this] { driver_->frontend().OnRunning(false); });
+  EXPECT_EQ(ByteOf(901), 0x5a);
+  driver_->frontend().OnRunning(true);
+  driver_->loop().RunPosted();
+  EXPECT_EQ(ByteOf(901), 0);
 }
 
 TEST_F(BalloonTest, TargetReachesTheDriver) {
