@@ -8,10 +8,15 @@
 #include <array>
 #include <utility>
 
+#include "vmm/base/units.h"
+
 namespace davit::virtio {
 namespace {
 
-constexpr size_t kPiece = 4096;  // bytes copied from guest memory at a time
+constexpr uint64_t kPiece = 4096;  // bytes copied from guest memory at a time
+// Bytes that a port moves before others have their turn: a chain may be 4 GiB long, and many back
+// ends take all that comes.
+constexpr uint64_t kBytesATurn = 256 * kKiB;
 
 }  // namespace
 
@@ -62,22 +67,29 @@ void SerialPort::SetGuestOpen(bool open) {
   if (open) ReceiveBuffers();
 }
 
-void SerialPort::DropChains() {
-  // A held buffer of the driver goes with its queue; one that is still there gets it back.
-  if (rx_) {
-    if (VirtQueue* const queue = serial_.receive_queue(number_)) queue->Unpop(std::move(*rx_));
-    rx_.reset();
+void SerialPort::DropChains(const VirtQueue& queue) {
+  if (&queue == serial_.receive_queue(number_)) DropReceive();
+  if (&queue == serial_.transmit_queue(number_)) DropTransmit();
+}
+
+// A held buffer of the driver goes with its queue; one that is still there gets it back.
+void SerialPort::DropReceive() {
+  if (!rx_) return;
+  if (VirtQueue* const queue = serial_.receive_queue(number_)) queue->Unpop(std::move(*rx_));
+  rx_.reset();
+}
+
+void SerialPort::DropTransmit() {
+  if (!tx_) return;
+  if (VirtQueue* const queue = serial_.transmit_queue(number_)) {
+    (void)queue->Complete(std::move(*tx_), 0);
   }
-  if (tx_) {
-    if (VirtQueue* const queue = serial_.transmit_queue(number_)) {
-      (void)queue->Complete(std::move(*tx_), 0);
-    }
-    tx_.reset();
-  }
+  tx_.reset();
 }
 
 void SerialPort::Stop() {
-  DropChains();
+  DropReceive();
+  DropTransmit();
   SetGuestOpen(false);
 }
 
@@ -90,17 +102,19 @@ void SerialPort::EmergencyWrite(uint8_t byte) {
   (void)config_.chardev->Write({&data, 1});
 }
 
-bool SerialPort::WriteOut(const DescriptorChain& chain, uint64_t& done) {
+bool SerialPort::WriteOut(const DescriptorChain& chain, uint64_t& done, uint64_t& left) {
   // Nobody listens: dropped.
   if (config_.chardev == nullptr || !host_open_) return true;
   Reader reader = chain.reader();
   if (!reader.Skip(done)) return true;
   std::array<std::byte, kPiece> piece;
   while (reader.remaining() != 0) {
-    const auto data = std::span(piece).first(std::min<uint64_t>(reader.remaining(), kPiece));
+    if (left == 0) return false;
+    const auto data = std::span(piece).first(std::min({reader.remaining(), kPiece, left}));
     if (!reader.Read(data)) return true;
     const size_t n = config_.chardev->Write(data);
     done += n;
+    left -= n;
     if (n < data.size()) return false;
   }
   return true;
@@ -111,8 +125,9 @@ void SerialPort::Transmit() {
   if (queue == nullptr || !serial_.running()) return;
   DeviceHost& host = serial_.device_host();
   bool completed = false;
+  uint64_t left = kBytesATurn;
   for (uint16_t n = 0;; ++n) {
-    if (n == queue->size()) {
+    if (n == queue->size() || left == 0) {
       host.KickLater(console::TransmitQueue(number_));
       break;
     }
@@ -123,7 +138,10 @@ void SerialPort::Transmit() {
       tx_.emplace(std::move(**popped));
       tx_done_ = 0;
     }
-    if (!WriteOut(*tx_, tx_done_)) break;  // the rest when the chardev has room
+    if (!WriteOut(*tx_, tx_done_, left)) {
+      if (left == 0) continue;
+      break;  // the rest when the chardev has room
+    }
     DescriptorChain chain = std::move(*tx_);
     tx_.reset();
     if (Status status = queue->Complete(std::move(chain), 0); !status) {

@@ -41,10 +41,10 @@ class SerialPort final : private backend::ChardevClient {
   bool host_open() const { return host_open_; }
   bool guest_open() const { return guest_open_; }
   void SetGuestOpen(bool open);
-  void Transmit();        // the driver queued bytes
-  void ReceiveBuffers();  // the driver queued buffers
-  void DropChains();      // what is held here of the queues goes back
-  void Stop();            // the queues go, and the guest that had opened the port
+  void Transmit();                          // the driver queued bytes
+  void ReceiveBuffers();                    // the driver queued buffers
+  void DropChains(const VirtQueue& queue);  // what is held here of this queue goes back
+  void Stop();                              // the queues go, and the guest that had opened the port
   void EmergencyWrite(uint8_t byte);
 
  private:
@@ -57,8 +57,11 @@ class SerialPort final : private backend::ChardevClient {
   void OnEvent(backend::ChardevEvent event) override;
 
   bool PopReceiveChain();
-  // What is left of `chain` from `done` on; true: all of it was taken.
-  bool WriteOut(const DescriptorChain& chain, uint64_t& done);
+  void DropReceive();
+  void DropTransmit();
+  // Writes at most `left` bytes of `chain` from `done` on, and counts both; true: its end is
+  // reached. False with some of `left` over: the chardev is full.
+  bool WriteOut(const DescriptorChain& chain, uint64_t& done, uint64_t& left);
 
   Serial& serial_;
   const SerialPortConfig config_;

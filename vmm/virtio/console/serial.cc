@@ -208,9 +208,9 @@ Status Serial::Activate(uint64_t features, std::span<VirtQueue* const> queues) {
   queues_.assign(queues.begin(), queues.end());
   for (VirtQueue* queue : queues_) {
     if (queue == nullptr) continue;
-    queue->set_on_stop([this] {
+    queue->set_on_stop([this, queue] {
       for (SerialPort* port : ports_) {
-        if (port != nullptr) port->DropChains();
+        if (port != nullptr) port->DropChains(*queue);
       }
     });
   }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "vmm/backend/char/testing/fake_chardev.h"
+#include "vmm/base/units.h"
 #include "vmm/virtio/console/port.h"
 #include "vmm/virtio/testing/driver.h"
 
@@ -179,6 +180,50 @@ TEST_F(SerialTest, FullChardevHoldsTheBufferAndLosesNothing) {
   chardev_.MakeRoom(100);
   EXPECT_EQ(chardev_.written, "hello host!");
   EXPECT_EQ(driver_->queue(5).CollectUsed().size(), 2U);
+}
+
+TEST_F(SerialTest, ResetOfAnotherQueueLosesNothing) {
+  OpenChannel();
+  chardev_.room = 4;
+  driver_->queue(5).Add().Readable("hello host").Publish();
+  driver_->queue(5).Kick();
+  driver_->queue(4).Add().Writable(5).Publish();
+  driver_->queue(4).Kick();
+  driver_->frontend().ResetQueue(7);  // another port's
+  EXPECT_TRUE(driver_->queue(5).CollectUsed().empty());
+  chardev_.MakeRoom(100);
+  EXPECT_EQ(chardev_.written, "hello host");
+  EXPECT_EQ(driver_->queue(5).CollectUsed().size(), 1U);
+  EXPECT_EQ(chardev_.Feed("guest"), 5U);
+}
+
+TEST_F(SerialTest, ResetOfAQueueTakesWhatIsHeldOfIt) {
+  OpenChannel();
+  chardev_.room = 4;
+  driver_->queue(5).Add().Readable("hello host").Publish();
+  driver_->queue(5).Kick();
+  driver_->frontend().ResetQueue(5);
+  EXPECT_FALSE(driver_->frontend().queue_resetting(5));
+  chardev_.MakeRoom(100);
+  EXPECT_EQ(chardev_.written, "hell");
+  driver_->SetUpQueue(5);
+  driver_->queue(5).Add().Readable("!").Publish();
+  driver_->queue(5).Kick();
+  EXPECT_EQ(chardev_.written, "hell!");
+}
+
+TEST_F(SerialTest, LongChainLetsOthersHaveTheirTurn) {
+  OpenChannel();
+  const size_t size = kMiB;
+  driver_->queue(5).Add().Readable(std::string(size, 'x')).Publish();
+  driver_->frontend().Kick(5);
+  size_t meanwhile = 0;
+  driver_->loop().Post([&] { meanwhile = chardev_.written.size(); });
+  driver_->loop().RunPosted();
+  EXPECT_GT(meanwhile, 0U);
+  EXPECT_LE(meanwhile, size / 2);
+  EXPECT_EQ(chardev_.written.size(), size);
+  EXPECT_EQ(driver_->queue(5).CollectUsed().size(), 1U);
 }
 
 TEST_F(SerialTest, BytesForNobodyAreDropped) {
