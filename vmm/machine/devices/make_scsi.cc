@@ -120,7 +120,8 @@ Result<std::unique_ptr<PlainDevice>> MakeScsiUnit(DeviceContext& context,
     unit.block_size = std::max<uint32_t>(disk->logical_sector(), unit.cdrom ? 2048 : 512);
   }
   if (unit.physical_block_size == 0) {
-    unit.physical_block_size = std::max(disk->physical_sector(), unit.block_size);
+    unit.physical_block_size =
+        std::max<uint32_t>(disk->physical_sector(), unit.cdrom ? unit.block_size : 512);
   }
   DAVIT_TRY(host.AddUnit(config, std::move(disk)));
   return std::make_unique<ScsiUnitChild>(host, config.target, config.lun);

@@ -79,7 +79,7 @@ Result<std::unique_ptr<BlockDevice>> BlockDevice::Create(
     config.logical_block_size = std::max<uint32_t>(disk->logical_sector(), kSector);
   }
   if (config.physical_block_size == 0) {
-    config.physical_block_size = std::max(disk->physical_sector(), config.logical_block_size);
+    config.physical_block_size = std::max<uint32_t>(disk->physical_sector(), kSector);
   }
   const uint32_t block = config.logical_block_size;
   if (block > config.physical_block_size) {
@@ -264,7 +264,8 @@ void BlockDevice::Issue(std::unique_ptr<Active> active) {
 }
 
 void BlockDevice::Ended(std::unique_ptr<Active> active, int error) {
-  if (error == 0 || resetting_) {
+  // Whom the driver has taken the queue from under it is not told, and stops nothing.
+  if (error == 0 || resetting_ || queues_[active->queue]->stopped()) {
     return Complete(std::move(active), error == 0 ? block::kStatusOk : block::kStatusIoError);
   }
   switch (disk_->OnError(active->request.kind == Kind::kRead, error)) {

@@ -33,9 +33,9 @@ struct BlockConfig {
   bool write_zeroes = true;
   uint32_t max_discard_sectors = 4194303;
   uint32_t max_write_zeroes_sectors = 4194303;
-  uint32_t logical_block_size = 0;  // 0: the host device's, else 512
-  uint32_t physical_block_size = 0;
-  uint32_t min_io_size = 0;  // bytes
+  uint32_t logical_block_size = 0;   // 0: the host device's, else 512
+  uint32_t physical_block_size = 0;  // likewise
+  uint32_t min_io_size = 0;          // bytes
   uint32_t opt_io_size = 0;
   uint32_t discard_granularity = UINT32_MAX;  // UINT32_MAX: a logical block
   bool report_discard_granularity = true;

@@ -165,7 +165,7 @@ TEST_F(Blk, BeyondTheEndIsAnError) {
 }
 
 TEST_F(Blk, OddLengthsAreErrors) {
-  config.logical_block_size = 4096;
+  config.logical_block_size = config.physical_block_size = 4096;
   Open();
   AddRead(0, 512);
   EXPECT_EQ(RunOne(), kStatusIoError);
@@ -326,7 +326,10 @@ TEST_F(Blk, BlockSizesMustFit) {
             "logical_block_size > physical_block_size not supported");
   EXPECT_EQ(error_of({.min_io_size = 100}), "min_io_size must be a multiple of logical_block_size");
   EXPECT_EQ(error_of({.opt_io_size = 100}), "opt_io_size must be a multiple of logical_block_size");
-  EXPECT_EQ(error_of({.logical_block_size = 4096}), "");
+  // The physical size that nobody gave is the disk's, not the logical one.
+  EXPECT_EQ(error_of({.logical_block_size = 4096}),
+            "logical_block_size > physical_block_size not supported");
+  EXPECT_EQ(error_of({.logical_block_size = 4096, .physical_block_size = 4096}), "");
 }
 
 }  // namespace

@@ -133,6 +133,27 @@ TEST_F(Errors, KeptRequestsGoWithTheirQueue) {
   EXPECT_EQ(Write(0, std::string(512, 'z')), kStatusOk);
 }
 
+TEST_F(Errors, RequestThatFailsAfterTheResetOfItsQueueIsNotKept) {
+  attach.werror = ErrorPolicy::kStop;
+  Open();
+  backend::ThrottleConfig limits;
+  limits.bps.average = 512;
+  ASSERT_TRUE(graph.SetThrottle(*back_end, "", limits));
+  EXPECT_EQ(Write(0, std::string(512, 'a')), kStatusOk);
+  AddWrite(8, std::string(512, 'b'));
+  queue().Kick();  // the limit holds it up
+  driver->frontend().ResetQueue(0);
+  EXPECT_TRUE(driver->frontend().queue_resetting(0));
+  {
+    const FileSizeLimit limit(4096);
+    Drain();
+  }
+  EXPECT_FALSE(driver->frontend().queue_resetting(0));
+  EXPECT_TRUE(seen.empty());
+  driver->SetUpQueue(0);
+  EXPECT_EQ(Write(0, std::string(512, 'z')), kStatusOk);
+}
+
 TEST_F(Errors, ADeviceThatGoesWithKeptRequests) {
   attach.werror = ErrorPolicy::kStop;
   Open();
