@@ -73,11 +73,11 @@ Devices::Devices(DeviceContext context, BoardBuses buses)
 Devices::~Devices() {
   for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
     (*it)->plain.reset();
-    if (auto& function = (*it)->pci.function; function != nullptr) {
-      if (function->bus() != nullptr) function->bus()->Detach(*function);
-      function.reset();
-    }
+    auto& function = (*it)->pci.function;
+    if (function != nullptr && function->bus() != nullptr) function->bus()->Detach(*function);
+    // An I/O thread raises interrupts through the function until its device is quiet.
     if ((*it)->frontend != nullptr) (*it)->frontend->Quiesce();
+    function.reset();
   }
   for (Slot& slot : slots_) {
     (void)buses_.mmio->Release(slot.place.base);

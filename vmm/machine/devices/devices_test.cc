@@ -238,6 +238,12 @@ TEST_F(PciDevicesTest, DevicesGoWhereTheyAreToldOrToTheFirstFreeSlot) {
   EXPECT_EQ(Where("a"), "pcie.0 72");
   EXPECT_EQ(Where("b"), "pcie.0 0");
   EXPECT_EQ(Where("c"), "pcie.0 8");
+  // The property tells the place that it got.
+  for (const auto& [id, place] : {std::pair("a", 72), {"b", 0}, {"c", 8}}) {
+    const auto addr = devices_->GetProperty(id, "addr");
+    ASSERT_TRUE(addr);
+    EXPECT_EQ(std::get<int64_t>(addr->value), place) << id;
+  }
   devices_.reset();
   EXPECT_EQ(Where("a"), "nowhere");
 }

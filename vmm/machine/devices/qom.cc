@@ -34,6 +34,10 @@ Result<control::PropertyValue> Devices::GetProperty(const std::string& path,
   if (entry->row->get_property != nullptr) {
     if (auto value = entry->row->get_property(*entry->virtio(), property)) return *value;
   }
+  // Where it is, also when it was given no place.
+  if (property == "addr" && entry->pci.function != nullptr) {
+    return control::PropertyValue{int64_t{entry->pci.function->devfn()}};
+  }
   for (const auto& [name, value] : entry->spec.properties) {
     if (name == property) return value;
   }
