@@ -116,6 +116,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   Status MakeVm();
   Status WatchSignals();
   bool IsMonitor(const std::string& chardev) const;
+  Status CheckStdio(const backend::ChardevSpec& spec) const;
   // Makes the devices of one -chardev: a back end, or with mux=on two.
   Result<std::string> AddChardevs(const std::string& id, const ParamList& list);
   Result<std::string> ChangeChardev(const std::string& id, const ParamList& list);
@@ -322,8 +323,21 @@ Result<ParamList> ParseChardevText(const std::string& text) {
   return list;
 }
 
+// A monitor on standard input and output has them for itself, and is not in the registry.
+Status App::CheckStdio(const backend::ChardevSpec& spec) const {
+  if (!std::holds_alternative<backend::StdioSpec>(spec.backend)) return {};
+  if (options_.daemonize) return Fail("cannot use stdio with -daemonize");
+  const auto has_stdio = [this](const ChardevOption& option) {
+    return IsMonitor(option.spec.id) &&
+           std::holds_alternative<backend::StdioSpec>(option.spec.backend);
+  };
+  if (std::none_of(options_.chardevs.begin(), options_.chardevs.end(), has_stdio)) return {};
+  return Fail("cannot use stdio by multiple character devices");
+}
+
 Result<std::string> App::AddChardevs(const std::string& id, const ParamList& list) {
   DAVIT_ASSIGN(const std::vector<backend::ChardevSpec> specs, ToChardevSpecs(id, list));
+  for (const backend::ChardevSpec& spec : specs) DAVIT_TRY(CheckStdio(spec));
   backend::Chardev* made = nullptr;
   for (const backend::ChardevSpec& spec : specs) {
     auto chardev = IsMonitor(spec.id) ? Fail(fmt::format("Duplicate ID '{}' for chardev", spec.id))
@@ -341,6 +355,9 @@ Result<std::string> App::ChangeChardev(const std::string& id, const ParamList& l
   DAVIT_ASSIGN(const std::vector<backend::ChardevSpec> specs, ToChardevSpecs(id, list));
   if (IsMonitor(id) || specs.size() != 1) {
     return Fail("Chardev user does not support chardev hotswap");
+  }
+  if (Status free = CheckStdio(specs[0]); !free && chardevs_.Find(id) != nullptr) {
+    return Fail(fmt::format("Failed to add chardev '{}': {}", id, free.error().message));
   }
   DAVIT_ASSIGN(const backend::Chardev* changed, chardevs_.Change(specs[0]));
   return changed->filename();

@@ -124,7 +124,8 @@ TEST_F(KindsTest, ChangeReplacesWhatNobodyUses) {
   Create("n", NullSpec{});
   ASSERT_TRUE(registry_.Change({"n", RingbufSpec{}}));
   EXPECT_EQ(registry_.List()[0].filename, "ringbuf");
-  EXPECT_FALSE(registry_.Change({"n", FileSpec{.out = "/nonexist/x"}}));
+  EXPECT_EQ(registry_.Change({"n", FileSpec{.out = "/nonexist/x"}}).error().message,
+            "Failed to add chardev 'n': Could not open '/nonexist/x': No such file or directory");
   EXPECT_EQ(registry_.List()[0].filename, "ringbuf");
   EXPECT_EQ(registry_.Change({"x", NullSpec{}}).error().message, "Chardev 'x' does not exist");
   ASSERT_TRUE(registry_.Find("n")->Attach(&client_));

@@ -122,8 +122,11 @@ Result<Chardev*> ChardevRegistry::Change(const ChardevSpec& spec) {
     return Fail("Mux device hotswap not supported yet");
   }
   if (Busy(**it)) return Fail("Chardev user does not support chardev hotswap");
-  DAVIT_ASSIGN(auto chardev, Open(spec));
-  *it = std::move(chardev);
+  auto chardev = Open(spec);
+  if (!chardev) {
+    return Fail(fmt::format("Failed to add chardev '{}': {}", spec.id, chardev.error().message));
+  }
+  *it = *std::move(chardev);
   return it->get();
 }
 
