@@ -103,6 +103,13 @@ class Builder {
   DeviceSpec spec_;
 };
 
+// Of keys that are given twice QEMU takes the first id, and the last of all others.
+const std::string* LastOf(const DeviceTexts& texts, std::string_view key) {
+  const auto it = std::find_if(texts.rbegin(), texts.rend(),
+                               [&](const auto& entry) { return entry.first == key; });
+  return it == texts.rend() ? nullptr : &it->second;
+}
+
 const std::string* FirstOf(const DeviceTexts& texts, std::string_view key) {
   const auto it = std::find_if(texts.begin(), texts.end(),
                                [&](const auto& entry) { return entry.first == key; });
@@ -144,9 +151,9 @@ Result<DeviceSpec> DeviceSpecFromTexts(const DeviceTexts& texts,
                                        std::span<const DeviceGlobal> globals) {
   const std::string* id = FirstOf(texts, "id");
   if (id != nullptr) DAVIT_TRY(CheckId(*id));
-  DAVIT_ASSIGN(const DeviceType* const type, FindType(FirstOf(texts, "driver")));
+  DAVIT_ASSIGN(const DeviceType* const type, FindType(LastOf(texts, "driver")));
   Builder builder(*type);
-  DAVIT_TRY(SetPlace(builder.spec(), id, FirstOf(texts, "bus")));
+  DAVIT_TRY(SetPlace(builder.spec(), id, LastOf(texts, "bus")));
   DAVIT_TRY(builder.ApplyGlobals(globals));
   for (const auto& entry : texts) {
     if (IsPlace(entry.first)) continue;

@@ -52,15 +52,20 @@ TEST(DeviceSpec, AliasBecomesTheDriver) {
 }
 
 TEST(DeviceSpec, LastPropertyCountsButFirstId) {
-  const DeviceSpec spec = DeviceSpecFromTexts({{"driver", "virtio-rng-pci"},
+  const DeviceSpec spec = DeviceSpecFromTexts({{"driver", "virtio-balloon-pci"},
+                                               {"driver", "virtio-rng-pci"},
                                                {"period", "1"},
+                                               {"bus", "a"},
+                                               {"bus", "b"},
                                                {"id", "a"},
                                                {"period", "2"},
                                                {"id", "b"},
                                                {"rng", "r"}},
                                               {})
                               .value();
+  EXPECT_EQ(spec.driver, "virtio-rng-pci");
   EXPECT_EQ(spec.id, "a");
+  EXPECT_EQ(spec.bus, "b");
   EXPECT_EQ(std::get<uint64_t>(Find(spec, "period")->value), 2U);
   EXPECT_EQ(std::get<std::string>(Find(spec, "rng")->value), "r");
 }

@@ -104,7 +104,6 @@ Status InfoBlock(Call& call) {
 
 Status InfoBlockStats(Call& call) {
   for (const BlockDiskInfo& disk : call.blocks.Disks()) {
-    if (disk.device.empty()) continue;
     call.out += fmt::format(
         "{}: rd_bytes={} wr_bytes={} rd_operations={} wr_operations={} flush_operations={} "
         "wr_total_time_ns={} rd_total_time_ns={} flush_total_time_ns={} rd_merged=0 wr_merged=0 "

@@ -58,6 +58,20 @@ TEST_F(HmpTest, RingbufReadEscapesControlCharacters) {
   EXPECT_EQ(Do("ringbuf_read r 0"), "Error: size must be greater than zero\r\n");
 }
 
+TEST_F(HmpTest, BlockStatsOfDisksWithAndWithoutAName) {
+  blocks_.disks.resize(2);
+  blocks_.disks[0].device = "x";
+  blocks_.disks[0].read = {.bytes = 1024, .operations = 2, .time_ns = 30};
+  blocks_.disks[1].write.bytes = 512;
+  EXPECT_EQ(Do("info blockstats"),
+            "x: rd_bytes=1024 wr_bytes=0 rd_operations=2 wr_operations=0 flush_operations=0 "
+            "wr_total_time_ns=0 rd_total_time_ns=30 flush_total_time_ns=0 rd_merged=0 wr_merged=0 "
+            "idle_time_ns=0\r\n"
+            ": rd_bytes=0 wr_bytes=512 rd_operations=0 wr_operations=0 flush_operations=0 "
+            "wr_total_time_ns=0 rd_total_time_ns=0 flush_total_time_ns=0 rd_merged=0 wr_merged=0 "
+            "idle_time_ns=0\r\n");
+}
+
 TEST_F(HmpTest, QuitHasTheCauseOfQmp) {
   EXPECT_EQ(Do("q"), "");
   EXPECT_EQ(vm_.quit_cause, control::ShutdownCause::kHostQmpQuit);
