@@ -3,7 +3,10 @@
 
 #include "tests/guest/guest_vm.h"
 
+#include <poll.h>
+
 #include <cstdlib>
+#include <sstream>
 
 namespace davit::testing {
 namespace {
@@ -116,6 +119,42 @@ std::string Ask(Vm& vm, std::string_view text, std::string_view prefix) {
     return "";
   }
   return *line;
+}
+
+std::string Lines(Vm& vm, std::string_view command) {
+  EXPECT_TRUE(vm.serial().Send(command));
+  auto lines = vm.serial().WaitFor("init: end", kReplyTime);
+  EXPECT_TRUE(lines) << lines.error();
+  return lines ? *lines : "";
+}
+
+bool Eventually(const std::function<bool()>& condition, milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    poll(nullptr, 0, 50);
+  }
+  return true;
+}
+
+uint64_t ResidentBytes(Vm& vm) {
+  std::istringstream status(ReadFile("/proc/" + std::to_string(vm.process().pid()) + "/status"));
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
+  }
+  ADD_FAILURE() << "no VmRSS: the process is gone";
+  return 0;
+}
+
+int64_t BalloonActual(Vm& vm) {
+  auto reply = vm.qmp().Execute("query-balloon");
+  EXPECT_TRUE(reply) << reply.error();
+  const int64_t* actual = reply ? (*reply)["actual"].AsInt() : nullptr;
+  return actual != nullptr ? *actual : -1;
+}
+
+void SetBalloon(Vm& vm, uint64_t bytes) {
+  ASSERT_OK(vm.qmp().Execute("balloon", json::Object{{"value", static_cast<int64_t>(bytes)}}));
 }
 
 long long NumberAfter(std::string_view line, std::string_view key) {

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,10 +53,25 @@ void ExpectExit(Vm& vm);
 // Sends text to the guest and returns the rest of the line that begins with `prefix`.
 std::string Ask(Vm& vm, std::string_view text, std::string_view prefix);
 
+// What init prints for a command that ends with "init: end".
+std::string Lines(Vm& vm, std::string_view command);
+
+// Waits for what has no event of its own, such as the size of a process. False: not in time.
+bool Eventually(const std::function<bool()>& condition, milliseconds timeout = kReplyTime);
+
+// RAM that the VMM's process holds, bytes, shared memory included.
+uint64_t ResidentBytes(Vm& vm);
+
+// Guest RAM less the balloon, bytes, by query-balloon; and what it shall be.
+int64_t BalloonActual(Vm& vm);
+void SetBalloon(Vm& vm, uint64_t bytes);
+
 // "key N" in a line of words -> N; -1 when absent.
 long long NumberAfter(std::string_view line, std::string_view key);
 
 }  // namespace davit::testing
+
+#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 // Fails the test (void functions) when a Result holds an error.
 #define ASSERT_OK(expression)                                \

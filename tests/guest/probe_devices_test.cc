@@ -5,10 +5,9 @@
 // and on PCI Express (q35).
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
-#include <sstream>
 
+#include "clients/lib/address.h"
 #include "tests/guest/guest_vm.h"
 
 namespace davit::testing {
@@ -46,39 +45,21 @@ class ProbeGuestDevices : public ::testing::TestWithParam<Board> {
     }
     return std::move(*vm);
   }
-  static int64_t Actual(Vm& vm) {
-    auto reply = vm.qmp().Execute("query-balloon");
-    EXPECT_TRUE(reply) << reply.error();
-    const int64_t* actual = reply ? (*reply)["actual"].AsInt() : nullptr;
-    return actual != nullptr ? *actual : -1;
-  }
-  static void SetTarget(Vm& vm, uint64_t bytes) {
-    ASSERT_OK(vm.qmp().Execute("balloon", json::Object{{"value", static_cast<int64_t>(bytes)}}));
-  }
-  // Bytes of RAM that the process holds, shared memory included.
-  static uint64_t ResidentBytes(Vm& vm) {
-    std::ifstream in("/proc/" + std::to_string(vm.process().pid()) + "/status");
-    std::string line;
-    while (std::getline(in, line)) {
-      if (line.starts_with("VmRSS:")) return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
-    }
-    return 0;
-  }
 };
 
 TEST_P(ProbeGuestDevices, BalloonFollowsItsTargetBothWays) {
   auto vm = Start({"-m", "256", "-device", Device("virtio-balloon", ",id=b0")});
   ASSERT_NE(vm, nullptr);
-  EXPECT_EQ(Actual(*vm), 256 * kMiB);
-  SetTarget(*vm, 128 * kMiB);
-  ASSERT_OK(vm->serial().WaitForLine("balloon: 32768 pages of 32768", kReplyTime));
+  EXPECT_EQ(BalloonActual(*vm), 256 * kMiB);
+  SetBalloon(*vm, 224 * kMiB);
+  ASSERT_OK(vm->serial().WaitForLine("balloon: 8192 pages of 8192", kReplyTime));
   auto event = vm->qmp().WaitEvent("BALLOON_CHANGE", kReplyTime);
   ASSERT_TRUE(event) << event.error();
-  EXPECT_EQ(event->data["actual"], json::Value(int64_t{128 * kMiB}));
-  EXPECT_EQ(Actual(*vm), 128 * kMiB);
-  SetTarget(*vm, 256 * kMiB);
+  EXPECT_EQ(event->data["actual"], json::Value(int64_t{224 * kMiB}));
+  EXPECT_EQ(BalloonActual(*vm), 224 * kMiB);
+  SetBalloon(*vm, 256 * kMiB);
   ASSERT_OK(vm->serial().WaitForLine("balloon: 0 pages of 0", kReplyTime));
-  EXPECT_EQ(Actual(*vm), 256 * kMiB);
+  EXPECT_EQ(BalloonActual(*vm), 256 * kMiB);
 }
 
 TEST_P(ProbeGuestDevices, InflatingGivesTheHostItsMemoryBack) {
@@ -91,30 +72,30 @@ TEST_P(ProbeGuestDevices, InflatingGivesTheHostItsMemoryBack) {
     ASSERT_NE(vm, nullptr);
     const uint64_t before = ResidentBytes(*vm);
     ASSERT_GT(before, 250 * kMiB);
-    SetTarget(*vm, 56 * kMiB);
-    ASSERT_OK(vm->serial().WaitForLine("balloon: 51200 pages of 51200", kReplyTime));
-    EXPECT_LT(ResidentBytes(*vm), before - 200 * kMiB * 9 / 10) << "share=" << share;
+    SetBalloon(*vm, 192 * kMiB);
+    ASSERT_OK(vm->serial().WaitForLine("balloon: 16384 pages of 16384", kReplyTime));
+    EXPECT_LT(ResidentBytes(*vm), before - 64 * kMiB * 9 / 10) << "share=" << share;
   }
 }
 
 TEST_P(ProbeGuestDevices, BalloonTargetSurvivesReset) {
   auto vm = Start({"-m", "256", "-device", Device("virtio-balloon")});
   ASSERT_NE(vm, nullptr);
-  SetTarget(*vm, 128 * kMiB);
-  ASSERT_OK(vm->serial().WaitForLine("balloon: 32768 pages of 32768", kReplyTime));
+  SetBalloon(*vm, 224 * kMiB);
+  ASSERT_OK(vm->serial().WaitForLine("balloon: 8192 pages of 8192", kReplyTime));
   ASSERT_OK(vm->qmp().Execute("system_reset"));
   ASSERT_OK(vm->serial().WaitFor("ready, h for help", kReplyTime));
-  ASSERT_OK(vm->serial().WaitForLine("balloon: 32768 pages of 32768", kReplyTime));
+  ASSERT_OK(vm->serial().WaitForLine("balloon: 8192 pages of 8192", kReplyTime));
 }
 
 TEST_P(ProbeGuestDevices, TargetOfAPausedGuestIsReachedLater) {
   auto vm = Start({"-m", "256", "-device", Device("virtio-balloon")});
   ASSERT_NE(vm, nullptr);
   ASSERT_OK(vm->qmp().Execute("stop"));
-  SetTarget(*vm, 192 * kMiB);
-  EXPECT_EQ(Actual(*vm), 256 * kMiB);
+  SetBalloon(*vm, 248 * kMiB);
+  EXPECT_EQ(BalloonActual(*vm), 256 * kMiB);
   ASSERT_OK(vm->qmp().Execute("cont"));
-  ASSERT_OK(vm->serial().WaitForLine("balloon: 16384 pages of 16384", kReplyTime));
+  ASSERT_OK(vm->serial().WaitForLine("balloon: 2048 pages of 2048", kReplyTime));
 }
 
 TEST_P(ProbeGuestDevices, RandomNumbersArrive) {
@@ -122,6 +103,46 @@ TEST_P(ProbeGuestDevices, RandomNumbersArrive) {
   ASSERT_NE(vm, nullptr);
   EXPECT_EQ(Ask(*vm, "g", "rng: 64 bytes, ").find("0 distinct"), std::string::npos);
   ASSERT_OK(vm->serial().WaitForLine("rng: ok", kReplyTime));
+}
+
+// The first and the last eight sectors, as the guest's program fills them.
+TEST_P(ProbeGuestDevices, DiskKeepsWhatIsWrittenAndRefusesWhatIsBeyond) {
+  constexpr uint64_t kSectors = 2048, kTested = 8;
+  TempDir dir;
+  std::ofstream(dir.File("disk")) << std::string(kSectors * 512, 'x');
+  auto vm = Start({"-blockdev", "driver=file,node-name=disk,filename=" + dir.File("disk"),
+                   "-device", Device("virtio-blk", ",drive=disk")});
+  ASSERT_NE(vm, nullptr);
+  ASSERT_OK(vm->serial().Send("d"));
+  ASSERT_OK(vm->serial().WaitForLine("block: disk 1 has 2048 sectors", kReplyTime));
+  ASSERT_OK(vm->serial().WaitForLine("block: beyond the end 1, flush 0", kReplyTime));
+  ASSERT_OK(vm->serial().WaitForLine("block: disk 1 ok", kReplyTime));
+
+  const std::string image = ReadFile(dir.File("disk"));
+  ASSERT_EQ(image.size(), kSectors * 512);
+  for (uint64_t sector = 0; sector < kSectors; ++sector) {
+    const bool written = sector < kTested || sector >= kSectors - kTested;
+    for (uint64_t i = 0; i < 512; ++i) {
+      const char expected = written ? static_cast<char>(sector * 37 + i * 11 + 5) : 'x';
+      ASSERT_EQ(image[sector * 512 + i], expected) << "sector " << sector << ", byte " << i;
+    }
+  }
+}
+
+TEST_P(ProbeGuestDevices, ConsoleSpeaksAndSendsBackWhatItHears) {
+  TempDir dir;
+  auto vm = Start({"-chardev", "socket,id=c,server=on,wait=off,path=" + dir.File("c"), "-device",
+                   Device("virtio-serial"), "-device", "virtconsole,chardev=c"});
+  ASSERT_NE(vm, nullptr);
+  auto socket = client::Connect(client::Address{true, dir.File("c"), "", ""});
+  ASSERT_OK(socket);
+  Console console(socket->get());
+  EXPECT_EQ(Ask(*vm, "o", "console: "), "ok");
+  ASSERT_OK(console.WaitForLine("probe: console", kReplyTime));
+  // More than one buffer of the guest's.
+  const std::string line = std::string(700, 'a') + "b";
+  ASSERT_OK(console.Send(line + "\n"));
+  EXPECT_EQ(console.WaitForLine("", kReplyTime), line);
 }
 
 INSTANTIATE_TEST_SUITE_P(Boards, ProbeGuestDevices,

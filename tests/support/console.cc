@@ -23,16 +23,17 @@ Status Console::Fill(std::chrono::steady_clock::time_point deadline) {
   return {};
 }
 
-Result<std::string> Console::WaitFor(std::string_view text, milliseconds timeout) {
+Result<std::string> Console::Take(std::string_view text, std::string_view end,
+                                  milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (;;) {
     const size_t found = transcript_.find(text, consumed_);
     if (found != std::string::npos) {
-      const size_t end = transcript_.find('\n', found + text.size());
-      if (end != std::string::npos) {
-        std::string lines = transcript_.substr(consumed_, end + 1 - consumed_);
-        consumed_ = end + 1;
-        return lines;
+      const size_t at = transcript_.find(end, found + text.size());
+      if (at != std::string::npos) {
+        std::string taken = transcript_.substr(consumed_, at + end.size() - consumed_);
+        consumed_ = at + end.size();
+        return taken;
       }
     }
     if (Status status = Fill(deadline); !status) {
@@ -42,6 +43,14 @@ Result<std::string> Console::WaitFor(std::string_view text, milliseconds timeout
                   "; the console's end:\n" + transcript_.substr(from));
     }
   }
+}
+
+Result<std::string> Console::WaitFor(std::string_view text, milliseconds timeout) {
+  return Take(text, "\n", timeout);
+}
+
+Result<std::string> Console::WaitForPrompt(std::string_view text, milliseconds timeout) {
+  return Take(text, "", timeout);
 }
 
 Result<std::string> Console::WaitForLine(std::string_view prefix, milliseconds timeout) {

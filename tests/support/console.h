@@ -23,6 +23,9 @@ class Console {
   // for that end too. Error: deadline or end of file, with the last lines seen.
   Result<std::string> WaitFor(std::string_view text, milliseconds timeout);
 
+  // As WaitFor(), up to the end of `text` alone: a prompt ends no line.
+  Result<std::string> WaitForPrompt(std::string_view text, milliseconds timeout);
+
   // The rest of the line behind `prefix`, without CR and LF.
   Result<std::string> WaitForLine(std::string_view prefix, milliseconds timeout);
 
@@ -36,6 +39,8 @@ class Console {
   void DropPending() { consumed_ = transcript_.size(); }
 
  private:
+  // What ends with `text` and then, if that is not empty, with `end` behind it; consumed.
+  Result<std::string> Take(std::string_view text, std::string_view end, milliseconds timeout);
   // One read; Error at end of file or deadline.
   Status Fill(std::chrono::steady_clock::time_point deadline);
 

@@ -62,6 +62,18 @@ TEST(ConsoleTest, WaitConsumesUpToTheEndOfTheLine) {
   EXPECT_FALSE(console.WaitFor("b", milliseconds(10'000)));
 }
 
+TEST(ConsoleTest, PromptNeedsNoEndOfLine) {
+  TempDir dir;
+  auto process =
+      Process::Start({"sh", "-c", "printf 'motd\\nlogin: '; read x; echo $x"}, dir.File("err"));
+  ASSERT_TRUE(process) << process.error();
+  Console console((*process)->stdio());
+  EXPECT_EQ(console.WaitForPrompt("login: ", milliseconds(10'000)), "motd\nlogin: ");
+  EXPECT_FALSE(console.WaitForPrompt("login: ", milliseconds(1)));
+  ASSERT_TRUE(console.Send("me\n"));
+  EXPECT_EQ(console.WaitForLine("m", milliseconds(10'000)), "e");
+}
+
 TEST(ConsoleTest, SendReachesTheChild) {
   TempDir dir;
   auto process = Process::Start({"cat"}, dir.File("err"));

@@ -2,13 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The init of the Linux guests under test: reports the machine on the console, obeys one-line
-// commands there and the power button. Static, one process, no shell; every line of it begins with
-// "init: ".
+// commands there and the power button. Static; every line of it begins with "init: ".
 //
 //   clock        monotonic and real time, in ns        cat PATH    a file, line by line
 //   cpus         processors online                     ls PATH     names in a folder
-//   load NAME    a kernel module                       read PATH N reads N bytes
+//   load NAME... kernel modules                        read PATH N reads N bytes
 //   write PATH TEXT
+//   fill PATH MIB THREADS   writes the pattern of a disk (disk.cc), synced
+//   sum PATH MIB THREADS    the checksum of what is there
+//   touch MIB    a process takes and writes memory     free        it goes
+//   sh COMMAND   busybox's shell: output and status    spawn COMMAND   the same, not waited for
 //   poweroff | reboot                                  stay on|off obey the power button or only
 //   report it
 
@@ -30,8 +33,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
+
+#include "tests/guest/init/commands.h"
 
 namespace {
 
@@ -42,6 +48,16 @@ void LoadModule(const char* path) {
   if (fd < 0) return;  // built into the kernel, or not wanted
   if (syscall(SYS_finit_module, fd, "", 0) != 0) printf("init: %s: %s\n", path, strerror(errno));
   close(fd);
+}
+
+// Names with spaces between them.
+void LoadModules(const std::string& names) {
+  for (size_t at = 0; at < names.size();) {
+    const size_t end = std::min(names.find(' ', at), names.size());
+    LoadModule(("/modules/" + names.substr(at, end - at) + ".ko").c_str());
+    at = end + 1;
+  }
+  printf("init: load %s\n", names.c_str());
 }
 
 void SetUp() {
@@ -155,6 +171,27 @@ void End(int how, const char* what) {
   printf("init: %s: %s\n", what, strerror(errno));
 }
 
+// Those of other files. False: none of them.
+bool RunTopicCommand(const std::string& word, const std::string& rest) {
+  if (word == "fill") {
+    init::FillDisk(rest);
+  } else if (word == "sum") {
+    init::SumDisk(rest);
+  } else if (word == "touch") {
+    init::TouchMemory(rest);
+  } else if (word == "free") {
+    init::FreeMemory();
+    printf("init: free done\n");
+  } else if (word == "sh") {
+    init::RunShell(rest);
+  } else if (word == "spawn") {
+    init::Spawn(rest);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 void RunCommand(const std::string& line) {
   const size_t space = line.find(' ');
   const std::string word = line.substr(0, space);
@@ -168,8 +205,7 @@ void RunCommand(const std::string& line) {
   } else if (word == "ls") {
     PrintFolder(rest.c_str());
   } else if (word == "load") {
-    LoadModule(("/modules/" + rest + ".ko").c_str());
-    printf("init: load %s\n", rest.c_str());
+    LoadModules(rest);
   } else if (word == "read") {
     ReadBytes(rest);
   } else if (word == "write") {
@@ -181,7 +217,7 @@ void RunCommand(const std::string& line) {
     End(RB_POWER_OFF, "poweroff");
   } else if (word == "reboot") {
     End(RB_AUTOBOOT, "reboot");
-  } else if (!word.empty()) {
+  } else if (!word.empty() && !RunTopicCommand(word, rest)) {
     printf("init: unknown command %s\n", word.c_str());
   }
 }
@@ -217,6 +253,7 @@ int main() {
   std::string pending;
   for (;;) {
     if (poll(fds.data(), fds.size(), -1) <= 0) continue;
+    init::Reap();
     if (fds[0].revents != 0) ReadConsole(&pending);
     for (size_t i = 1; i < fds.size(); ++i) {
       if (fds[i].revents != 0) ReadInput(fds[i].fd);

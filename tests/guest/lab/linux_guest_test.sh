@@ -42,11 +42,13 @@ if [ "$mode" = direct ]; then
 fi
 
 tree=$work/tree
-for program in "$cases" "$davitd" "$(command -v dtc)"; do lab_add_program "$tree" "$program"; done
+for program in "$cases" "$davitd" "$(command -v dtc)" "$(command -v mke2fs)" "$(command -v debugfs)"; do
+  lab_add_program "$tree" "$program"
+done
 cp -L "$(dirname "$probe")"/probe.{elf,bzImage} "$work/initramfs" "$kernel/vmlinuz" "$kernel/vmlinux" "$tree/lab/"
 cat >"$tree/lab/run" <<RUN
 #!/bin/sh
-export PATH=/bin:/lab DAVIT_DAVITD=/lab/$(basename "$davitd") DAVIT_GUEST_DIR=/lab DAVIT_PROBE_DIR=/lab
+export PATH=/lab:/bin DAVIT_DAVITD=/lab/$(basename "$davitd") DAVIT_GUEST_DIR=/lab DAVIT_PROBE_DIR=/lab
 ./$(basename "$cases") --gtest_color=no --gtest_filter='$filter' --gtest_output=xml:/lab/result.xml
 status=\$?
 echo "lab: xml"
