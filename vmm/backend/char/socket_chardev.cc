@@ -35,8 +35,12 @@ Result<std::unique_ptr<Chardev>> SocketChardev::Open(
   if (spec.server) {
     DAVIT_TRY(chardev->StartServer());
   } else if (spec.reconnect != 0) {
-    DAVIT_ASSIGN(chardev->endpoints_, Endpoints(spec));
-    chardev->TryConnect(0, EADDRNOTAVAIL);
+    DAVIT_ASSIGN(std::vector<Endpoint> endpoints, Endpoints(spec));
+    chardev->connector_ = std::make_unique<SocketConnector>(
+        loop, std::move(endpoints), [self = chardev.get()](UniqueFd fd, int error) {
+          self->OnConnectEnd(std::move(fd), error);
+        });
+    chardev->TryConnect();
   } else {
     DAVIT_ASSIGN(UniqueFd peer, ConnectTo(spec));
     chardev->Use(std::move(peer));
@@ -141,7 +145,7 @@ void SocketChardev::OnHangup() {
   if (!connected()) return;
   Disconnect();
   peer_.reset();
-  if (!endpoints_.empty()) return ConnectLater();
+  if (connector_ != nullptr) return ConnectLater();
   if (!listener_) return;
   if (Status status = WatchListener(); !status) {
     DAVIT_LOG_ERROR("chardev '{}': no further clients: {}", id(), status.error().message);
@@ -150,31 +154,14 @@ void SocketChardev::OnHangup() {
 
 // --- a client that connects again --------------------------------------------------------------
 
-void SocketChardev::TryConnect(size_t index, int last_error) {
-  for (; index < endpoints_.size(); ++index) {
-    connecting_ = StartConnect(endpoints_[index], last_error);
-    if (!connecting_) continue;
-    auto watch = loop().WatchWritable(connecting_.get(), [this, index] { OnConnecting(index); });
-    if (watch) {
-      connect_watch_ = std::move(*watch);
-      return;
-    }
-    connecting_.reset();
-  }
-  OnConnectFailed(last_error);
+void SocketChardev::TryConnect() {
+  if (const int error = connector_->Start(); error != 0) OnConnectFailed(error);
 }
 
-void SocketChardev::OnConnecting(size_t index) {
-  const auto watch = std::move(connect_watch_);  // this runs in it
-  int error = 0;
-  socklen_t length = sizeof(error);
-  if (getsockopt(connecting_.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
-  UniqueFd fd = std::move(connecting_);
-  if (error == 0) {
-    failure_told_ = false;
-    return Use(std::move(fd));
-  }
-  TryConnect(index + 1, error);
+void SocketChardev::OnConnectEnd(UniqueFd fd, int error) {
+  if (!fd) return OnConnectFailed(error);
+  failure_told_ = false;
+  Use(std::move(fd));
 }
 
 void SocketChardev::OnConnectFailed(int error) {
@@ -186,8 +173,8 @@ void SocketChardev::OnConnectFailed(int error) {
 }
 
 void SocketChardev::ConnectLater() {
-  connect_retry_ = loop().At(loop().Now() + std::chrono::seconds(spec_.reconnect),
-                             [this] { TryConnect(0, EADDRNOTAVAIL); });
+  connect_retry_ =
+      loop().At(loop().Now() + std::chrono::seconds(spec_.reconnect), [this] { TryConnect(); });
 }
 
 ssize_t SocketChardev::WriteSome(int fd, std::span<const std::byte> data) {

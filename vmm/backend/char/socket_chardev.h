@@ -15,6 +15,7 @@
 
 #include "vmm/backend/char/fd_chardev.h"
 #include "vmm/backend/char/socket_address.h"
+#include "vmm/backend/char/socket_connector.h"
 #include "vmm/backend/char/spec.h"
 #include "vmm/base/unique_fd.h"
 
@@ -41,9 +42,9 @@ class SocketChardev final : public FdChardev {
   // False: nobody was there.
   bool Accept();
   void Use(UniqueFd peer);
-  // A client with `reconnect`: tries the endpoints from the one of this index on.
-  void TryConnect(size_t index, int last_error);
-  void OnConnecting(size_t index);
+  // A client with `reconnect`.
+  void TryConnect();
+  void OnConnectEnd(UniqueFd fd, int error);
   void OnConnectFailed(int error);
   void ConnectLater();
   void OnHangup() override;
@@ -57,9 +58,7 @@ class SocketChardev final : public FdChardev {
   UniqueFd peer_;
   std::unique_ptr<io::Registration> accept_watch_;
   std::unique_ptr<io::Registration> accept_retry_;
-  std::vector<Endpoint> endpoints_;
-  UniqueFd connecting_;
-  std::unique_ptr<io::Registration> connect_watch_;
+  std::unique_ptr<SocketConnector> connector_;  // with `reconnect`
   std::unique_ptr<io::Registration> connect_retry_;
   bool failure_told_ = false;
   struct stat socket_file_ {};  // UNIX server: what is ours to unlink; st_ino 0: nothing

@@ -9,6 +9,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -103,7 +104,7 @@ TEST_F(NetBackendsTest, StreamCarriesFramesWhole) {
   ASSERT_TRUE(client->Attach(&client_card, loop_));
   server->StartReceiving(0);
   client->StartReceiving(0);
-  ASSERT_TRUE(RunUntil([&] { return !server_card.link.empty(); }));
+  ASSERT_TRUE(RunUntil([&] { return server->connected() && client->connected(); }));
   EXPECT_EQ(Send(*client, "hello"), SendResult::kSent);
   EXPECT_EQ(Send(*client, std::string(60000, 'x')), SendResult::kSent);
   ASSERT_TRUE(RunUntil([&] { return server_card.frames.size() == 2; }));
@@ -120,7 +121,7 @@ TEST_F(NetBackendsTest, StreamPeerThatDoesNotReadFillsUpAndLosesNothing) {
   auto client = OpenStream("b", false);
   Card client_card(*client);
   ASSERT_TRUE(client->Attach(&client_card, loop_));
-  ASSERT_TRUE(RunUntil([&] { return !server_card.link.empty(); }));
+  ASSERT_TRUE(RunUntil([&] { return server->connected() && client->connected(); }));
   size_t sent = 0;
   while (Send(*client, std::string(10000, static_cast<char>('a' + sent % 26))) ==
          SendResult::kSent) {
@@ -145,8 +146,57 @@ TEST_F(NetBackendsTest, StreamServerTakesTheNextPeerWhenOneGoes) {
   ASSERT_TRUE(RunUntil([&] { return card.link == std::vector<bool>{true, false}; }));
   auto second = OpenStream("c", false);
   ASSERT_TRUE(RunUntil([&] { return card.link == std::vector<bool>{true, false, true}; }));
+  ASSERT_TRUE(RunUntil([&] { return second->connected(); }));
   EXPECT_EQ(Send(*second, "hi"), SendResult::kSent);
   EXPECT_TRUE(RunUntil([&] { return card.frames.size() == 1; }));
+}
+
+// A TCP socket on a port of the system's choice, which it does not listen on yet.
+UniqueFd BindLoopback(SocketSpec& spec) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(bind(fd.get(), static_cast<sockaddr*>(static_cast<void*>(&address)), sizeof(address)),
+            0);
+  spec.address = InetAddress{"127.0.0.1", LocalName(fd.get()).port, std::nullopt, std::nullopt};
+  return fd;
+}
+
+TEST_F(NetBackendsTest, StreamClientDoesNotWaitForItsServer) {
+  SocketSpec spec;
+  const UniqueFd listener = BindLoopback(spec);
+  ASSERT_EQ(listen(listener.get(), 0), 0);
+  // As many as it takes until the kernel lets further ones wait.
+  const auto endpoints = Endpoints(spec);
+  ASSERT_TRUE(endpoints);
+  std::vector<UniqueFd> others;
+  int error = 0;
+  for (int i = 0; i < 4; ++i) others.push_back(StartConnect(endpoints->front(), error));
+  auto client = NetStream::Open("b", "stream", spec, loop_, {});
+  ASSERT_TRUE(client) << client.error();
+  EXPECT_FALSE((*client)->connected());
+  EXPECT_EQ(Send(**client, "lost"), SendResult::kSent);
+  std::vector<UniqueFd> accepted;
+  EXPECT_TRUE(RunUntil([&] {
+    pollfd waiting{listener.get(), POLLIN, 0};
+    if (poll(&waiting, 1, 0) > 0) accepted.emplace_back(accept(listener.get(), nullptr, nullptr));
+    return (*client)->connected();
+  }));
+}
+
+TEST_F(NetBackendsTest, StreamClientThatIsRefusedSaysSo) {
+  SocketSpec spec;
+  const UniqueFd nobody = BindLoopback(spec);
+  auto client = NetStream::Open("b", "stream", spec, loop_, {});
+  ASSERT_TRUE(client) << client.error();
+  EXPECT_TRUE(RunUntil([&] { return (*client)->info() == "connection error"; }));
+  EXPECT_FALSE((*client)->connected());
+  const SocketSpec none{.address = UnixAddress{directory_ + "/none"}, .wait = false};
+  const auto at_once = NetStream::Open("b", "stream", none, loop_, {});
+  ASSERT_FALSE(at_once);
+  EXPECT_EQ(at_once.error().message,
+            "Failed to connect to '" + directory_ + "/none': No such file or directory");
 }
 
 TEST_F(NetBackendsTest, DatagramIsAFrame) {

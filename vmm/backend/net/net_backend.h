@@ -60,6 +60,9 @@ class NetBackend {
   virtual std::string info() const = 0;
   virtual unsigned queues() const { return 1; }
 
+  // A peer is there. As it is when a client attaches; OnLink() tells of changes.
+  virtual bool connected() const { return true; }
+
   // One client; nullptr detaches, after which nothing is called. Error: in use, no descriptors.
   virtual Status Attach(NetClient* client, io::EventLoop& loop) = 0;
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 #include "vmm/backend/char/socket_address.h"
@@ -47,8 +48,7 @@ Status NetStream::Start(const SocketSpec& spec) {
       given_ = true;
       return Use(UniqueFd(given->fd));
     }
-    DAVIT_ASSIGN(UniqueFd peer, ConnectTo(spec));
-    return Use(std::move(peer));
+    return Connect(spec);
   }
   DAVIT_ASSIGN(listener_, Listen(spec));
   if (const auto* address = std::get_if<UnixAddress>(&spec.address);
@@ -58,6 +58,19 @@ Status NetStream::Start(const SocketSpec& spec) {
   }
   DAVIT_ASSIGN(accept_watch_, loop_.WatchReadable(listener_.get(), [this] { Accept(); }));
   SetInfo();
+  return {};
+}
+
+Status NetStream::Connect(const SocketSpec& spec) {
+  DAVIT_ASSIGN(std::vector<Endpoint> endpoints, Endpoints(spec));
+  connector_ = std::make_unique<SocketConnector>(
+      loop_, std::move(endpoints), [this, spec](UniqueFd fd, int error) {
+        Status status = fd ? Use(std::move(fd)) : Status(FailConnect(spec, error));
+        if (status) return;
+        DAVIT_LOG_WARN("netdev {}: {}", id_, status.error().message);
+        if (std::string_view(type_) == "stream") info_ = "connection error";
+      });
+  if (const int error = connector_->Start(); error != 0) return FailConnect(spec, error);
   return {};
 }
 

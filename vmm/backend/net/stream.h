@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // NetBackend over a stream socket (frame_stream.h): -netdev stream, and socket with listen=,
-// connect= or a stream fd=. A server has one peer at a time. Without a peer frames are lost and the
-// card's link is down. See net_backend.h for threads and contract.
+// connect= or a stream fd=. A server has one peer at a time; a client connects while the VM runs
+// on, once. Without a peer frames are lost and the card's link is down. See net_backend.h for
+// threads and contract.
 #pragma once
 
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "vmm/backend/char/socket_address.h"
+#include "vmm/backend/char/socket_connector.h"
 #include "vmm/backend/char/spec.h"
 #include "vmm/backend/net/frame_stream.h"
 #include "vmm/backend/net/net_backend.h"
@@ -23,10 +25,11 @@ namespace davit::backend {
 
 class NetStream final : public NetBackend {
  public:
-  // The peer came (null: went). Loop thread; the first time maybe within Open().
+  // The peer came (null: went). Loop thread; within Open() for an fd= alone.
   using OnPeer = std::function<void(const SocketName* peer)>;
 
-  // type: "socket" or "stream". loop: the NIC's. Error: the socket cannot be made or connected.
+  // type: "socket" or "stream". loop: the NIC's. A host's name is looked up before this returns.
+  // Error: the socket cannot be made; connecting failed at once.
   static Result<std::unique_ptr<NetStream>> Open(std::string id, const char* type,
                                                  const SocketSpec& spec, io::EventLoop& loop,
                                                  OnPeer on_peer);
@@ -35,6 +38,7 @@ class NetStream final : public NetBackend {
   const std::string& id() const override { return id_; }
   const char* type() const override { return type_; }
   std::string info() const override { return info_; }
+  bool connected() const override { return static_cast<bool>(peer_); }
 
   Status Attach(NetClient* client, io::EventLoop& loop) override;
   SendResult Send(unsigned queue, std::span<const iovec> frame) override;
@@ -45,6 +49,7 @@ class NetStream final : public NetBackend {
  private:
   NetStream(std::string id, const char* type, io::EventLoop& loop, OnPeer on_peer);
   Status Start(const SocketSpec& spec);
+  Status Connect(const SocketSpec& spec);
   void Accept();
   Status Use(UniqueFd peer);
   void Hangup();
@@ -61,6 +66,7 @@ class NetStream final : public NetBackend {
   UniqueFd listener_, peer_;
   struct stat socket_file_ {};  // UNIX server: what is ours to unlink; st_ino 0: nothing
   std::string socket_path_;
+  std::unique_ptr<SocketConnector> connector_;  // client
   std::unique_ptr<io::Registration> accept_watch_, read_watch_, write_watch_;
   NetClient* client_ = nullptr;
   bool receiving_ = false;

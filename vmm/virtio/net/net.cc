@@ -42,7 +42,9 @@ Net::Net(NetConfig config)
   pairs_.resize(std::max<uint16_t>(config_.queue_pairs, 1));
   MakeTraits();
   space_.mac = config_.mac;
-  cable_up_ = link_up_ = config_.link_up;
+  cable_up_ = config_.link_up;
+  carrier_up_ = config_.backend == nullptr || config_.backend->connected();
+  link_up_ = cable_up_ && carrier_up_;
   space_.status = link_up_ ? net::kStatusLinkUp : uint16_t{0};
   space_.max_virtqueue_pairs = static_cast<uint16_t>(pairs_.size());
   space_.mtu = config_.mtu;

@@ -64,13 +64,14 @@ class FakeNet final : public backend::NetBackend {
     waiting.push_back(frame);
     if (receiving) client_->OnReceivable(0);
   }
-  void SetPeer(bool there) { client_->OnLink(there); }
+  bool connected() const override { return peer; }
+  void SetPeer(bool there) { client_->OnLink(peer = there); }
   void MakeRoom() {
     full = false;
     client_->OnSendable(0);
   }
 
-  bool headers = true, full = false, receiving = false;
+  bool headers = true, full = false, receiving = false, peer = true;
   unsigned active = 0;
   backend::ReceiveOffloads offloads;
   std::vector<std::string> sent;
@@ -406,6 +407,15 @@ TEST_F(NetTest, ABackendThatGoesTakesTheLinkAndLeavesTheCard) {
   driver_->Reset();
   EXPECT_TRUE(driver_->Start());
   EXPECT_FALSE(driver_->needs_reset());
+}
+
+TEST_F(NetTest, ACardStartsWithoutLinkWhereThereIsNoPeerYet) {
+  fake_.peer = false;
+  Start();
+  EXPECT_EQ(driver_->Config<uint16_t>(6), 0);
+  fake_.SetPeer(true);
+  EXPECT_EQ(driver_->Config<uint16_t>(6), net::kStatusLinkUp);
+  EXPECT_TRUE(net_->link());
 }
 
 TEST_F(NetTest, ACardCanStartWithoutLink) {
