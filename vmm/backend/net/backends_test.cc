@@ -18,6 +18,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 
 #include "vmm/backend/net/dgram.h"
@@ -41,12 +42,16 @@ class Card final : public NetClient {
       frames.push_back(frame);
     }
   }
-  void OnSendable(unsigned) override { ++sendable; }
+  void OnSendable(unsigned) override {
+    ++sendable;
+    if (on_sendable) on_sendable();
+  }
   void OnLink(bool up) override { link.push_back(up); }
 
   std::vector<std::string> frames;
   std::vector<bool> link;
   int sendable = 0;
+  std::function<void()> on_sendable;
 
  private:
   NetBackend& backend_;
@@ -214,6 +219,27 @@ TEST_F(NetBackendsTest, DatagramIsAFrame) {
 TEST_F(NetBackendsTest, DatagramToNobodyIsLost) {
   auto a = OpenDgram("a", "nobody");
   EXPECT_EQ(Send(*a, "one"), SendResult::kSent);
+}
+
+TEST_F(NetBackendsTest, DatagramPeerThatDoesNotReadFillsUpAndIsNotAskedWithoutEnd) {
+  auto a = OpenDgram("a", "b");
+  auto b = OpenDgram("b", "a");
+  Card sender(*a), receiver(*b);
+  ASSERT_TRUE(a->Attach(&sender, loop_));
+  ASSERT_TRUE(b->Attach(&receiver, loop_));
+  size_t sent = 0;
+  while (Send(*a, std::to_string(sent)) == SendResult::kSent) ASSERT_LT(++sent, 10000U);
+  // The card tries again, as it does in its own call.
+  sender.on_sendable = [&] { (void)Send(*a, "again"); };
+  const auto end = loop_.Now() + std::chrono::milliseconds(20);
+  while (loop_.Now() < end) loop_.RunOne(std::chrono::milliseconds(1));
+  EXPECT_LE(sender.sendable, 20);
+  sender.on_sendable = nullptr;
+  b->StartReceiving(0);
+  ASSERT_TRUE(RunUntil([&] { return receiver.frames.size() == sent; }));
+  for (size_t i = 0; i < sent; ++i) EXPECT_EQ(receiver.frames[i], std::to_string(i));
+  const int before = sender.sendable;
+  EXPECT_TRUE(RunUntil([&] { return sender.sendable > before; }));
 }
 
 TEST_F(NetBackendsTest, SecondClientIsRefused) {

@@ -13,11 +13,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
 namespace davit::backend {
 namespace {
+
+// Until a full peer is tried again.
+constexpr std::chrono::milliseconds kRetry{1};
 
 using Address = std::variant<UnixAddress, InetAddress>;
 
@@ -213,10 +217,17 @@ SendResult NetDgram::Send(unsigned, std::span<const iovec> frame) {
   } while (n < 0 && errno == EINTR);
   // Nobody listens, or the datagram is too long: lost, as on a wire.
   if (n >= 0 || errno != EAGAIN) return SendResult::kSent;
-  auto watch = loop_.WatchWritable(socket_.get(), [this] {
+  const auto retry = [this] {
     write_watch_.reset();
     if (client_ != nullptr) client_->OnSendable(0);
-  });
+  };
+  // Of a UNIX peer that is named with each datagram poll() does not tell whether it has room: the
+  // socket counts as writable all the time.
+  if (!remote_.empty() && Family(remote_) == AF_UNIX) {
+    write_watch_ = loop_.At(loop_.Now() + kRetry, retry);
+    return SendResult::kFull;
+  }
+  auto watch = loop_.WatchWritable(socket_.get(), retry);
   if (!watch) return SendResult::kSent;
   write_watch_ = std::move(*watch);
   return SendResult::kFull;
