@@ -159,6 +159,45 @@ TEST_P(VirtioNetTest, NothingIsLostWhenBuffersRunOut) {
   EXPECT_EQ(Received(), Frame("three"));
 }
 
+// The wire takes few frames before it is read; the rest wait in the queue.
+TEST_P(VirtioNetTest, NothingIsLostOrDoubledWhenTheWireIsFull) {
+  Boot(wire_.netdev());
+  constexpr int kFrames = 60;
+  Queue& queue = card_->queue(kTx);
+  for (int i = 0; i < kFrames; ++i) {
+    queue.Add(Request().Readable(std::string(kHeader, '\0')).Readable(Frame(std::to_string(i))));
+  }
+  queue.Kick();
+  int done = 0;
+  while (queue.Take()) ++done;
+  EXPECT_GT(done, 0);
+  EXPECT_LT(done, kFrames) << "the wire was never full";
+  // A driver that goes on kicking changes nothing.
+  queue.Kick(true);
+  for (int i = 0; i < kFrames; ++i) EXPECT_EQ(Sent(), Frame(std::to_string(i)));
+  for (; done < kFrames; ++done) ASSERT_TRUE(queue.Wait());
+  EXPECT_EQ(wire_.Receive(), "");
+  Transmit(Frame("after"));
+  EXPECT_EQ(Sent(), Frame("after"));
+}
+
+// A reset while frames wait for the wire forgets them and leaves a card that works.
+TEST_P(VirtioNetTest, ResetWithTheWireFullStartsAfresh) {
+  Boot(wire_.netdev());
+  Queue& queue = card_->queue(kTx);
+  for (int i = 0; i < 60; ++i) {
+    queue.Add(Request().Readable(std::string(kHeader, '\0')).Readable(Frame("old")));
+  }
+  queue.Kick();
+  ASSERT_TRUE(card_->Start());
+  std::string frame;
+  while ((frame = wire_.Receive()) == Frame("old")) {
+  }
+  EXPECT_EQ(frame, "");
+  Transmit(Frame("new"));
+  EXPECT_EQ(Sent(), Frame("new"));
+}
+
 TEST_P(VirtioNetTest, TheLinkFollowsTheMonitor) {
   Boot(wire_.netdev());
   SetLink("n0", false);
