@@ -105,6 +105,8 @@ TEST(OptionErrorsTest, ProcessParts) {
       {{"-action", "foo=bar"}, "-action foo=bar: Invalid parameter 'foo'"},
       {{"-action", "reboot=reset,panic=x"},
        "-action reboot=reset,panic=x: Parameter 'panic' does not accept value 'x'"},
+      {{"-watchdog-action", "foo"},
+       "-watchdog-action foo: Parameter 'watchdog' does not accept value 'foo'"},
       {{"-display", "foo"}, "-display foo: Parameter 'type' does not accept value 'foo'"},
       {{"-display", "sdl"}, "-display sdl: Display 'sdl' is not available."},
       {{"-display", "none,x=y"}, "-display none,x=y: Parameter 'x' is unexpected"},

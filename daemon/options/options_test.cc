@@ -116,6 +116,8 @@ TEST(OptionsTest, ActionsAndTheirOldSpellings) {
   EXPECT_EQ(all.reboot, control::RebootAction::kShutdown);
   EXPECT_EQ(all.panic, control::PanicAction::kExitFailure);
   EXPECT_EQ(all.watchdog, control::WatchdogAction::kInjectNmi);
+  EXPECT_EQ(Machine({"-action", "watchdog=none", "-watchdog-action", "pause"}).actions.watchdog,
+            control::WatchdogAction::kPause);
 }
 
 TEST(OptionsTest, RtcDateIsSecondsSince1970) {

@@ -235,6 +235,12 @@ Status ApplyAction(ParseContext& context, ParamList& list) {
   return ChooseEnum(list, "watchdog", kWatchdog, actions.watchdog);
 }
 
+Status ParseWatchdogAction(ParseContext& context, const std::string& text) {
+  ParamList list;
+  list.Add("watchdog", text);
+  return ApplyAction(context, list);
+}
+
 Status ParseUuid(ParseContext& context, const std::string& text) {
   std::string uuid = text;
   bool ok = uuid.size() == 36;

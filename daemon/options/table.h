@@ -79,6 +79,7 @@ Status ApplyRtc(ParseContext&, ParamList&);
 Status ApplyFwCfg(ParseContext&, ParamList&);
 Status ApplyOvercommit(ParseContext&, ParamList&);
 Status ApplyAction(ParseContext&, ParamList&);
+Status ParseWatchdogAction(ParseContext&, const std::string&);
 Status ParseUuid(ParseContext&, const std::string&);
 // parse_char.cc:
 Status ApplyChardev(ParseContext&, ParamList&);
