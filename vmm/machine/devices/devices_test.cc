@@ -9,6 +9,7 @@
 
 #include <array>
 #include <optional>
+#include <vector>
 
 #include "vmm/io/testing/fake_event_loop.h"
 #include "vmm/irq/recording_irq_line.h"
@@ -55,8 +56,11 @@ class DevicesTest : public testing::Test {
     buses.virtio_mmio = {{kSlot0, 16}, {kSlot1, 17}};
     buses.others = {{"isa.0", "ISA"}};
     devices_.emplace(
-        DeviceContext{
-            .accel = accel_, .loop = accel_.loop, .memory = {}, .objects = objects_, .emit = {}},
+        DeviceContext{.accel = accel_,
+                      .loop = accel_.loop,
+                      .memory = {},
+                      .objects = objects_,
+                      .emit = [this](const control::Event& event) { events_.push_back(event); }},
         buses);
     EXPECT_TRUE(devices_->Init());
   }
@@ -83,6 +87,7 @@ class DevicesTest : public testing::Test {
   }
 
   TestAccel accel_;
+  std::vector<control::Event> events_;
   bus::Bus mmio_{"MMIO"};
   ObjectTree objects_{{}, {&accel_.loop, nullptr}};
   std::optional<Devices> devices_;
@@ -104,6 +109,26 @@ TEST_F(DevicesTest, ASlotIsTakenByName) {
   EXPECT_EQ(DeviceId(kSlot0), virtio::kIdRng);
   EXPECT_EQ(DeviceId(kSlot1), 0U);
   EXPECT_EQ(ErrorOf(Rng("b", "virtio-mmio-bus.0")), "Bus 'virtio-mmio-bus.0' is full");
+}
+
+TEST_F(DevicesTest, ABalloonsSizesAreOneEventUntilItIsServed) {
+  control::DeviceSpec spec = Rng("b", "virtio-mmio-bus.0");
+  spec.driver = "virtio-balloon-device";
+  for (const char* name :
+       {"deflate-on-oom", "free-page-hint", "free-page-reporting", "page-poison"}) {
+    spec.properties.push_back({name, {false}});
+  }
+  ASSERT_EQ(ErrorOf(spec), "added");
+  const auto write_actual = [&](uint8_t pages) {
+    const std::array<uint8_t, 4> bytes{pages};
+    EXPECT_TRUE(mmio_.Write(kSlot0 + 0x104, bytes));
+  };
+  for (uint8_t pages = 1; pages < 100; ++pages) write_actual(pages);
+  accel_.loop.RunPosted();
+  EXPECT_EQ(events_.size(), 1U);
+  write_actual(1);
+  accel_.loop.RunPosted();
+  EXPECT_EQ(events_.size(), 2U);
 }
 
 TEST_F(DevicesTest, MistakesAreWordedAsQemus) {
