@@ -7,6 +7,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <fstream>
+
+#include "vmm/backend/block/file_node.h"
 #include "vmm/backend/block/test_support.h"
 #include "vmm/base/units.h"
 
@@ -55,6 +58,29 @@ TEST_F(Graph, WhatCannotBeOpenedIsNamed) {
   EXPECT_EQ(AddError(device), "'host_device' driver requires '" + device.filename +
                                   "' to be either a character or block device");
   EXPECT_TRUE(graph_.Nodes().empty());
+}
+
+TEST_F(Graph, AlignmentThatCannotBeFoundOutIsTheSafeOne) {
+  const TempDir memory("/dev/shm");  // takes direct I/O of any alignment, and does not say so
+  BlockNodeSpec spec = FileSpec("f", memory.Image("a", kMiB));
+  spec.direct = true;
+  if (const std::string error = AddError(spec); !error.empty()) GTEST_SKIP() << error;
+  const FileNode* const file = graph_.FindNode("f")->Target().file;
+  EXPECT_EQ(file->request_alignment(), 4096u);
+  EXPECT_EQ(file->memory_alignment(), 4096u);
+}
+
+TEST_F(Graph, AHoleDoesNotHideTheAlignment) {
+  std::ofstream(dir_ / "full") << std::string(kMiB, 'x');
+  BlockNodeSpec full = FileSpec("full", dir_ / "full");
+  BlockNodeSpec hole = FileSpec("hole", dir_.Image("hole", kMiB));
+  full.direct = hole.direct = true;
+  if (const std::string error = AddError(full); !error.empty()) GTEST_SKIP() << error;
+  ASSERT_EQ(AddError(hole), "");
+  const FileNode* const file = graph_.FindNode("full")->Target().file;
+  const FileNode* const other = graph_.FindNode("hole")->Target().file;
+  EXPECT_GE(other->request_alignment(), file->request_alignment());
+  EXPECT_GE(other->memory_alignment(), file->memory_alignment());
 }
 
 TEST_F(Graph, AFifoDoesNotHang) {
