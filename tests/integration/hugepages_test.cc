@@ -11,6 +11,7 @@
 
 #include "tests/integration/common.h"
 #include "tests/integration/host_view.h"
+#include "tests/support/virtio/machine.h"
 
 namespace davit::testing {
 namespace {
@@ -154,6 +155,32 @@ TEST_P(HugePagesTest, EmptyPoolIsAnErrorWithoutAReservationToo) {
                     ",hugetlbsize=" + page.name,
                 "unable to map backing store for guest RAM: Cannot allocate memory" +
                     Pool(page, static_cast<uint64_t>(page.pages)));
+}
+
+// Devices touch the page that is missing (qtest writes as they do), then nothing of it is lost and
+// the process is not either.
+TEST_P(HugePagesTest, PageThatIsGoneStopsTheVmAndNotTheProcess) {
+  const PageSize page = GetParam();
+  if (page.pages < 2) GTEST_SKIP() << "needs a pool between one page and enough";
+  HugePages pool(page.kib, 2);
+  if (!pool.why().empty()) GTEST_SKIP() << pool.why();
+  const long free = pool.free_pages();
+  if (free >= page.pages) GTEST_SKIP() << "the host's pool is large enough";
+  const uint64_t bytes = page.kib << 10;
+  qtest::Machine m({"-M", "microvm,memory-backend=m", "-m", page.ram, "-object",
+                    std::string("memory-backend-memfd,id=m,reserve=off,hugetlb=on,size=") +
+                        page.ram + ",hugetlbsize=" + page.name});
+  for (uint64_t i = 1; i <= static_cast<uint64_t>(free); ++i) m.Write(i * bytes + 8, 8, i);
+  ASSERT_OK(m.qmp().WaitEvent("STOP", kReplyTime));
+  EXPECT_EQ(m.Qmp("query-status")["status"], Value("internal-error"));
+  for (uint64_t i = 1; i <= static_cast<uint64_t>(free); ++i) {
+    EXPECT_EQ(m.Read(i * bytes + 8, 8), i);
+    EXPECT_EQ(m.Read(i * bytes + 16, 8), 0U);
+  }
+  EXPECT_CONTAINS(m.process().Stderr(), "memory backend 'm': no huge page is left for the guest");
+  m.Qmp("system_reset");
+  m.Qmp("cont");
+  EXPECT_EQ(m.Qmp("query-status")["status"], Value("running"));
 }
 
 TEST_P(HugePagesTest, SizesThatDoNotFitThePagesAreRefusedInQemusWords) {

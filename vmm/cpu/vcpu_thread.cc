@@ -29,10 +29,12 @@ void InstallKickHandler() {
   });
 }
 
-// Signals of the process are the control thread's business.
+// Signals of the process are the control thread's business; SIGBUS is the thread's own
+// (memory::MissingPages).
 void BlockAllButKick() {
   sigset_t set;
   sigfillset(&set);
+  sigdelset(&set, SIGBUS);
   sigdelset(&set, kKickSignal);
   pthread_sigmask(SIG_SETMASK, &set, nullptr);
 }

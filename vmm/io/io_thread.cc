@@ -30,8 +30,9 @@ void IoThread::Start(const std::string& name) {
   std::promise<pid_t> started;
   thread_ = std::thread([this, &started, short_name = name.substr(0, 15)] {
     pthread_setname_np(pthread_self(), short_name.c_str());
-    sigset_t all;  // signals are the control thread's business
+    sigset_t all;  // signals are the control thread's business, SIGBUS is a thread's own
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, nullptr);
     started.set_value(gettid());
     loop_.Run();

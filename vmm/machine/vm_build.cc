@@ -85,6 +85,8 @@ void VmImpl::Unbuild() {
   if (qtest_accel_ == nullptr) accel_.reset();
   vm_.reset();
   irqchip_reset_.reset();
+  missing_watch_.reset();
+  missing_pages_.reset();
   memory_ = {};
   objects_->ReleaseMemory(ram_id_);
 }
@@ -249,6 +251,21 @@ Status VmImpl::BuildMemory() {
     regions.push_back({{boot::kRamAbove4GBase}, split.above_4g, block, split.below_4g});
   }
   DAVIT_ASSIGN(memory_, memory::GuestMemory::Create(std::move(regions)));
+  return WatchMissingPages(*block);
+}
+
+// A page that is gone must not end the process: the VM stands still until it is reset.
+Status VmImpl::WatchMissingPages(const memory::RamBlock& block) {
+  if (block.page_size() <= kPageSize) return {};
+  DAVIT_ASSIGN(missing_pages_,
+               memory::MissingPages::Watch(block.host_address(), block.size(), block.page_size()));
+  const auto missed = [this, id = block.id(), page_size = block.page_size()] {
+    if (!missing_pages_->Take()) return;
+    DAVIT_LOG_ERROR("memory backend '{}': no huge page is left for the guest ({})", id,
+                    memory::HugePagePool(page_size));
+    StopVm(control::RunState::kInternalError);
+  };
+  DAVIT_ASSIGN(missing_watch_, deps_.loop.WatchReadable(missing_pages_->event_fd(), missed));
   return {};
 }
 

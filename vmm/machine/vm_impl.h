@@ -28,6 +28,8 @@
 #include "vmm/machine/run_state.h"
 #include "vmm/machine/vm.h"
 #include "vmm/memory/guest_memory.h"
+#include "vmm/memory/missing_pages.h"
+#include "vmm/memory/ram_block.h"
 #include "vmm/qtest/server.h"
 
 namespace davit::virtio {
@@ -111,6 +113,7 @@ class VmImpl final : public control::VmControl {
   void GuestPanicked(Requests::Pending& pending);
   void WatchdogExpired(Requests::Pending& pending);
   void WatchDisks();
+  Status WatchMissingPages(const memory::RamBlock& block);
   void EndProcess(int exit_code);
   void Emit(const control::Event& event);
   // Error: there is none.
@@ -132,6 +135,8 @@ class VmImpl final : public control::VmControl {
   std::unique_ptr<kvm::System> own_system_;
   kvm::System* system_ = nullptr;  // own_system_ or the test's; null: machine none without KVM
   memory::GuestMemory memory_;
+  std::unique_ptr<memory::MissingPages> missing_pages_;  // of RAM in huge pages
+  std::unique_ptr<io::Registration> missing_watch_;
   std::string ram_id_;  // of the object that is the RAM; empty: none
   std::unique_ptr<kvm::Vm> vm_;
   std::unique_ptr<Accel> accel_;

@@ -10,6 +10,7 @@
 
 #include <csignal>
 
+#include "vmm/backend/block/file_node.h"
 #include "vmm/backend/block/graph.h"
 #include "vmm/backend/block/test_support.h"
 #include "vmm/base/units.h"
@@ -146,6 +147,18 @@ TEST_P(Backend, FlushAndForcedWrites) {
   EXPECT_EQ(user_->Write(0, std::string(4096, 'z'), true), 0);
   EXPECT_EQ(user_->Flush(), 0);
   EXPECT_EQ(user_->disk().stats()[BlockCount::kFlush].operations, 1u);
+}
+
+// The kernel tells once, and then has nothing left to write. Without its cache it keeps nothing.
+TEST_P(Backend, AFlushThatFailedOnceFailsForEver) {
+  OPEN_OR_SKIP(dir_.Image("a.img", kMiB));
+  EXPECT_EQ(user_->Flush(), 0);
+  std::dynamic_pointer_cast<FileNode>(graph_.FindNode("f0"))->NoteFlush(EIO);
+  const int error = GetParam().direct ? 0 : EIO;
+  EXPECT_EQ(user_->Flush(), error);
+  EXPECT_EQ(user_->Write(0, std::string(4096, 'z'), true), error);
+  EXPECT_EQ(user_->Flush(), error);
+  EXPECT_EQ(user_->Read(0, 512).size(), 512u);
 }
 
 TEST_P(Backend, DiscardGivesStorageBack) {

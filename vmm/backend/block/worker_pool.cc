@@ -23,9 +23,10 @@ WorkerPool::~WorkerPool() {
 void WorkerPool::Post(std::function<void()> work) {
   std::unique_lock lock(mutex_);
   if (idle_ <= work_.size() && threads_.size() < max_threads_) {
-    // Signals are for the control thread.
+    // Signals are for the control thread, but for SIGBUS.
     sigset_t all, old;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     try {
       threads_.emplace_back([this] { Run(); });
