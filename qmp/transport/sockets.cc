@@ -187,38 +187,6 @@ std::string LocalTcpAddress(int fd) {
 
 }  // namespace
 
-SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
-  struct stat status {};
-  if (lstat(path_.c_str(), &status) != 0) {
-    path_.clear();
-    return;
-  }
-  device_ = status.st_dev;
-  inode_ = status.st_ino;
-}
-
-SocketFile::SocketFile(SocketFile&& other) noexcept
-    : path_(std::exchange(other.path_, {})), device_(other.device_), inode_(other.inode_) {}
-
-SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
-  if (this != &other) {
-    Remove();
-    path_ = std::exchange(other.path_, {});
-    device_ = other.device_;
-    inode_ = other.inode_;
-  }
-  return *this;
-}
-
-void SocketFile::Remove() {
-  if (path_.empty()) return;
-  struct stat status {};
-  if (lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
-    unlink(path_.c_str());
-  }
-  path_.clear();
-}
-
 Result<ListeningSockets> OpenListening(const MonitorSpec& spec) {
   if (spec.kind == MonitorSpec::Kind::kUnix) return ListenUnix(spec.path);
   if (spec.kind == MonitorSpec::Kind::kTcp) return ListenTcp(spec);

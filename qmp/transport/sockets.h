@@ -6,34 +6,15 @@
 // loopback are refused unless allowed. Error texts are QEMU's. Blocking calls: used at start only.
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
 #include <vector>
 
 #include "qmp/transport/listen_spec.h"
 #include "vmm/base/error.h"
+#include "vmm/base/socket_file.h"
 #include "vmm/base/unique_fd.h"
 
 namespace davit::qmp {
-
-// A socket file that this process has made: removed with it, unless another has taken its place.
-class SocketFile {
- public:
-  SocketFile() = default;
-  // `path` was just bound.
-  explicit SocketFile(std::string path);
-  SocketFile(SocketFile&& other) noexcept;
-  SocketFile& operator=(SocketFile&& other) noexcept;
-  ~SocketFile() { Remove(); }
-
- private:
-  void Remove();
-
-  std::string path_;  // empty: none
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
-};
 
 struct ListeningSockets {
   std::vector<UniqueFd> fds;  // one for each address of a TCP host

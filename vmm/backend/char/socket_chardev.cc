@@ -51,7 +51,7 @@ Result<std::unique_ptr<Chardev>> SocketChardev::Open(
 Status SocketChardev::StartServer() {
   DAVIT_ASSIGN(listener_, Listen(spec_));
   const auto* unix = std::get_if<UnixAddress>(&spec_.address);
-  if (unix && !unix->abstract && stat(unix->path.c_str(), &socket_file_) != 0) socket_file_ = {};
+  if (unix && !unix->abstract) socket_file_ = SocketFile(unix->path);
   SetNonBlocking(listener_.get());
   if (!spec_.wait) return WatchListener();
 
@@ -69,15 +69,7 @@ Status SocketChardev::StartServer() {
   return {};
 }
 
-SocketChardev::~SocketChardev() {
-  Disconnect();
-  struct stat now {};
-  const auto* unix = std::get_if<UnixAddress>(&spec_.address);
-  if (unix && socket_file_.st_ino != 0 && lstat(unix->path.c_str(), &now) == 0 &&
-      now.st_ino == socket_file_.st_ino && now.st_dev == socket_file_.st_dev) {
-    unlink(unix->path.c_str());
-  }
-}
+SocketChardev::~SocketChardev() { Disconnect(); }
 
 std::string SocketChardev::filename() const {
   const char* server = spec_.server ? ",server=on" : "";

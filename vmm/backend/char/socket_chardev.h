@@ -6,8 +6,6 @@
 // again without ever waiting. Owner: control thread.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,6 +15,7 @@
 #include "vmm/backend/char/socket_address.h"
 #include "vmm/backend/char/socket_connector.h"
 #include "vmm/backend/char/spec.h"
+#include "vmm/base/socket_file.h"
 #include "vmm/base/unique_fd.h"
 
 namespace davit::backend {
@@ -61,7 +60,7 @@ class SocketChardev final : public FdChardev {
   std::unique_ptr<SocketConnector> connector_;  // with `reconnect`
   std::unique_ptr<io::Registration> connect_retry_;
   bool failure_told_ = false;
-  struct stat socket_file_ {};  // UNIX server: what is ours to unlink; st_ino 0: nothing
+  SocketFile socket_file_;  // UNIX server
 };
 
 }  // namespace davit::backend

@@ -110,10 +110,6 @@ Result<std::unique_ptr<NetDgram>> NetDgram::Open(std::string id, const char* typ
   return dgram;
 }
 
-NetDgram::~NetDgram() {
-  if (!bound_path_.empty()) unlink(bound_path_.c_str());
-}
-
 Status NetDgram::Make(const DgramSpec& spec) {
   if (spec.fd >= 0) {
     socket_ = UniqueFd(spec.fd);
@@ -140,14 +136,15 @@ Status NetDgram::Make(const DgramSpec& spec) {
     if (unlink(path->path.c_str()) != 0 && errno != ENOENT) {
       return FailErrno(fmt::format("failed to unlink socket {}", path->path));
     }
-    bound_path_ = path->path;
   } else {
     DAVIT_TRY(SetOption(socket_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on), "SO_REUSEADDR"));
   }
   if (bind(socket_.get(), AsSockaddr(local), static_cast<socklen_t>(local.size())) != 0) {
     const int error = errno;
-    bound_path_.clear();
     return FailErrno(fmt::format("can't bind {} to socket", Name(local)), error);
+  }
+  if (const auto* path = std::get_if<UnixAddress>(&*spec.local)) {
+    socket_file_ = SocketFile(path->path);
   }
   if (std::string_view(type_) == "socket") {
     info_ = fmt::format("socket: udp={}", Name(remote_));

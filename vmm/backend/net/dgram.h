@@ -15,6 +15,7 @@
 
 #include "vmm/backend/char/spec.h"
 #include "vmm/backend/net/net_backend.h"
+#include "vmm/base/socket_file.h"
 #include "vmm/base/unique_fd.h"
 
 namespace davit::backend {
@@ -31,7 +32,6 @@ class NetDgram final : public NetBackend {
  public:
   static Result<std::unique_ptr<NetDgram>> Open(std::string id, const char* type,
                                                 const DgramSpec& spec, io::EventLoop& loop);
-  ~NetDgram() override;
 
   const std::string& id() const override { return id_; }
   const char* type() const override { return type_; }
@@ -55,7 +55,7 @@ class NetDgram final : public NetBackend {
   std::string info_;
   UniqueFd socket_;
   std::vector<std::byte> remote_;  // a sockaddr; empty: connected
-  std::string bound_path_;         // UNIX: ours to unlink
+  SocketFile socket_file_;         // UNIX
   std::unique_ptr<io::Registration> read_watch_, write_watch_;
   NetClient* client_ = nullptr;
 };

@@ -34,14 +34,6 @@ Result<std::unique_ptr<NetStream>> NetStream::Open(std::string id, const char* t
   return stream;
 }
 
-NetStream::~NetStream() {
-  struct stat now {};
-  if (socket_file_.st_ino != 0 && lstat(socket_path_.c_str(), &now) == 0 &&
-      now.st_ino == socket_file_.st_ino && now.st_dev == socket_file_.st_dev) {
-    unlink(socket_path_.c_str());
-  }
-}
-
 Status NetStream::Start(const SocketSpec& spec) {
   if (!spec.server) {
     if (const auto* given = std::get_if<FdAddress>(&spec.address)) {
@@ -53,8 +45,7 @@ Status NetStream::Start(const SocketSpec& spec) {
   DAVIT_ASSIGN(listener_, Listen(spec));
   if (const auto* address = std::get_if<UnixAddress>(&spec.address);
       address != nullptr && !address->abstract) {
-    socket_path_ = address->path;
-    if (lstat(socket_path_.c_str(), &socket_file_) != 0) socket_file_ = {};
+    socket_file_ = SocketFile(address->path);
   }
   DAVIT_ASSIGN(accept_watch_, loop_.WatchReadable(listener_.get(), [this] { Accept(); }));
   SetInfo();

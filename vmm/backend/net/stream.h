@@ -7,8 +7,6 @@
 // threads and contract.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +17,7 @@
 #include "vmm/backend/char/spec.h"
 #include "vmm/backend/net/frame_stream.h"
 #include "vmm/backend/net/net_backend.h"
+#include "vmm/base/socket_file.h"
 #include "vmm/base/unique_fd.h"
 
 namespace davit::backend {
@@ -33,7 +32,6 @@ class NetStream final : public NetBackend {
   static Result<std::unique_ptr<NetStream>> Open(std::string id, const char* type,
                                                  const SocketSpec& spec, io::EventLoop& loop,
                                                  OnPeer on_peer);
-  ~NetStream() override;
 
   const std::string& id() const override { return id_; }
   const char* type() const override { return type_; }
@@ -64,8 +62,7 @@ class NetStream final : public NetBackend {
   const OnPeer on_peer_;
   std::string info_;
   UniqueFd listener_, peer_;
-  struct stat socket_file_ {};  // UNIX server: what is ours to unlink; st_ino 0: nothing
-  std::string socket_path_;
+  SocketFile socket_file_;                      // UNIX server
   std::unique_ptr<SocketConnector> connector_;  // client
   std::unique_ptr<io::Registration> accept_watch_, read_watch_, write_watch_;
   NetClient* client_ = nullptr;
