@@ -13,6 +13,7 @@
 #include "tests/support/virtio/virtio.h"
 #include "vmm/virtio/block/wire.h"
 #include "vmm/virtio/console/wire.h"
+#include "vmm/virtio/net/wire.h"
 #include "vmm/virtio/scsi/wire.h"
 
 namespace davit::qtest {
@@ -56,6 +57,16 @@ bool Print(Virtio& dev) {
   return dev.queue(virtio::console::TransmitQueue(0)).Do(Request().Readable("text")).has_value();
 }
 
+bool SendFrame(Virtio& dev) {
+  const std::string frame(60, '\0');
+  return dev.queue(1).Do(Request().Struct(virtio::net::Header{}).Readable(frame)).has_value();
+}
+bool SetPromiscuous(Virtio& dev) {
+  const virtio::net::ControlHeader header{virtio::net::kClassRx, virtio::net::kRxPromisc};
+  const auto used = dev.queue(2).Do(Request().Struct(header).Struct(uint8_t{1}).Writable(1));
+  return used && used->bytes == std::vector<uint8_t>{virtio::net::kControlOk};
+}
+
 struct Device {
   const char* label;
   const char* name;  // without the transport: "virtio-rng"
@@ -76,6 +87,14 @@ const Device kDevices[] = {
      ReadSector,
      ",drive=n0",
      {"-blockdev", "null-co,node-name=n0,read-zeroes=on"}},
+    {"Net", "virtio-net", virtio::kIdNet, 1, SendFrame, ",netdev=n", {"-netdev", "user,id=n"}},
+    {"NetControl",
+     "virtio-net",
+     virtio::kIdNet,
+     2,
+     SetPromiscuous,
+     ",netdev=n",
+     {"-netdev", "user,id=n"}},
     {"Rng", "virtio-rng", virtio::kIdRng, 0, Random},
     {"Scsi",
      "virtio-scsi",
