@@ -43,12 +43,30 @@ Status BlockBackend::Attach(AttachOptions options) {
   }
   attached_ = true;
   removable_ = options.removable;
-  if (options.rerror != ErrorPolicy::kAuto) rerror_ = options.rerror;
-  if (options.werror != ErrorPolicy::kAuto) werror_ = options.werror;
-  if (rerror_ == ErrorPolicy::kAuto) rerror_ = ErrorPolicy::kReport;
-  if (werror_ == ErrorPolicy::kAuto) werror_ = ErrorPolicy::kEnospc;
-  if (options.write_cache) write_cache_ = *options.write_cache;
+  const auto choose = [](ErrorPolicy device, ErrorPolicy drive, ErrorPolicy otherwise) {
+    if (device != ErrorPolicy::kAuto) return device;
+    return drive != ErrorPolicy::kAuto ? drive : otherwise;
+  };
+  rerror_ = choose(options.rerror, given_.rerror, ErrorPolicy::kReport);
+  werror_ = choose(options.werror, given_.werror, ErrorPolicy::kEnospc);
+  write_cache_ = options.write_cache.value_or(given_.write_cache);
   return {};
+}
+
+void BlockBackend::Detach() {
+  std::unique_ptr<BlockQueue> queue;
+  {
+    std::lock_guard lock(mutex_);
+    queue = std::move(queue_);
+    loop_ = nullptr;
+  }
+  queue.reset();  // waits for the loop
+  attached_ = false;
+  qdev_.clear();
+  resized_ = nullptr;
+  write_cache_ = given_.write_cache;
+  ResetIoStatus();
+  (void)node_->SetUser(this, {Who(), "root", kPermRead, kPermAll});  // less is never refused
 }
 
 io::Clock::time_point BlockBackend::now() const {

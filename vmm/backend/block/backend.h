@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A disk as a device has it: a node, with limits, counters, what happens at errors, and a queue of
-// requests. A named one is made by -drive and waits for its device; others are made when a device
-// names a node.
+// requests. A named one is made by -drive, waits for its device, and is there again when the device
+// has gone; others are made when a device names a node.
 //
 // Threads: control thread, but for what is marked. The device's side is called with the device's
 // lock held, on its loop where that is said.
@@ -112,6 +112,7 @@ class BlockBackend {
   friend class BlockGraph;
   BlockBackend(BlockGraph& graph, std::string name, std::shared_ptr<BlockNode> node);
   Status Attach(AttachOptions options);
+  void Detach();  // the device has nothing in flight
   std::string Who() const;
   void RunThrottled();
 
@@ -123,8 +124,14 @@ class BlockBackend {
   bool attached_ = false;
   bool removable_ = false;
   bool read_only_ = false;
-  ErrorPolicy rerror_ = ErrorPolicy::kAuto;
-  ErrorPolicy werror_ = ErrorPolicy::kAuto;
+  struct Given {  // by -drive
+    ErrorPolicy rerror = ErrorPolicy::kAuto;
+    ErrorPolicy werror = ErrorPolicy::kAuto;
+    bool write_cache = true;
+  };
+  Given given_;
+  ErrorPolicy rerror_ = ErrorPolicy::kReport;  // of the device
+  ErrorPolicy werror_ = ErrorPolicy::kEnospc;
   std::function<void()> resized_;
   std::atomic<bool> write_cache_{true};
   std::atomic<IoStatus> io_status_{IoStatus::kOk};

@@ -162,8 +162,7 @@ Status BlockGraph::AddDrive(const DriveSpec& spec) {
   std::shared_ptr<BlockBackend> disk(new BlockBackend(*this, spec.id, std::move(node)));
   disks_.push_back(disk.get());
   DAVIT_TRY(disk->node_->SetUser(disk.get(), {disk->Who(), "root", kPermRead, kPermAll}));
-  disk->rerror_ = spec.rerror;
-  disk->werror_ = spec.werror;
+  disk->given_ = {spec.rerror, spec.werror, spec.write_cache};
   disk->write_cache_ = spec.write_cache;
   if (spec.throttle.enabled()) DAVIT_TRY(SetThrottle(*disk, spec.throttle_group, spec.throttle));
   drives_.push_back(std::move(disk));
@@ -172,15 +171,14 @@ Status BlockGraph::AddDrive(const DriveSpec& spec) {
 
 Result<std::shared_ptr<BlockBackend>> BlockGraph::Attach(const std::string& drive,
                                                          AttachOptions options) {
-  for (auto it = drives_.begin(); it != drives_.end(); ++it) {
-    if ((*it)->name() != drive) continue;
-    DAVIT_TRY((*it)->Attach(std::move(options)));
-    std::shared_ptr<BlockBackend> disk = std::move(*it);
-    drives_.erase(it);
-    return disk;
-  }
-  if (FindDrive(drive) != nullptr) {
-    return Fail(fmt::format("Drive '{}' is already in use by another device", drive));
+  for (const std::shared_ptr<BlockBackend>& disk : drives_) {
+    if (disk->name() != drive) continue;
+    if (disk->attached()) {
+      return Fail(fmt::format("Drive '{}' is already in use by another device", drive));
+    }
+    DAVIT_TRY(disk->Attach(std::move(options)));
+    return std::shared_ptr<BlockBackend>(disk.get(),
+                                         [disk](BlockBackend* lent) { lent->Detach(); });
   }
   std::shared_ptr<BlockNode> node = FindNode(drive);
   if (node == nullptr) return Fail(fmt::format("can't find value '{}'", drive));

@@ -46,8 +46,9 @@ class BlockGraph {
   std::vector<std::shared_ptr<BlockNode>> Nodes() const;  // newest first
 
   Status AddDrive(const DriveSpec& spec);
-  // drive: the id of a -drive, or a node name. Error: none such ("can't find value"), taken, or
-  // in conflict with another user.
+  // drive: the id of a -drive, or a node name. A drive is free for another device when the last
+  // reference goes, on any thread. Error: none such ("can't find value"), taken, or in conflict
+  // with another user.
   Result<std::shared_ptr<BlockBackend>> Attach(const std::string& drive, AttachOptions options);
   // In order of their making. Those of -drive and those with a device.
   std::vector<BlockBackend*> Disks() const;
@@ -74,7 +75,7 @@ class BlockGraph {
   std::function<void(const BlockIoError&)> sink_;
   std::vector<std::weak_ptr<BlockNode>> nodes_;        // all, newest last
   std::vector<std::shared_ptr<BlockNode>> owned_;      // made by name, newest last
-  std::vector<std::shared_ptr<BlockBackend>> drives_;  // of -drive, without a device
+  std::vector<std::shared_ptr<BlockBackend>> drives_;  // of -drive
   std::vector<BlockBackend*> disks_;                   // all, in order
   std::map<std::string, std::weak_ptr<ThrottleGroup>> groups_;
   unsigned next_name_ = 1;

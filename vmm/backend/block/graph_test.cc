@@ -222,8 +222,36 @@ TEST_F(Graph, ADriveWaitsForItsDevice) {
   auto again = graph_.Attach("x0", {.qdev = "e"});
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().message, "Drive 'x0' is already in use by another device");
+}
+
+TEST_F(Graph, ADriveIsFreeAgainWhenItsDeviceHasGone) {
+  DriveSpec drive;
+  drive.id = "x0";
+  drive.node = FileSpec("", dir_.Image("a", 512));
+  drive.werror = ErrorPolicy::kIgnore;
+  drive.write_cache = false;
+  ASSERT_EQ(MessageOf(graph_.AddDrive(drive)), "");
+  auto disk = graph_.Attach("x0", {.qdev = "d",
+                                   .rerror = ErrorPolicy::kStop,
+                                   .werror = ErrorPolicy::kReport,
+                                   .write_cache = true});
+  ASSERT_TRUE(disk);
+  EXPECT_EQ((*disk)->OnError(false, EIO), ErrorAction::kReport);
+  EXPECT_EQ((*disk)->OnError(true, EIO), ErrorAction::kStop);
+  EXPECT_TRUE((*disk)->write_cache());
   disk->reset();
-  EXPECT_TRUE(graph_.Nodes().empty());
+  ASSERT_EQ(graph_.Disks().size(), 1u);
+  const BlockBackend& free = *graph_.Disks()[0];
+  EXPECT_TRUE(free.removable());
+  EXPECT_EQ(free.qdev(), "");
+  EXPECT_EQ(free.io_status(), IoStatus::kOk);
+  EXPECT_FALSE(free.write_cache());
+  // What the first device said does not hold for the next.
+  disk = graph_.Attach("x0", {.qdev = "e"});
+  ASSERT_TRUE(disk);
+  EXPECT_EQ((*disk)->OnError(false, EIO), ErrorAction::kIgnore);
+  EXPECT_EQ((*disk)->OnError(true, EIO), ErrorAction::kReport);
+  EXPECT_FALSE((*disk)->write_cache());
 }
 
 TEST_F(Graph, UnknownDrive) {
