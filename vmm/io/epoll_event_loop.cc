@@ -297,6 +297,11 @@ Result<std::unique_ptr<Registration>> EpollEventLoop::WatchWritable(int fd,
   return impl_->set().Watch(fd, EPOLLOUT, std::move(fn));
 }
 
+Result<std::unique_ptr<Registration>> EpollEventLoop::WatchSignals(int event_fd,
+                                                                   std::function<void()> fn) {
+  return impl_->set().Watch(event_fd, EPOLLIN | EPOLLET, std::move(fn));
+}
+
 std::unique_ptr<Registration> EpollEventLoop::At(Clock::time_point deadline,
                                                  std::function<void()> fn) {
   return impl_->AddTimer(deadline, std::move(fn));

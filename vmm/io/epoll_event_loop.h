@@ -24,6 +24,9 @@ class EpollEventLoop final : public EventLoop {
   void Post(std::function<void()> fn) override;
   Result<std::unique_ptr<Registration>> WatchReadable(int fd, std::function<void()> fn) override;
   Result<std::unique_ptr<Registration>> WatchWritable(int fd, std::function<void()> fn) override;
+  // Edge-triggered, so that nobody need read it: a system call less a signal.
+  Result<std::unique_ptr<Registration>> WatchSignals(int event_fd,
+                                                     std::function<void()> fn) override;
   std::unique_ptr<Registration> At(Clock::time_point deadline, std::function<void()> fn) override;
   std::unique_ptr<Registration> AddPoller(Poller& poller) override;
   // Runs until Stop(), also when there is nothing to wait for.

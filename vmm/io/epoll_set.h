@@ -29,7 +29,8 @@ class EpollSet : public std::enable_shared_from_this<EpollSet> {
   bool empty() const { return watched_.empty(); }
   bool has_always_ready() const { return always_ready_ != 0; }
 
-  // As EventLoop::WatchReadable (events: EPOLLIN) and WatchWritable (EPOLLOUT).
+  // As EventLoop::WatchReadable (events: EPOLLIN), WatchWritable (EPOLLOUT) and WatchSignals
+  // (EPOLLIN | EPOLLET; the only watch of its descriptor).
   Result<std::unique_ptr<Registration>> Watch(int fd, uint32_t events, std::function<void()> fn);
   // A descriptor that ends Wait() at each signal and that nobody reads: an eventfd, a timerfd.
   // Throws as the constructor.
@@ -45,7 +46,7 @@ class EpollSet : public std::enable_shared_from_this<EpollSet> {
   class Handle;
   struct Watcher {
     uint64_t id;      // ascending
-    uint32_t events;  // EPOLLIN or EPOLLOUT
+    uint32_t events;  // as given to Watch()
     std::shared_ptr<const std::function<void()>> fn;
   };
   struct Ready {

@@ -46,6 +46,10 @@ class EventLoop {
   // stays the caller's and must outlive the handle.
   virtual Result<std::unique_ptr<Registration>> WatchReadable(int fd, std::function<void()> fn) = 0;
   virtual Result<std::unique_ptr<Registration>> WatchWritable(int fd, std::function<void()> fn) = 0;
+  // Calls fn when the eventfd (non-blocking) was signalled, once for all signals since the last
+  // call. Nobody else reads it; its count is the loop's business.
+  virtual Result<std::unique_ptr<Registration>> WatchSignals(int event_fd,
+                                                             std::function<void()> fn);
   // The loop's clock: what deadlines of At() are measured on. Any thread.
   virtual Clock::time_point Now() const { return Clock::now(); }
   // Calls fn once at the deadline.

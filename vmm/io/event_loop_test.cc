@@ -116,6 +116,25 @@ TYPED_TEST(EventLoopTest, HandleDestroyedInItsOwnCallbackStopsTheWatch) {
   EXPECT_EQ(calls, 1);
 }
 
+TYPED_TEST(EventLoopTest, SignalsAreToldOnceAndEachNewOneAgain) {
+  auto& loop = this->loop_;
+  UniqueFd fd(eventfd(3, EFD_CLOEXEC | EFD_NONBLOCK));
+  int calls = 0;
+  auto watch = loop.WatchSignals(fd.get(), [&] { ++calls; });
+  ASSERT_TRUE(watch);
+  ASSERT_TRUE(loop.RunOne(milliseconds(1000)));
+  EXPECT_EQ(calls, 1) << "signalled before it was watched";
+  while (loop.RunOne(milliseconds(0))) {
+  }
+  EXPECT_EQ(calls, 1);
+  for (int i = 0; i < 3; ++i) {
+    eventfd_write(fd.get(), 1);
+    eventfd_write(fd.get(), 1);
+    ASSERT_TRUE(loop.RunOne(milliseconds(1000)));
+    EXPECT_EQ(calls, i + 2);
+  }
+}
+
 TYPED_TEST(EventLoopTest, ClosedPeerWakesTheReader) {
   auto& loop = this->loop_;
   Pipe pipe;

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstring>
 #include <future>
+#include <utility>
 
 #include "vmm/backend/block/file_node.h"
 #include "vmm/backend/block/simple_nodes.h"
@@ -104,11 +105,7 @@ void BlockQueue::Start() {
   thread_ = std::this_thread::get_id();
   event_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event_) return;
-  auto watch = loop_.WatchReadable(event_.get(), [this] {
-    eventfd_t count;
-    (void)eventfd_read(event_.get(), &count);
-    ready_();
-  });
+  auto watch = loop_.WatchSignals(event_.get(), [this] { ready_(); });
   if (watch) event_watch_ = std::move(*watch);
 }
 
@@ -324,8 +321,7 @@ void BlockQueue::Reap() {
     worker_ended_.clear();
   }
   // Only what has ended by now: done() may submit, and null requests end at once.
-  std::deque<BlockRequest*> ended = std::move(ended_);
-  ended_.clear();
+  std::vector<BlockRequest*> ended = std::exchange(ended_, std::move(spare_));
   const bool again = !ended.empty() && !blocked_.empty();
   for (BlockRequest* request : ended) {
     std::erase(writes_, request);
@@ -336,6 +332,8 @@ void BlockQueue::Reap() {
     const std::function<void(int)> done = std::move(request->done);
     done(request->state.error);
   }
+  ended.clear();
+  spare_ = std::move(ended);
   if (again) {
     IssueBlocked();
     Kick();

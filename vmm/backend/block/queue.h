@@ -75,7 +75,8 @@ class BlockQueue final : private io::Poller {
   std::atomic<bool> started_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   size_t in_flight_ = 0;
-  std::deque<BlockRequest*> ended_;
+  std::vector<BlockRequest*> ended_;
+  std::vector<BlockRequest*> spare_;   // room for the next ended_
   std::deque<BlockRequest*> waiting_;  // for room in the ring
   std::deque<BlockRequest*> blocked_;  // by writes_
   std::vector<BlockRequest*> writes_;  // O_DIRECT writes under way

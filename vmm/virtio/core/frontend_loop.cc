@@ -6,7 +6,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "vmm/base/check.h"
@@ -136,7 +135,7 @@ Result<int> Frontend::KickFdLocked(uint16_t index) {
 void Frontend::WatchKicks(uint16_t index) {
   LoopSide::Eventfd& kick = loop_side_->kicks[index];
   if (kick.watch) return;
-  auto watch = loop_.WatchReadable(kick.fd.get(), [weak = std::weak_ptr(loop_side_), index] {
+  auto watch = loop_.WatchSignals(kick.fd.get(), [weak = std::weak_ptr(loop_side_), index] {
     const auto side = weak.lock();
     if (!side) return;
     const std::lock_guard gate(side->gate);
@@ -155,12 +154,11 @@ void Frontend::OnKickFd(uint16_t index) {
   {
     const std::lock_guard lock(mutex_);
     if (queues_[index].external) {
-      kick.watch.reset();  // until the reset
+      kick.watch.reset();                     // until the reset
+      (void)eventfd_write(kick.fd.get(), 1);  // this one is the kernel's, too
       return;
     }
   }
-  uint64_t count;
-  if (read(kick.fd.get(), &count, sizeof(count)) < 0 && errno == EAGAIN) return;
   Serve(index);
 }
 
@@ -184,12 +182,11 @@ Result<int> Frontend::InterruptFd(uint16_t index) {
 void Frontend::WatchCalls(uint16_t index) {
   LoopSide::Eventfd& call = loop_side_->calls[index];
   const int fd = call.fd.get();
-  auto watch = loop_.WatchReadable(fd, [weak = std::weak_ptr(loop_side_), index, fd] {
+  auto watch = loop_.WatchSignals(fd, [weak = std::weak_ptr(loop_side_), index] {
     const auto side = weak.lock();
     if (!side) return;
     const std::lock_guard gate(side->gate);
-    uint64_t count;
-    if (read(fd, &count, sizeof(count)) < 0 || side->owner == nullptr) return;
+    if (side->owner == nullptr) return;
     if (DeviceInterrupts* interrupts = side->owner->interrupts_) interrupts->RaiseQueue(index);
   });
   if (watch) {
