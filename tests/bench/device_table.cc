@@ -4,6 +4,7 @@
 // See device_table.h.
 #include "tests/bench/device_table.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 
 #include "tests/bench/device_load.h"
 #include "tests/support/vm.h"
+#include "vmm/base/unique_fd.h"
 
 namespace davit::bench {
 namespace {
@@ -124,10 +126,13 @@ bool RunBalloon(const Pair& vms) {
 
 std::vector<std::string> Arguments(const std::string& program, const std::string& dir,
                                    const std::string& disk) {
+  const char* poll_ns = std::getenv("DAVIT_BENCH_POLL_NS");
   struct stat info {};
+  const bool direct = UniqueFd(open(disk.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC)).get() >= 0;
   const bool device = stat(disk.c_str(), &info) == 0 && S_ISBLK(info.st_mode);
   const std::string node = std::string("driver=") + (device ? "host_device" : "file") +
-                           ",filename=" + disk + ",node-name=disk,aio=io_uring,cache.direct=on";
+                           ",filename=" + disk +
+                           ",node-name=disk,aio=io_uring,cache.direct=" + (direct ? "on" : "off");
   return {program,
           "-machine",
           "q35",
@@ -148,7 +153,7 @@ std::vector<std::string> Arguments(const std::string& program, const std::string
           "-append",
           "console=ttyS0 quiet panic=-1",
           "-object",
-          "iothread,id=io",
+          std::string("iothread,id=io,poll-max-ns=") + (poll_ns == nullptr ? "32768" : poll_ns),
           "-blockdev",
           node,
           "-device",
