@@ -148,7 +148,27 @@ TEST_F(NetworkTest, MistakesAreNamed) {
   EXPECT_CONTAINS(Refusal({"-netdev", "user,id=x", "-device", "virtio-net-device,netdev=x",
                            "-device", "virtio-net-device,netdev=x"}),
                   "Property 'virtio-net-device.netdev' can't take value 'x', it's in use");
-  EXPECT_CONTAINS(Refusal({"-netdev", "tap,id=x,vhost=on"}), "vhost-net requested but");
+}
+
+TEST_F(TapNetworkTest, MistakesWithVhostAreNamed) {
+  const auto tap = [](const std::string& options) {
+    const std::string text = "tap,id=x,ifname=dv0,script=no,downscript=no," + options;
+    const std::string head = "davitd: -netdev " + text + ": ";
+    const std::string refusal = Refusal({"-netdev", text});
+    return refusal.starts_with(head) ? refusal.substr(head.size()) : refusal;
+  };
+  EXPECT_EQ(tap("vhost=off,vhostfd=9"), "vhostfd(s)= is not valid without vhost\n");
+  EXPECT_EQ(tap("vhostfds=9"), "vhostfds= is invalid if fds= wasn't specified\n");
+  EXPECT_EQ(tap("vhostfd=77"), "x: Can't use file descriptor 77: Bad file descriptor\n");
+  EXPECT_EQ(tap("vhostfd=0"),
+            "file descriptor 0 is not a vhost device: Inappropriate ioctl for device\n");
+  EXPECT_EQ(tap("queues=2,vhostfd=0"), "vhostfd= is invalid with several queues\n");
+  if (access("/dev/vhost-net", F_OK) != 0) {
+    for (const char* how : {"vhost=on", "vhostforce=on"}) {
+      EXPECT_EQ(tap(how), "tap: open vhost char device failed: No such file or directory\n");
+    }
+  }
+  EXPECT_EQ(if_nametoindex("dv0"), 0U);
 }
 
 TEST_F(TapNetworkTest, ScriptsComeWithTheInterface) {

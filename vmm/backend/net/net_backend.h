@@ -60,6 +60,11 @@ class NetBackend {
   virtual std::string info() const = 0;
   virtual unsigned queues() const { return 1; }
 
+  // The descriptor of a queue that the host's kernel can serve by itself (vhost-net); -1: none.
+  virtual int kernel_queue(unsigned queue) const {
+    (void)queue;
+    return -1;
+  }
   // A peer is there. As it is when a client attaches; OnLink() tells of changes.
   virtual bool connected() const { return true; }
 

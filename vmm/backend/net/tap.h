@@ -26,6 +26,7 @@ class Tap final : public NetBackend {
   std::string info() const override { return info_; }
   unsigned queues() const override { return static_cast<unsigned>(queues_.size()); }
 
+  int kernel_queue(unsigned queue) const override { return queues_[queue].fd.get(); }
   Status Attach(NetClient* client, io::EventLoop& loop) override;
   bool has_vnet_header() const override { return vnet_header_; }
   Status SetReceiveOffloads(const ReceiveOffloads& offloads) override;

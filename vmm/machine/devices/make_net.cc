@@ -104,6 +104,7 @@ MadeVirtio MakeNet(DeviceContext& context, const DeviceProperties& props) {
   config.mq = props.Bool("mq");
   if (config.mq) config.queue_pairs = static_cast<uint16_t>(row.queues);
   config.backend = nic.backend;
+  config.vhost = nic.vhost;
   config.link_up = nic.link_up;
   config.loop = &netdevs.loop();
   config.on_rx_filter_change = [&netdevs, &row] { netdevs.RxFilterChanged(row); };

@@ -122,6 +122,7 @@ Result<Netdevs::NewNic> Netdevs::AddNic(const NicRequest& request) {
                       *request.netdev));
     }
     made.backend = netdev->backend.get();
+    for (const auto& rings : netdev->vhost) made.vhost.push_back(rings.get());
     made.link_up = netdev->link_up;
     row->netdev = *request.netdev;
     row->queues = made.backend->queues();
@@ -161,8 +162,8 @@ std::vector<std::string> Netdevs::Unconnected() const {
 Status Netdevs::NetdevAdd(const control::NetdevSpec& spec,
                           const control::NamedFdSource& named_fds) {
   if (Find(spec.id) != nullptr) return Fail(fmt::format("Duplicate ID '{}'", spec.id));
-  DAVIT_ASSIGN(auto backend, OpenNetdev(context_, spec, named_fds));
-  netdevs_.push_back({std::move(backend), next_age_++});
+  DAVIT_ASSIGN(OpenedNetdev opened, OpenNetdev(context_, spec, named_fds));
+  netdevs_.push_back({std::move(opened.backend), std::move(opened.vhost), next_age_++});
   return {};
 }
 

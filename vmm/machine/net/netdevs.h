@@ -49,6 +49,7 @@ class Netdevs final : public control::NetControl {
   struct NewNic {
     std::shared_ptr<NicRow> row;  // goes from the list with the last reference
     backend::NetBackend* backend = nullptr;
+    std::vector<virtio::vhost::Rings*> vhost = {};  // as NetConfig has it
     bool link_up = true;
   };
   // Error: no such netdev, or it has a card.
@@ -72,6 +73,7 @@ class Netdevs final : public control::NetControl {
  private:
   struct Netdev {
     std::unique_ptr<backend::NetBackend> backend;
+    std::vector<std::unique_ptr<virtio::vhost::Rings>> vhost;
     uint64_t age = 0;
     bool link_up = true;
   };

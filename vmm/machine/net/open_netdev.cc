@@ -16,14 +16,24 @@
 
 namespace davit::machine {
 
-OpenedNetdev OpenNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
-                        const control::NamedFdSource& named_fds) {
+namespace {
+
+OpenedBackend OpenBackend(const NetdevContext& context, const control::NetdevSpec& spec,
+                          const control::NamedFdSource& named_fds) {
   if (spec.type == "user") return OpenUserNetdev(context, spec);
-  if (spec.type == "tap") return OpenTapNetdev(spec, named_fds);
   if (spec.type == "socket") return OpenSocketNetdev(context, spec, named_fds);
   if (spec.type == "stream") return OpenStreamNetdev(context, spec, named_fds);
   if (spec.type == "dgram") return OpenDgramNetdev(context, spec, named_fds);
   return Fail(fmt::format("network backend '{}' is not compiled into this binary", spec.type));
+}
+
+}  // namespace
+
+Result<OpenedNetdev> OpenNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
+                                const control::NamedFdSource& named_fds) {
+  if (spec.type == "tap") return OpenTapNetdev(spec, named_fds);
+  DAVIT_ASSIGN(auto backend, OpenBackend(context, spec, named_fds));
+  return OpenedNetdev{std::move(backend)};
 }
 
 Status CheckSocket(int fd) {
@@ -57,7 +67,7 @@ Result<UniqueFd> TakeDescriptor(const std::string& netdev, const std::string& te
   return fd;
 }
 
-OpenedNetdev OpenUserNetdev(const NetdevContext& context, const control::NetdevSpec& spec) {
+OpenedBackend OpenUserNetdev(const NetdevContext& context, const control::NetdevSpec& spec) {
   const NetdevSpecReader reader(spec);
   backend::UserNetOptions options;
   options.hostname = reader.Text("hostname");

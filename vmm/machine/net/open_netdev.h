@@ -7,12 +7,14 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "vmm/backend/net/net_backend.h"
 #include "vmm/base/error.h"
 #include "vmm/control/events.h"
 #include "vmm/control/net_control.h"
 #include "vmm/io/event_loop.h"
+#include "vmm/virtio/vhost/rings.h"
 
 namespace davit::backend {
 class ChardevRegistry;
@@ -26,9 +28,14 @@ struct NetdevContext {
   std::function<void(const control::Event&)> emit;
 };
 
+struct OpenedNetdev {
+  std::unique_ptr<backend::NetBackend> backend;
+  // vhost=on: of each queue, for the card that comes; empty: none.
+  std::vector<std::unique_ptr<virtio::vhost::Rings>> vhost = {};
+};
+
 // named_fds: for fd=NAME; empty: there are no names.
-Result<std::unique_ptr<backend::NetBackend>> OpenNetdev(const NetdevContext& context,
-                                                        const control::NetdevSpec& spec,
-                                                        const control::NamedFdSource& named_fds);
+Result<OpenedNetdev> OpenNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
+                                const control::NamedFdSource& named_fds);
 
 }  // namespace davit::machine

@@ -39,8 +39,8 @@ bool IsMulticast(const std::string& host) {
   return inet_pton(AF_INET, host.c_str(), &address) == 1 && IN_MULTICAST(ntohl(address.s_addr));
 }
 
-OpenedNetdev OpenStream(const NetdevContext& context, const control::NetdevSpec& spec,
-                        const char* type, const backend::SocketSpec& socket) {
+OpenedBackend OpenStream(const NetdevContext& context, const control::NetdevSpec& spec,
+                         const char* type, const backend::SocketSpec& socket) {
   backend::NetStream::OnPeer on_peer;
   if (spec.type == "stream") {
     on_peer = [emit = context.emit, id = spec.id](const backend::SocketName* name) {
@@ -58,8 +58,8 @@ OpenedNetdev OpenStream(const NetdevContext& context, const control::NetdevSpec&
   return backend::NetStream::Open(spec.id, type, socket, context.loop, std::move(on_peer));
 }
 
-OpenedNetdev OpenMulticast(const NetdevContext& context, const control::NetdevSpec& spec,
-                           const NetdevSpecReader& reader, const std::string& group) {
+OpenedBackend OpenMulticast(const NetdevContext& context, const control::NetdevSpec& spec,
+                            const NetdevSpecReader& reader, const std::string& group) {
   backend::DgramSpec dgram;
   DAVIT_ASSIGN(const backend::InetAddress address, ParseHostPort(group));
   in_addr parsed{};
@@ -79,8 +79,8 @@ OpenedNetdev OpenMulticast(const NetdevContext& context, const control::NetdevSp
   return backend::NetDgram::Open(spec.id, "socket", dgram, context.loop);
 }
 
-OpenedNetdev OpenUdp(const NetdevContext& context, const control::NetdevSpec& spec,
-                     const NetdevSpecReader& reader, const std::string& remote) {
+OpenedBackend OpenUdp(const NetdevContext& context, const control::NetdevSpec& spec,
+                      const NetdevSpecReader& reader, const std::string& remote) {
   const auto local = reader.Text("localaddr");
   if (!local) return Fail("localaddr= is mandatory with udp=");
   backend::DgramSpec dgram;
@@ -89,8 +89,8 @@ OpenedNetdev OpenUdp(const NetdevContext& context, const control::NetdevSpec& sp
   return backend::NetDgram::Open(spec.id, "socket", dgram, context.loop);
 }
 
-OpenedNetdev OpenGivenSocket(const NetdevContext& context, const control::NetdevSpec& spec,
-                             UniqueFd fd) {
+OpenedBackend OpenGivenSocket(const NetdevContext& context, const control::NetdevSpec& spec,
+                              UniqueFd fd) {
   int type = 0;
   socklen_t size = sizeof(type);
   getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &size);
@@ -141,8 +141,8 @@ Status CheckDgram(const std::string& local, const std::string& remote) {
 
 }  // namespace
 
-OpenedNetdev OpenSocketNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
-                              const control::NamedFdSource& named_fds) {
+OpenedBackend OpenSocketNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
+                               const control::NamedFdSource& named_fds) {
   const NetdevSpecReader reader(spec);
   const char* const kWays[] = {"fd", "listen", "connect", "mcast", "udp"};
   if (std::count_if(std::begin(kWays), std::end(kWays),
@@ -168,8 +168,8 @@ OpenedNetdev OpenSocketNetdev(const NetdevContext& context, const control::Netde
   return OpenStream(context, spec, "socket", socket);
 }
 
-OpenedNetdev OpenStreamNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
-                              const control::NamedFdSource& named_fds) {
+OpenedBackend OpenStreamNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
+                               const control::NamedFdSource& named_fds) {
   const NetdevSpecReader reader(spec);
   backend::SocketSpec socket;
   socket.server = reader.Bool("server").value_or(false);
@@ -186,8 +186,8 @@ OpenedNetdev OpenStreamNetdev(const NetdevContext& context, const control::Netde
   return OpenStream(context, spec, "stream", socket);
 }
 
-OpenedNetdev OpenDgramNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
-                             const control::NamedFdSource& named_fds) {
+OpenedBackend OpenDgramNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
+                              const control::NamedFdSource& named_fds) {
   const NetdevSpecReader reader(spec);
   const std::string local_type = reader.Text("local.type").value_or("");
   const std::string remote_type = reader.Text("remote.type").value_or("");

@@ -12,17 +12,17 @@
 
 namespace davit::machine {
 
-using OpenedNetdev = Result<std::unique_ptr<backend::NetBackend>>;
+using OpenedBackend = Result<std::unique_ptr<backend::NetBackend>>;
 
-OpenedNetdev OpenUserNetdev(const NetdevContext& context, const control::NetdevSpec& spec);
-OpenedNetdev OpenTapNetdev(const control::NetdevSpec& spec,
-                           const control::NamedFdSource& named_fds);
-OpenedNetdev OpenSocketNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
+OpenedBackend OpenUserNetdev(const NetdevContext& context, const control::NetdevSpec& spec);
+Result<OpenedNetdev> OpenTapNetdev(const control::NetdevSpec& spec,
+                                   const control::NamedFdSource& named_fds);
+OpenedBackend OpenSocketNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
+                               const control::NamedFdSource& named_fds);
+OpenedBackend OpenStreamNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
+                               const control::NamedFdSource& named_fds);
+OpenedBackend OpenDgramNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
                               const control::NamedFdSource& named_fds);
-OpenedNetdev OpenStreamNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
-                              const control::NamedFdSource& named_fds);
-OpenedNetdev OpenDgramNetdev(const NetdevContext& context, const control::NetdevSpec& spec,
-                             const control::NamedFdSource& named_fds);
 
 // A descriptor from fd=: a number is one that the process was given, taken over when `check` (may
 // be empty) has nothing against it.

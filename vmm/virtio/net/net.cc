@@ -40,6 +40,13 @@ Net::Net(NetConfig config)
     : config_(std::move(config)),
       passes_headers_(config_.backend != nullptr && config_.backend->has_vnet_header()) {
   pairs_.resize(std::max<uint16_t>(config_.queue_pairs, 1));
+  if (config_.backend != nullptr && config_.vhost.size() >= pairs_.size()) {
+    std::vector<net::VhostPair> served;
+    for (unsigned i = 0; i < pairs_.size(); ++i) {
+      served.push_back({config_.vhost[i], config_.backend->kernel_queue(i)});
+    }
+    vhost_.emplace(std::move(served), passes_headers_);
+  }
   MakeTraits();
   space_.mac = config_.mac;
   cable_up_ = config_.link_up;
@@ -67,6 +74,10 @@ void Net::MakeTraits() {
   if (config_.mtu != 0) traits_.features |= net::kMtu;
   if (config_.speed != -1 || config_.duplex != 0xff) traits_.features |= net::kSpeedDuplex;
   traits_.features &= ~config_.features_off;
+  if (vhost_) {
+    traits_.features &= ~vhost_->missing();
+    traits_.withheld = vhost_->withheld();
+  }
   // The space ends behind the last field whose feature is offered.
   traits_.config_size = offsetof(net::Config, max_virtqueue_pairs);
   if ((traits_.features & net::kMq) != 0) traits_.config_size = offsetof(net::Config, mtu);
@@ -105,11 +116,16 @@ void Net::LinkChanged() {
   space_.status =
       static_cast<uint16_t>(up ? status | net::kStatusLinkUp : status & ~net::kStatusLinkUp);
   host().ConfigChanged();
+  ServeByKernel();
 }
 
 void Net::LoseBackend() {
   const auto lock = host().Lock();
   if (backend_ == nullptr) return;
+  if (vhost_) {
+    vhost_->Forget();
+    if (active_pairs_ == 0) vhost_.reset();
+  }
   (void)backend_->Attach(nullptr, *config_.loop);
   backend_ = nullptr;
   carrier_up_ = true;
@@ -221,12 +237,19 @@ void Net::ApplyToBackend() {
     DAVIT_LOG_WARN("virtio-net: {}", status.error().message);
   }
   for (unsigned i = 0; i < pairs_.size(); ++i) {
-    if (i >= active_pairs_ || !running_) {
+    if (i >= active_pairs_ || !running_ || vhost_) {
       backend->StopReceiving(i);
     } else {
       backend->StartReceiving(i);
     }
   }
+  ServeByKernel();
+}
+
+void Net::ServeByKernel() {
+  if (!vhost_) return;
+  const bool on = running_ && link_up_;
+  if (Status status = vhost_->Serve(on ? active_pairs_ : 0); !status) Broken(status.error());
 }
 
 bool Net::IsControl(uint16_t index) const { return control_ != nullptr && index == control_index_; }
@@ -243,8 +266,9 @@ Status Net::Activate(uint64_t features, std::span<VirtQueue* const> queues) {
     pairs_[i].rx = queues[2 * i];
     pairs_[i].tx = queues[2 * i + 1];
     // Whether there are buffers matters when a frame comes, not before.
-    if (pairs_[i].rx != nullptr) pairs_[i].rx->DisableKicks();
+    if (pairs_[i].rx != nullptr && !vhost_) pairs_[i].rx->DisableKicks();
   }
+  if (vhost_) DAVIT_TRY(vhost_->Attach(host(), features, queues.first(2 * usable)));
   control_index_ = static_cast<uint16_t>(2 * usable);
   if ((features & net::kCtrlVq) != 0) control_ = queues[control_index_];
   Later([this] { ApplyToBackend(); });
@@ -252,6 +276,10 @@ Status Net::Activate(uint64_t features, std::span<VirtQueue* const> queues) {
 }
 
 bool Net::Reset() {
+  if (vhost_) {
+    vhost_->Detach();
+    if (vhost_->empty()) vhost_.reset();
+  }
   features_ = offloads_ = 0;
   active_pairs_ = 0;
   control_ = nullptr;

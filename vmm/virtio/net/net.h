@@ -18,6 +18,7 @@
 #include "vmm/virtio/core/device.h"
 #include "vmm/virtio/net/control.h"
 #include "vmm/virtio/net/rx_filter.h"
+#include "vmm/virtio/net/vhost_pairs.h"
 #include "vmm/virtio/net/wire.h"
 
 namespace davit::virtio {
@@ -35,6 +36,9 @@ struct NetConfig {
   // May be null: the card's cable is not plugged in anywhere. Outlives the device, or
   // LoseBackend().
   backend::NetBackend* backend = nullptr;
+  // Of each queue of the back end, to let the host's kernel serve it; empty: all are served here.
+  // They outlive the device, or LoseBackend().
+  std::vector<vhost::Rings*> vhost = {};
   bool link_up = true;            // as SetLink()
   io::EventLoop* loop = nullptr;  // the device's: where the back end calls
   // The first change of the receive filter since RxFilterState(). Device lock held, any thread.
@@ -111,6 +115,7 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   void Later(std::function<void()> fn);
   void LinkChanged();
   void ApplyToBackend();  // offloads, queues, receiving: as negotiated. Loop.
+  void ServeByKernel();   // or not, as things are; without vhost nothing
   void Broken(const Error& error) { host().NeedsReset(error.message); }
 
   const NetConfig config_;
@@ -118,6 +123,7 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   net::Config space_{};
   net::RxFilter filter_;
   backend::NetBackend* backend_ = nullptr;
+  std::optional<net::VhostPairs> vhost_;      // of as many pairs as there are
   const bool passes_headers_;                 // of the back end, also when it has gone
   bool cable_up_ = true, carrier_up_ = true;  // SetLink(), OnLink()
   bool link_up_ = true;                       // both

@@ -29,6 +29,7 @@ struct FakeState {
   std::map<uint32_t, RingSetup> rings;  // those that are set up
   uint64_t cid = 0;
   bool running = false;
+  std::map<uint32_t, int> net_backends;  // by ring: those that are on
 };
 
 class FakeKernel final : public Kernel {
@@ -56,13 +57,13 @@ class FakeKernel final : public Kernel {
     return {};
   }
   Status SetRing(uint32_t ring, const RingSetup& setup) override {
-    if (state_.running) return Fail("SetRing failed: the back end is on");
+    if (On(ring)) return Fail("SetRing failed: the back end is on");
     DAVIT_TRY(MayFail("SetRing" + std::to_string(ring)));
     state_.rings[ring] = setup;
     return {};
   }
   Result<uint16_t> StopRing(uint32_t ring) override {
-    if (state_.running) return Fail("StopRing failed: the back end is on");
+    if (On(ring)) return Fail("StopRing failed: the back end is on");
     state_.rings.erase(ring);
     DAVIT_TRY(MayFail("StopRing"));
     return state_.bases[ring];
@@ -77,8 +78,19 @@ class FakeKernel final : public Kernel {
     state_.running = running;
     return {};
   }
+  Status SetNetBackend(uint32_t ring, int fd) override {
+    if (fd < 0) {
+      state_.net_backends.erase(ring);
+      return {};
+    }
+    DAVIT_TRY(MayFail("SetNetBackend" + std::to_string(ring)));
+    if (!state_.rings.contains(ring)) return Fail("SetNetBackend failed: the ring is not set up");
+    state_.net_backends[ring] = fd;
+    return {};
+  }
 
  private:
+  bool On(uint32_t ring) const { return state_.running || state_.net_backends.contains(ring); }
   Status MayFail(const std::string& call) const {
     if (state_.fails == call) return Fail(call + " failed: no");
     return {};

@@ -52,8 +52,15 @@ class Kernel {
   virtual Status SetGuestCid(uint64_t cid) = 0;
   // Off: the kernel touches neither rings nor guest memory when this returns.
   virtual Status SetVsockRunning(bool running) = 0;
+
+  // --- /dev/vhost-net: the back end of each ring ---
+  // A tap queue's descriptor; -1: off, and the kernel touches neither ring nor guest memory when
+  // this returns. On: the ring has been set up.
+  virtual Status SetNetBackend(uint32_t ring, int fd) = 0;
 };
 
+// Error: not a vhost device; names the descriptor.
+Status CheckDevice(int fd);
 // On a descriptor of one.
 std::unique_ptr<Kernel> MakeKernel(UniqueFd fd);
 // path: "/dev/vhost-vsock". Error: the cause alone.

@@ -82,6 +82,11 @@ class RealKernel final : public Kernel {
     return Call(VHOST_VSOCK_SET_RUNNING, &on, "vhost_vsock_set_running");
   }
 
+  Status SetNetBackend(uint32_t ring, int fd) override {
+    vhost_vring_file file{ring, fd};
+    return Call(VHOST_NET_SET_BACKEND, &file, "vhost_net_set_backend");
+  }
+
  private:
   Status Call(unsigned long request, void* argument, const char* name) const {
     if (ioctl(fd_.get(), request, argument) < 0) return FailErrno(fmt::format("{} failed", name));
@@ -98,6 +103,12 @@ class RealKernel final : public Kernel {
 };
 
 }  // namespace
+
+Status CheckDevice(int fd) {
+  uint64_t features = 0;
+  if (ioctl(fd, VHOST_GET_FEATURES, &features) == 0) return {};
+  return FailErrno(fmt::format("file descriptor {} is not a vhost device", fd));
+}
 
 std::unique_ptr<Kernel> MakeKernel(UniqueFd fd) {
   return std::make_unique<RealKernel>(std::move(fd));
