@@ -51,20 +51,6 @@ void AddSocket(Args& args, const LinuxDevices& guest, const std::string& name) {
                                            ",path=" + guest.dir.File(name)});
 }
 
-bool Start(LinuxDevices& guest, const LinuxBoard& board, Args args, std::string_view drivers) {
-  args.insert(args.end(), {"-machine", board.machine});
-  guest.vm = StartLinux(args);
-  if (guest.vm == nullptr) return false;
-  if (auto line = WaitForInit(*guest.vm); !line) {
-    ADD_FAILURE() << board.machine << ": " << line.error();
-    return false;
-  }
-  Ask(*guest.vm,
-      "load virtio_ring virtio " + std::string(board.transport) + " " + std::string(drivers) + "\n",
-      "init: load ");
-  return true;
-}
-
 bool StartDevices(LinuxDevices& guest, const LinuxBoard& board) {
   const std::string big = guest.dir.File("big"), files = guest.dir.File("files"),
                     full = guest.dir.File("small/full");
@@ -88,26 +74,16 @@ bool StartDevices(LinuxDevices& guest, const LinuxBoard& board) {
        "virtconsole,bus=ports.0,chardev=console", "-device",
        "virtserialport,bus=ports.0,chardev=agent,id=channel0,name=org.qemu.guest_agent.0",
        "-device", "virtio-rng" + suffix, "-device", "virtio-balloon" + suffix + ",id=balloon0"});
-  return Start(guest, board, std::move(args),
-               "virtio_blk virtio_console virtio-rng virtio_balloon");
+  return StartLinuxDevices(guest, board, std::move(args),
+                           "virtio_blk virtio_console virtio-rng virtio_balloon");
 }
 
 bool StartFreeHanded(LinuxDevices& guest, const LinuxBoard& board) {
-  return Start(
+  return StartLinuxDevices(
       guest, board,
       {"-m", "512", "-device",
        std::string("virtio-balloon") + board.suffix + ",deflate-on-oom=on,free-page-reporting=on"},
       "virtio_balloon");
-}
-
-LinuxDevices* Shared(const std::string& kind, const LinuxBoard& board,
-                     bool (*start)(LinuxDevices&, const LinuxBoard&)) {
-  const auto [place, is_new] = guests->running.try_emplace(kind + board.machine);
-  if (is_new) {
-    auto guest = std::make_unique<LinuxDevices>();
-    if (start(*guest, board)) place->second = std::move(guest);
-  }
-  return place->second.get();
 }
 
 }  // namespace
@@ -117,12 +93,37 @@ LinuxDevices::~LinuxDevices() {
   if (has_small) umount2(dir.File("small").c_str(), MNT_DETACH);
 }
 
+bool StartLinuxDevices(LinuxDevices& guest, const LinuxBoard& board, Args args,
+                       std::string_view drivers) {
+  args.insert(args.end(), {"-machine", board.machine});
+  guest.vm = StartLinux(args);
+  if (guest.vm == nullptr) return false;
+  if (auto line = WaitForInit(*guest.vm); !line) {
+    ADD_FAILURE() << board.machine << ": " << line.error();
+    return false;
+  }
+  Ask(*guest.vm,
+      "load virtio_ring virtio " + std::string(board.transport) + " " + std::string(drivers) + "\n",
+      "init: load ");
+  return true;
+}
+
+LinuxDevices* SharedGuest(const std::string& kind, const LinuxBoard& board,
+                          bool (*start)(LinuxDevices&, const LinuxBoard&)) {
+  const auto [place, is_new] = guests->running.try_emplace(kind + board.machine);
+  if (is_new) {
+    auto guest = std::make_unique<LinuxDevices>();
+    if (start(*guest, board)) place->second = std::move(guest);
+  }
+  return place->second.get();
+}
+
 LinuxDevices* DevicesGuest(const LinuxBoard& board) {
-  return Shared("devices-", board, StartDevices);
+  return SharedGuest("devices-", board, StartDevices);
 }
 
 LinuxDevices* FreeHandedGuest(const LinuxBoard& board) {
-  return Shared("free-handed-", board, StartFreeHanded);
+  return SharedGuest("free-handed-", board, StartFreeHanded);
 }
 
 std::string LinuxDevicesTest::Shell(const std::string& command) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <string_view>
 
 #include "tests/guest/guest_vm.h"
 
@@ -52,6 +53,13 @@ LinuxDevices* DevicesGuest(const LinuxBoard& board);
 
 // 1 CPU, 512 MiB, and a balloon that deflates on OOM and reports free pages.
 LinuxDevices* FreeHandedGuest(const LinuxBoard& board);
+
+// A guest of another kind, for the cases of one file. start: makes it, when the first case asks.
+LinuxDevices* SharedGuest(const std::string& kind, const LinuxBoard& board,
+                          bool (*start)(LinuxDevices&, const LinuxBoard&));
+// What `start` ends with: the VM, its kernel, and these modules. False: reported.
+bool StartLinuxDevices(LinuxDevices& guest, const LinuxBoard& board, Args args,
+                       std::string_view drivers);
 
 class LinuxDevicesTest : public ::testing::TestWithParam<LinuxBoard> {
  protected:
