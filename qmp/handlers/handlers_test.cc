@@ -418,6 +418,15 @@ TEST_F(HandlersTest, ReceiveFilterMemberForMember) {
   EXPECT_EQ(Do("query-rx-filter", R"({"name": "x"})"), "error: invalid net client name: x");
 }
 
+TEST_F(HandlersTest, Announcements) {
+  EXPECT_EQ(Do("announce-self", R"({"initial": 50, "max": 550, "rounds": 5, "step": 100})"), "{}");
+  EXPECT_EQ(Do("announce-self", R"({"initial": 1, "max": 2, "rounds": 3, "step": 4, "id": "x",
+                                    "interfaces": ["n0", "n1"]})"),
+            "{}");
+  EXPECT_EQ(net_.calls,
+            (std::vector<std::string>{"announce 50 550 5 100 all", "announce 1 2 3 4 n0 n1 as x"}));
+}
+
 TEST_F(HandlersTest, LinksAndRemoval) {
   EXPECT_EQ(Do("set_link", R"({"name": "net0", "up": false})"), "{}");
   EXPECT_EQ(Do("netdev_del", R"({"id": "hostnet0"})"), "{}");

@@ -52,6 +52,15 @@ Status NetHandlers::NetdevDel(Context&, const qapi::NetdevDelArgs& args) {
   return net_.NetdevDel(args.id);
 }
 
+Status NetHandlers::AnnounceSelf(Context&, const qapi::AnnounceParameters& args) {
+  return net_.Announce({.initial = args.initial,
+                        .max = args.max,
+                        .step = args.step,
+                        .rounds = args.rounds,
+                        .interfaces = args.interfaces,
+                        .id = args.id.value_or("")});
+}
+
 Result<std::vector<qapi::RxFilterInfo>> NetHandlers::QueryRxFilter(
     Context&, const qapi::QueryRxFilterArgs& args) {
   DAVIT_ASSIGN(const auto infos, net_.RxFilters(args.name));

@@ -182,6 +182,7 @@ class NetHandlers final : public qapi::NetCommands {
   Status NetdevDel(Context& context, const qapi::NetdevDelArgs& args) override;
   Result<std::vector<qapi::RxFilterInfo>> QueryRxFilter(
       Context& context, const qapi::QueryRxFilterArgs& args) override;
+  Status AnnounceSelf(Context& context, const qapi::AnnounceParameters& args) override;
 
  private:
   control::NetControl& net_;

@@ -107,8 +107,10 @@ class VirtioNetTest : public ::testing::TestWithParam<const char*> {
   }
   int Control(uint8_t cls, uint8_t command, const std::string& data) {
     const std::string head{static_cast<char>(cls), static_cast<char>(command)};
-    const auto used =
-        card_->queue(kControl).Do(Request().Readable(head).Readable(data).Writable(1));
+    Request request;
+    request.Readable(head);
+    if (!data.empty()) request.Readable(data);  // a descriptor is not empty
+    const auto used = card_->queue(kControl).Do(request.Writable(1));
     return used && used->length == 1 ? used->bytes[0] : -1;
   }
   Value Filter() {
@@ -232,6 +234,21 @@ TEST_P(VirtioNetTest, TheFilterIsTheDriversAndIsTold) {
   // A table that is longer than its bytes changes nothing.
   EXPECT_EQ(Control(1, 0, std::string("\xff\xff\xff\x7f", 4)), 1);
   EXPECT_EQ(Filter()["multicast-table"], table);
+}
+
+TEST_P(VirtioNetTest, AnnouncementsReachTheWireAndTheDriver) {
+  Boot(wire_.netdev());
+  machine_->Qmp("announce-self", Object{{"initial", 1}, {"max", 1}, {"rounds", 2}, {"step", 0}});
+  const std::string mac("\x52\x54\0\x12\x34\x56", 6);
+  for (int round = 0; round < 2; ++round) {
+    const std::string frame = Sent();
+    ASSERT_EQ(frame.size(), 60U);
+    EXPECT_EQ(frame.substr(0, 14), std::string(6, '\xff') + mac + "\x80\x35");
+    EXPECT_EQ(frame.substr(20, 8), std::string("\0\x03", 2) + mac) << "request reverse";
+  }
+  EXPECT_EQ(card_->Config<uint16_t>(6), 3) << "link up, announce";
+  EXPECT_EQ(Control(3, 0, ""), 0);
+  EXPECT_EQ(card_->Config<uint16_t>(6), 1);
 }
 
 TEST_P(VirtioNetTest, ANetdevThatGoesLeavesTheCard) {

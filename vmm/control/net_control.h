@@ -53,6 +53,14 @@ struct NetClientInfo {
   bool is_peer = false;  // of the line before
 };
 
+// QAPI AnnounceParameters, and what announce-self has beside. Times in milliseconds.
+struct AnnounceRequest {
+  int64_t initial = 0, max = 0, step = 0;
+  int64_t rounds = 0;
+  std::optional<std::vector<std::string>> interfaces;  // names of cards; nullopt: all
+  std::string id;                                      // empty: the unnamed one
+};
+
 class NetControl {
  public:
   virtual ~NetControl() = default;
@@ -65,6 +73,9 @@ class NetControl {
   // Of one card, or of all that have a filter.
   virtual Result<std::vector<RxFilterInfo>> RxFilters(const std::optional<std::string>& name) = 0;
   virtual std::vector<NetClientInfo> NetClients() const = 0;
+  // Cards tell the network where they are: now, then again as often as rounds= says. A request of
+  // the same id ends the one before; without rounds it does only that. Error: a negative number.
+  virtual Status Announce(const AnnounceRequest& request) = 0;
 };
 
 }  // namespace davit::control

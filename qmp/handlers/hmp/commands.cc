@@ -91,7 +91,27 @@ Status DeleteObject(Call& call) { return call.vm.ObjectDel(call.text); }
 Status DeleteNetdev(Call& call) { return call.net.NetdevDel(call.text); }
 Status SetLink(Call& call) { return call.net.SetLink(call.text, call.on); }
 
+// The rounds are those that QEMU's migration has by default.
+Status Announce(Call& call) {
+  control::AnnounceRequest request{.initial = 50, .max = 550, .step = 100, .rounds = 5};
+  if (!call.text.empty()) {
+    request.interfaces.emplace();
+    for (std::string_view rest = call.text; !rest.empty();) {
+      const size_t end = std::min(rest.find(','), rest.size());
+      request.interfaces->emplace_back(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  request.id = call.more;
+  return call.net.Announce(request);
+}
+
 constexpr Command kCommands[] = {
+    {.name = "announce_self",
+     .usage = "[interfaces] [id]",
+     .help = "let network cards tell the network where they are",
+     .arguments = Arguments::kUpToTwoTexts,
+     .run = Announce},
     {.name = "balloon",
      .usage = "target",
      .help = "ask the guest to change its memory to this size (in MB)",

@@ -28,8 +28,8 @@ struct Call {
   std::string out;  // lines end in '\n'
 
   // Arguments, by the row's kind.
-  std::string text;         // kText, kOptionalText, kTextSwitch, kTwoTexts, kTextNumber: the first
-  std::string more;         // kTwoTexts: the second
+  std::string text;         // of all that take texts: the first
+  std::string more;         // kTwoTexts, kUpToTwoTexts: the second
   bool all = false;         // kCpu: -a
   bool on = false;          // kTextSwitch
   bool has_number = false;  // kCpu: a CPU was given
@@ -40,6 +40,7 @@ enum class Arguments : uint8_t {
   kNone,
   kText,          // one word, needed
   kOptionalText,  // the rest of the line
+  kUpToTwoTexts,  // two words
   kTwoTexts,      // two words, needed
   kNumber,        // one number, needed
   kMebibytes,     // one number of MiB, needed

@@ -89,6 +89,10 @@ Status ParseArguments(const hmp::Command& command, std::string_view name, std::s
       call.text = rest;
       rest = {};
       break;
+    case Arguments::kUpToTwoTexts:
+      call.text = TakeWord(rest);
+      call.more = TakeWord(rest);
+      break;
     case Arguments::kNumber:
       return ParseNumber(name, rest, call);
     case Arguments::kMebibytes: {

@@ -149,7 +149,7 @@ TEST_F(HmpTest, HelpOfAllOfOneAndOfInfo) {
   EXPECT_EQ(Do("help info version"), "info version  -- show the version\r\n");
   EXPECT_EQ(Do("help foo"), "unknown command: 'foo'\r\n");
   EXPECT_EQ(Do("info"), Do("help info"));
-  EXPECT_TRUE(Do("help").starts_with("balloon target -- "));
+  EXPECT_TRUE(Do("help").starts_with("announce_self [interfaces] [id] -- "));
   EXPECT_NE(Do("info").find("info registers [-a|vcpu] -- "), std::string::npos);
 }
 
@@ -302,6 +302,18 @@ TEST_F(HmpTest, NetworkAsATree) {
   EXPECT_EQ(Do("info network"),
             "net0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56\r\n"
             " \\ hostnet0: index=0,type=user,net=10.0.2.0,restrict=off\r\n");
+}
+
+TEST_F(HmpTest, Announcements) {
+  EXPECT_EQ(Do("announce_self"), "");
+  EXPECT_EQ(Do("announce_self net0,net1 a"), "");
+  EXPECT_EQ(Do("announce_self net0"), "");
+  EXPECT_EQ(Do("announce_self a b c"),
+            "announce_self: extraneous characters at the end of line\r\n"
+            "Try \"help announce_self\" for more information\r\n");
+  EXPECT_EQ(net_.calls, (std::vector<std::string>{"announce 50 550 5 100 all",
+                                                  "announce 50 550 5 100 net0 net1 as a",
+                                                  "announce 50 550 5 100 net0"}));
 }
 
 TEST_F(HmpTest, NetworkVerbs) {

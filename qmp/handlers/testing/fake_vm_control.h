@@ -203,6 +203,18 @@ class FakeNet final : public NetControl {
     calls.push_back("set_link " + name + (up ? " on" : " off"));
     return {};
   }
+  Status Announce(const AnnounceRequest& request) override {
+    std::string call = "announce";
+    for (int64_t n : {request.initial, request.max, request.rounds, request.step}) {
+      call += " " + std::to_string(n);
+    }
+    if (!request.interfaces) call += " all";
+    for (const auto& name : request.interfaces.value_or(std::vector<std::string>())) {
+      call += " " + name;
+    }
+    calls.push_back(call + (request.id.empty() ? "" : " as " + request.id));
+    return {};
+  }
   Result<std::vector<RxFilterInfo>> RxFilters(const std::optional<std::string>& name) override {
     if (name && *name != "net0") return Fail("invalid net client name: " + *name);
     RxFilterInfo info;

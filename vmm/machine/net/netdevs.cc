@@ -206,6 +206,14 @@ Result<std::vector<control::RxFilterInfo>> Netdevs::RxFilters(
   return Fail(fmt::format("invalid net client name: {}", *name));
 }
 
+void Netdevs::AnnounceOnce(const control::AnnounceRequest& request) const {
+  for (const NicRow* row : nics_) {
+    const auto& only = request.interfaces;
+    const bool wanted = !only || std::find(only->begin(), only->end(), row->name) != only->end();
+    if (wanted && row->net != nullptr) row->net->Announce();
+  }
+}
+
 namespace {
 
 // "virtio-net-pci.3": the second queue of "virtio-net-pci.2".

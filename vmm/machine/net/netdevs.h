@@ -14,6 +14,7 @@
 
 #include "vmm/backend/net/net_backend.h"
 #include "vmm/control/net_control.h"
+#include "vmm/machine/net/announcer.h"
 #include "vmm/machine/net/open_netdev.h"
 #include "vmm/virtio/net/net.h"
 
@@ -35,7 +36,9 @@ struct NicRow {
 
 class Netdevs final : public control::NetControl {
  public:
-  explicit Netdevs(NetdevContext context) : context_(std::move(context)) {}
+  explicit Netdevs(NetdevContext context)
+      : context_(std::move(context)),
+        announcer_(context_.loop, [this](const auto& request) { AnnounceOnce(request); }) {}
   ~Netdevs() override;
 
   // --- for cards ---
@@ -69,6 +72,9 @@ class Netdevs final : public control::NetControl {
   Result<std::vector<control::RxFilterInfo>> RxFilters(
       const std::optional<std::string>& name) override;
   std::vector<control::NetClientInfo> NetClients() const override;
+  Status Announce(const control::AnnounceRequest& request) override {
+    return announcer_.Start(request);
+  }
 
  private:
   struct Netdev {
@@ -82,11 +88,13 @@ class Netdevs final : public control::NetControl {
   virtio::net::MacAddress NextMac() const;
   std::string NextName(const std::string& model) const;
   void Forget(NicRow* row);
+  void AnnounceOnce(const control::AnnounceRequest& request) const;
 
   const NetdevContext context_;
   std::vector<Netdev> netdevs_;  // in order of creation
   std::vector<NicRow*> nics_;
   uint64_t next_age_ = 0;
+  Announcer announcer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "vmm/base/log.h"
+#include "vmm/virtio/net/rarp.h"
 
 namespace davit::virtio {
 
@@ -144,6 +145,14 @@ bool Net::link() {
 
 void Net::Announce() {
   const auto lock = host().Lock();
+  if (backend_ != nullptr && link_up_) {
+    auto frame = net::RarpRequest(space_.mac);
+    net::Header header{};
+    const iovec parts[] = {{&header, sizeof(header)}, {frame.data(), frame.size()}};
+    const std::span<const iovec> all(parts);
+    // Where there is no room the next round tells it.
+    (void)backend_->Send(0, passes_headers_ ? all : all.subspan(1));
+  }
   if ((features_ & net::kGuestAnnounce) == 0 || (features_ & net::kCtrlVq) == 0) return;
   space_.status = static_cast<uint16_t>(space_.status | net::kStatusAnnounce);
   host().ConfigChanged();

@@ -58,7 +58,8 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   bool link();
   // The back end is about to go: the link is down. Only on the device's loop.
   void LoseBackend();
-  // Asks the driver to announce itself on the network (gratuitous packets).
+  // Tells the network where the card is (rarp.h), and asks the driver to tell more (gratuitous
+  // packets with its addresses). Only on the device's loop.
   void Announce();
   struct RxFilterInfo {
     net::RxFilter filter;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "vmm/base/endian.h"
+#include "vmm/virtio/net/rarp.h"
 #include "vmm/virtio/testing/driver.h"
 
 namespace davit::virtio {
@@ -324,6 +325,28 @@ TEST_F(NetTest, AnnouncementIsAskedForAndAcknowledged) {
   EXPECT_NE(driver_->Config<le16>(6) & net::kStatusAnnounce, 0);
   EXPECT_EQ(Control(net::kClassAnnounce, net::kAnnounceAck, ""), net::kControlOk);
   EXPECT_EQ(driver_->Config<le16>(6) & net::kStatusAnnounce, 0);
+}
+
+TEST_F(NetTest, AnnouncementTellsTheNetworkWhereTheCardIs) {
+  Start();
+  net_->Announce();
+  const std::string mac("\x52\x54\0\x12\x34\x56", 6);
+  ASSERT_EQ(fake_.sent.size(), 1U);
+  EXPECT_EQ(fake_.sent[0], kNoHeader + std::string(6, '\xff') + mac +
+                               std::string("\x80\x35\0\x01\x08\0\x06\x04\0\x03", 10) + mac +
+                               std::string(4, '\0') + mac + std::string(22, '\0'));
+  net_->SetLink(false);
+  net_->Announce();
+  EXPECT_EQ(fake_.sent.size(), 1U) << "no cable";
+}
+
+TEST_F(NetTest, AnnouncementWithoutHeadersOrDriver) {
+  fake_.headers = false;
+  Start({}, {.features = kFeatureVersion1});
+  net_->Announce();
+  ASSERT_EQ(fake_.sent.size(), 1U);
+  EXPECT_EQ(fake_.sent[0].size(), net::kRarpFrameSize);
+  EXPECT_EQ(driver_->Config<le16>(6) & net::kStatusAnnounce, 0) << "the driver cannot";
 }
 
 TEST_F(NetTest, OffloadsOfTheDriverReachTheBackend) {
