@@ -23,4 +23,7 @@ void Spawn(const std::string& command);
 // Takes the status of children that have ended.
 void Reap();
 
+// --- vsock.cc: "echo PORT" or "send PORT BYTES" ---
+void UseSocket(const std::string& arguments);
+
 }  // namespace init

@@ -12,6 +12,8 @@
 //   sum PATH MIB THREADS    the checksum of what is there
 //   touch MIB    a process takes and writes memory     free        it goes
 //   sh COMMAND   busybox's shell: output and status    spawn COMMAND   the same, not waited for
+//   vsock echo PORT         gives one peer back what it sends
+//   vsock send PORT BYTES   sends the host the pattern and reads it back
 //   poweroff | reboot                                  stay on|off obey the power button or only
 //   report it
 
@@ -186,6 +188,8 @@ bool RunTopicCommand(const std::string& word, const std::string& rest) {
     init::RunShell(rest);
   } else if (word == "spawn") {
     init::Spawn(rest);
+  } else if (word == "vsock") {
+    init::UseSocket(rest);
   } else {
     return false;
   }

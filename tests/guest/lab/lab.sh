@@ -70,7 +70,7 @@ lab_initramfs() {
   for program in sh login; do ln -s busybox "$tree/bin/$program"; done
   # shellcheck disable=SC2016
   echo 'root:$5$davit$5Ea/h.sM3oXiMmxaSP8u/v/DG.czcKDvkzhK1wLxof.:0:0::/:/bin/sh' >"$tree/etc/passwd"
-  cp "$kernel"/modules/{button,evdev,failover,net_failover,virtio*}.ko "$tree/modules/"
+  cp "$kernel"/modules/{button,evdev,failover,net_failover,virtio*,vsock,vmw_vsock_*}.ko "$tree/modules/"
   lab_cpio "$tree" >"$out"
   rm -rf "$tree"
 }
@@ -88,7 +88,10 @@ mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 ip link set lo up
-for module in irqbypass kvm kvm-amd tun tap vhost_iotlb vhost vhost_net; do insmod /modules/$module.ko; done
+for module in irqbypass kvm kvm-amd tun tap vhost_iotlb vhost vhost_net vsock vmw_vsock_virtio_transport_common \
+  vhost_vsock; do
+  insmod /modules/$module.ko
+done
 (while :; do echo "lab: beat $(cut -d' ' -f1 /proc/uptime)"; sleep 5; done) >/dev/ttyS0 &
 exec >/dev/ttyS1 2>&1 </dev/null
 echo "lab: up after $(cut -d' ' -f1 /proc/uptime) s, $(uname -r), $(ls /dev/kvm)"
@@ -123,7 +126,8 @@ lab_run() {
   work=$(mktemp -d)
   mkdir -p "$tree/bin" "$tree/modules" "$tree/root"
   cp /bin/busybox "$tree/bin/busybox"
-  cp "$kernel"/modules/{irqbypass,kvm,kvm-amd,tun,tap,vhost_iotlb,vhost,vhost_net}.ko "$tree/modules/"
+  cp "$kernel"/modules/{irqbypass,kvm,kvm-amd,tun,tap,vhost_iotlb,vhost,vhost_{net,vsock},vsock,vmw_vsock_*}.ko \
+    "$tree/modules/"
   lab_init >"$tree/init"
   chmod +x "$tree/init"
   lab_cpio "$tree" >"$work/initrd"
