@@ -255,9 +255,15 @@ void Net::ApplyToBackend() {
   ServeByKernel();
 }
 
+void Net::Broken(const Error& error) {
+  broken_ = true;
+  if (vhost_) vhost_->Stop();
+  host().NeedsReset(error.message);
+}
+
 void Net::ServeByKernel() {
   if (!vhost_) return;
-  const bool on = running_ && link_up_;
+  const bool on = running_ && link_up_ && !broken_;
   if (Status status = vhost_->Serve(on ? active_pairs_ : 0); !status) Broken(status.error());
 }
 
@@ -291,6 +297,7 @@ bool Net::Reset() {
   }
   features_ = offloads_ = 0;
   active_pairs_ = 0;
+  broken_ = false;
   control_ = nullptr;
   for (Pair& pair : pairs_) {
     pair.rx = pair.tx = nullptr;

@@ -117,7 +117,7 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   void LinkChanged();
   void ApplyToBackend();  // offloads, queues, receiving: as negotiated. Loop.
   void ServeByKernel();   // or not, as things are; without vhost nothing
-  void Broken(const Error& error) { host().NeedsReset(error.message); }
+  void Broken(const Error& error);
 
   const NetConfig config_;
   DeviceTraits traits_;
@@ -133,6 +133,7 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   uint64_t features_ = 0;
   std::vector<Pair> pairs_;    // all, negotiated or not
   uint16_t active_pairs_ = 0;  // 0: not active
+  bool broken_ = false;        // until the reset
   VirtQueue* control_ = nullptr;
   uint16_t control_index_ = 0;
   bool running_ = true;

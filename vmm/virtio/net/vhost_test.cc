@@ -196,6 +196,23 @@ TEST_F(NetVhostTest, WhatTheKernelRefusesNeedsResetAndNothingStaysOn) {
   }
 }
 
+TEST_F(NetVhostTest, NonsenseOnTheControlQueueEndsTheKernelsWorkTooUntilTheReset) {
+  Make();
+  driver_->queue(kControl).Add().Raw(uint64_t{1} << 60, 2, 0).Publish();
+  driver_->queue(kControl).Kick();
+  EXPECT_TRUE(driver_->needs_reset());
+  ExpectServed(0);
+  net_->SetLink(false);
+  net_->SetLink(true);
+  driver_->frontend().OnRunning(false);
+  driver_->frontend().OnRunning(true);
+  ExpectServed(0);
+  driver_->Reset();
+  ASSERT_TRUE(driver_->Start());
+  driver_->loop().RunPosted();
+  ExpectServed(1);
+}
+
 TEST_F(NetVhostTest, AQueueWithoutItsPairNeedsReset) {
   Make(false);
   ASSERT_TRUE(driver_->Negotiate());
