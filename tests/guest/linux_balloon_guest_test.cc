@@ -108,8 +108,8 @@ TEST_P(LinuxGuestFreeHanded, FreedMemoryComesBackUnasked) {
   const uint64_t before = ResidentBytes(vm());
   EXPECT_GT(before, kTouched * kMiB);
   Free();
-  EXPECT_TRUE(Eventually([&] { return ResidentBytes(vm()) < before - kTouched * kMiB * 9 / 10; }))
-      << ResidentBytes(vm()) << " of " << before;
+  const auto fallen = [&] { return ResidentBytes(vm()) < before - kTouched * kMiB * 9 / 10; };
+  EXPECT_TRUE(Eventually(fallen, kBalloonTime)) << ResidentBytes(vm()) << " of " << before;
 }
 
 // The balloon holds what the process needs.
