@@ -101,7 +101,8 @@ TEST_P(ProbeGuestDevices, TargetOfAPausedGuestIsReachedLater) {
 TEST_P(ProbeGuestDevices, RandomNumbersArrive) {
   auto vm = Start({"-device", Device("virtio-rng")});
   ASSERT_NE(vm, nullptr);
-  EXPECT_EQ(Ask(*vm, "g", "rng: 64 bytes, ").find("0 distinct"), std::string::npos);
+  // Some values come twice; the guest wants half of them different.
+  EXPECT_GT(std::stoi("0" + Ask(*vm, "g", "rng: 64 bytes, ")), 32);
   ASSERT_OK(vm->serial().WaitForLine("rng: ok", kReplyTime));
 }
 
