@@ -38,6 +38,7 @@ void ResetSignals(posix_spawnattr_t& attributes) {
 pid_t Spawn(const std::vector<std::string>& words, int keep_fd) {
   std::vector<char*> arguments;
   std::vector<std::string> copies = words;
+  arguments.reserve(copies.size() + 1);
   for (std::string& word : copies) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   posix_spawnattr_t attributes;

@@ -24,6 +24,7 @@ std::string MacText(const MacAddress& mac) {
 
 std::vector<std::string> MacTexts(const std::vector<MacAddress>& macs) {
   std::vector<std::string> texts;
+  texts.reserve(macs.size());
   for (const MacAddress& mac : macs) texts.push_back(MacText(mac));
   return texts;
 }
