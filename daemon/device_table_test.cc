@@ -34,7 +34,7 @@ TEST(DeviceTable, EveryVirtioDeviceHasWhatTheMachineReads) {
   for (const qapi::DeviceType& type : qapi::DeviceTypes()) {
     const machine::DeviceRow* row = machine::FindDeviceRow(type.name);
     if (row == nullptr || row->make_virtio == nullptr) continue;
-    for (const char* name : {"event_idx", "indirect_desc", "packed", "queue_reset"}) {
+    for (const char* name : {"event_idx", "in_order", "indirect_desc", "packed", "queue_reset"}) {
       EXPECT_NE(type.Find(name), nullptr) << type.name << "." << name;
     }
     if (type.bus != "PCI") continue;

@@ -131,6 +131,21 @@ TEST_P(RngQtest, PackedRing) {
   ASSERT_TRUE(dev->queue(0).Do(Request().Writable(4).Writable(4).Indirect()));
 }
 
+TEST_P(RngQtest, RequestsComeBackInTheirOrder) {
+  if (Machine::IsQemu()) GTEST_SKIP() << "QEMU 7.2 has no in_order=";
+  auto m = Make(",in_order=on");
+  auto dev = Find(*m);
+  ASSERT_NE(dev->OfferedFeatures() & virtio::kFeatureInOrder, 0U);
+  ASSERT_TRUE(dev->Start());
+  for (uint32_t length = 1; length <= 8; ++length) dev->queue(0).Add(Request().Writable(length));
+  dev->queue(0).Kick();
+  for (uint32_t length = 1; length <= 8; ++length) {
+    const auto used = dev->queue(0).Wait();
+    ASSERT_TRUE(used) << length;
+    EXPECT_EQ(used->length, length);
+  }
+}
+
 // max-bytes= and period= are in the guest's time, which the test alone moves.
 TEST_P(RngQtest, QuotaIsFilledUpWhenItsPeriodEnds) {
   if (Machine::IsQemu()) GTEST_SKIP() << "QEMU's package has no accelerator qtest";

@@ -31,6 +31,7 @@ class VmDevicesTest : public testing::Test {
              id,
              "",
              {{"event_idx", {true}},
+              {"in_order", {false}},
               {"indirect_desc", {true}},
               {"max-bytes", {uint64_t{1000}}},
               {"packed", {false}},

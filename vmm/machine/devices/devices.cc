@@ -27,6 +27,7 @@ virtio::FrontendOptions OptionsOf(const DeviceProperties& props) {
   virtio::FrontendOptions options;
   options.id = props.id().empty() ? props.driver() : props.id();
   options.event_idx = props.Bool("event_idx");
+  options.in_order = props.Bool("in_order");
   options.indirect_desc = props.Bool("indirect_desc");
   options.packed = props.Bool("packed");
   options.queue_reset = props.Bool("queue_reset");

@@ -48,6 +48,12 @@ class TestAccel final : public Accel {
 constexpr uint64_t kSlot0 = 0xfeb00000;
 constexpr uint64_t kSlot1 = 0xfeb00200;
 
+void Set(control::DeviceSpec& spec, std::string_view name, control::PropertyValue value) {
+  for (auto& [key, have] : spec.properties) {
+    if (key == name) have = value;
+  }
+}
+
 class DevicesTest : public testing::Test {
  protected:
   DevicesTest() {
@@ -70,6 +76,7 @@ class DevicesTest : public testing::Test {
             std::move(id),
             std::move(bus),
             {{"event_idx", {true}},
+             {"in_order", {false}},
              {"indirect_desc", {true}},
              {"max-bytes", {uint64_t{1000}}},
              {"packed", {false}},
@@ -140,10 +147,10 @@ TEST_F(DevicesTest, MistakesAreWordedAsQemus) {
   spec.driver = "xyz";
   EXPECT_EQ(ErrorOf(spec), "'xyz' is not a valid device model name");
   spec = Rng("a");
-  spec.properties[4].second = {uint64_t{0}};
+  Set(spec, "period", {uint64_t{0}});
   EXPECT_EQ(ErrorOf(spec), "'period' parameter expects a positive integer");
-  spec.properties[4].second = {uint64_t{1}};
-  spec.properties[2].second = {~uint64_t{0}};
+  Set(spec, "period", {uint64_t{1}});
+  Set(spec, "max-bytes", {~uint64_t{0}});
   EXPECT_EQ(ErrorOf(spec), "'max-bytes' parameter must be non-negative, and less than 2^63");
   EXPECT_EQ(DeviceId(kSlot0), 0U);
   EXPECT_EQ(DeviceId(kSlot1), 0U);
@@ -195,7 +202,7 @@ TEST_F(DevicesTest, TreeShowsSlotsFromTheLastWithTheirDevices) {
   EXPECT_EQ(bus.name, "virtio-mmio-bus.1");
   ASSERT_EQ(bus.devices.size(), 1U);
   EXPECT_EQ(bus.devices[0].id, "a");
-  EXPECT_EQ(bus.devices[0].properties[2].second, "1000 (0x3e8)");
+  EXPECT_EQ(bus.devices[0].properties[3].second, "1000 (0x3e8)");
   EXPECT_TRUE(system.devices[2].buses.at(0).devices.empty());
 }
 
@@ -237,11 +244,6 @@ class PciDevicesTest : public DevicesTest {
              {"port", {uint64_t{0}}},
              {"power_controller_present", {true}},
              {"slot", {slot}}}};
-  }
-  static void Set(control::DeviceSpec& spec, std::string_view name, control::PropertyValue value) {
-    for (auto& [key, have] : spec.properties) {
-      if (key == name) have = value;
-    }
   }
   std::string Where(std::string_view id) {
     const pci::Function* function = host_.FindFunction(id);
