@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tests/bench/device_load.h"
+#include "tests/bench/tap_peer.h"
 #include "tests/support/vm.h"
 #include "vmm/base/unique_fd.h"
 
@@ -24,12 +25,14 @@ namespace davit::bench {
 namespace {
 
 constexpr int kRounds = 15;
+constexpr int kNetRounds = 5;
+constexpr int kBalloonRounds = 5;
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kRamMiB = 1024;
 constexpr const char* kNames[] = {"davitd", "QEMU"};
 constexpr const char* kModules =
     "virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk "
-    "virtio_balloon";
+    "virtio_balloon failover net_failover virtio_net";
 
 using Pair = std::array<std::unique_ptr<LoadedVm>, 2>;  // davitd, QEMU
 using Values = std::array<std::vector<double>, 2>;
@@ -51,6 +54,27 @@ constexpr DiskRow kDiskRows[] = {
     {"128 KiB sequential read, depth 8", "read seq 131072 8 100", false, 8, "MiB/s", 1},
     {"128 KiB sequential write, depth 8", "write seq 131072 8 100", false, 8, "MiB/s", 1},
 };
+
+struct NetRow {
+  const char* name;
+  const char* load;  // of the guest: its command, then address, port and number
+  TapPeer::Port port;
+  int number;
+  const char* key;  // of the answer
+  const char* unit;
+  bool latency;  // microseconds each; else MiB a second
+};
+
+constexpr int kStreamMs = 300;
+constexpr NetRow kNetRows[] = {
+    {"tap TCP, guest to host", "send", TapPeer::kSink, kStreamMs, "bytes", "MiB/s", false},
+    {"tap TCP, host to guest", "receive", TapPeer::kSource, 0, "bytes", "MiB/s", false},
+    {"tap TCP round trip", "trips", TapPeer::kEcho, 50, "trips", "us", true},
+};
+constexpr const char* kTaps[] = {"benchtap0", "benchtap1"};
+
+std::string HostAddress(size_t i) { return "10.77." + std::to_string(i) + ".1"; }
+std::string GuestAddress(size_t i) { return "10.77." + std::to_string(i) + ".2"; }
 
 double Median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
@@ -110,7 +134,7 @@ bool RunBalloon(const Pair& vms) {
   const char* text = std::getenv("DAVIT_BENCH_BALLOON_MIB");
   const uint64_t mib = text == nullptr ? 512 : std::strtoull(text, nullptr, 10);
   Values inflate, deflate;
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < kBalloonRounds; ++round) {
     for (size_t i = 0; i < vms.size(); ++i) {
       for (const bool down : {true, false}) {
         auto ms = vms[i]->Balloon((down ? kRamMiB - mib : kRamMiB) * kMiB);
@@ -124,8 +148,38 @@ bool RunBalloon(const Pair& vms) {
   return Print("balloon deflates " + size, "ms", deflate, false, 1) && met;
 }
 
+bool RunNetwork(const Pair& vms) {
+  std::array<std::unique_ptr<TapPeer>, 2> peers;
+  for (size_t i = 0; i < vms.size(); ++i) {
+    auto peer = TapPeer::Create(kTaps[i], HostAddress(i), kStreamMs);
+    if (!peer) return Failed("the tap interface", peer.error());
+    peers[i] = std::move(*peer);
+    auto up = vms[i]->Ask("net " + GuestAddress(i));
+    if (!up) return Failed("the guest's network", up.error());
+  }
+  bool all = true;
+  for (const NetRow& row : kNetRows) {
+    if (!Wanted(row.name)) continue;
+    Values values;
+    for (int round = 0; round < kNetRounds; ++round) {
+      for (size_t i = 0; i < vms.size(); ++i) {
+        const std::string load = std::string(row.load) + " " + HostAddress(i) + " " +
+                                 std::to_string(row.port) + " " + std::to_string(row.number);
+        auto figure = vms[i]->Load(load, row.key);
+        if (!figure) return Failed(std::string(row.name) + ", " + kNames[i], figure.error());
+        values[i].push_back(row.latency ? figure->seconds / figure->ops * 1e6
+                                        : figure->ops / figure->seconds / kMiB);
+      }
+    }
+    all = Print(row.name, row.unit, values, !row.latency, 1) && all;
+  }
+  return all;
+}
+
+// more: what the network card needs beside (QEMU's option ROM is not in the lab).
 std::vector<std::string> Arguments(const std::string& program, const std::string& dir,
-                                   const std::string& disk) {
+                                   const std::string& disk, const std::string& tap,
+                                   const std::string& more) {
   const char* poll_ns = std::getenv("DAVIT_BENCH_POLL_NS");
   struct stat info {};
   const bool direct = UniqueFd(open(disk.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC)).get() >= 0;
@@ -159,7 +213,11 @@ std::vector<std::string> Arguments(const std::string& program, const std::string
           "-device",
           "virtio-blk-pci,drive=disk,iothread=io",
           "-device",
-          "virtio-balloon-pci,id=balloon"};
+          "virtio-balloon-pci,id=balloon",
+          "-netdev",
+          "tap,id=net,ifname=" + tap + ",script=no,downscript=no",
+          "-device",
+          "virtio-net-pci,netdev=net" + more};
 }
 
 }  // namespace
@@ -172,7 +230,8 @@ int RunDevices(const std::string& dir, const std::string& davit_disk,
   const std::string disks[] = {davit_disk, qemu_disk};
   Pair vms;
   for (size_t i = 0; i < vms.size(); ++i) {
-    auto vm = LoadedVm::Start(Arguments(programs[i], dir, disks[i]), kModules);
+    auto vm = LoadedVm::Start(
+        Arguments(programs[i], dir, disks[i], kTaps[i], i == 0 ? "" : ",romfile="), kModules);
     if (!vm) {
       Failed(programs[i], vm.error());
       return 1;
@@ -186,6 +245,7 @@ int RunDevices(const std::string& dir, const std::string& davit_disk,
     if (Wanted(row.name)) all = RunDiskRow(row, vms) && all;
   }
   if (Wanted("balloon")) all = RunBalloon(vms) && all;
+  if (Wanted("tap")) all = RunNetwork(vms) && all;
   return all ? 0 : 1;
 }
 

@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of devices: disk and balloon of a q35 with a Linux guest, davitd beside QEMU, both up
-// all the time and measured by turns.
+// The table of devices: disk, balloon and network of a q35 with a Linux guest, davitd beside QEMU,
+// both up all the time and measured by turns.
 #pragma once
 
 #include <string>

@@ -28,6 +28,7 @@ lab_initramfs "$work/initramfs" "$init" "$kernel"
 lab_initramfs "$work/device-initramfs" "$load_init" "$kernel"
 
 # The lines that run the tables in folder $1; $2 and $3 are the disks.
+# shellcheck disable=SC2016  # the shell that runs them expands them
 run_lines() {
   local table
   echo 'status=0'
@@ -57,12 +58,13 @@ cp -L "$work/initramfs" "$work/device-initramfs" "$kernel/vmlinuz" "$tree/lab/"
 {
   cat <<RUN
 #!/bin/sh
-export PATH=/bin:/usr/bin DAVIT_DAVITD=/lab/$(basename "$davitd") ${DAVIT_BENCH_ROWS:+DAVIT_BENCH_ROWS='$DAVIT_BENCH_ROWS'}
+export PATH=/bin:/usr/bin DAVIT_DAVITD=/lab/$(basename "$davitd")
 # What takes a second on hardware takes a minute here, and a request its time.
-export DAVIT_BENCH_BALLOON_MIB=128 DAVIT_BENCH_POLL_NS=${DAVIT_BENCH_POLL_NS:-1000000}
+export DAVIT_BENCH_BALLOON_MIB=32 DAVIT_BENCH_POLL_NS=${DAVIT_BENCH_POLL_NS:-1000000}
 bench=./$(basename "$bench")
 mount -t debugfs debugfs /sys/kernel/debug
 RUN
+  [ -z "${DAVIT_BENCH_ROWS:-}" ] || echo "export DAVIT_BENCH_ROWS='$DAVIT_BENCH_ROWS'"
   echo 'truncate -s 256M /dev/shm/disk0 /dev/shm/disk1'
   run_lines /lab /dev/shm/disk0 /dev/shm/disk1
 } >"$tree/lab/run"
