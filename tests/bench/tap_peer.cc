@@ -4,50 +4,26 @@
 // See tap_peer.h.
 #include "tests/bench/tap_peer.h"
 
-#include <arpa/inet.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstring>
 #include <vector>
+
+#include "tests/bench/interface.h"
 
 namespace davit::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-sockaddr_in Address(const std::string& address, uint16_t port) {
-  sockaddr_in in{};
-  in.sin_family = AF_INET;
-  in.sin_port = htons(port);
-  inet_pton(AF_INET, address.c_str(), &in.sin_addr);
-  return in;
-}
-
-Status SetUp(const std::string& interface, const std::string& address) {
-  const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  interface.copy(request.ifr_name, sizeof request.ifr_name - 1);
-  const sockaddr_in in = Address(address, 0), mask = Address("255.255.255.0", 0);
-  std::memcpy(&request.ifr_addr, &in, sizeof in);
-  if (ioctl(fd.get(), SIOCSIFADDR, &request) != 0) return FailErrno("address of " + interface);
-  std::memcpy(&request.ifr_netmask, &mask, sizeof mask);
-  if (ioctl(fd.get(), SIOCSIFNETMASK, &request) != 0) return FailErrno("netmask of " + interface);
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  if (ioctl(fd.get(), SIOCSIFFLAGS, &request) != 0) return FailErrno(interface);
-  return {};
-}
-
 Result<UniqueFd> Listen(const std::string& address, uint16_t port) {
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in in = Address(address, port);
+  const sockaddr_in in = Ipv4(address, port);
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&in), sizeof in) != 0 ||
       listen(fd.get(), 4) != 0) {
     return FailErrno("listening on " + address);
@@ -80,7 +56,9 @@ void Echo(int fd) {
 
 Result<std::unique_ptr<TapPeer>> TapPeer::Create(const std::string& interface,
                                                  const std::string& address, int source_ms) {
-  DAVIT_TRY(SetUp(interface, address));
+  if (const char* failed = BringUp(interface, address)) {
+    return FailErrno(std::string(failed) + " of " + interface);
+  }
   std::unique_ptr<TapPeer> peer(new TapPeer);
   peer->source_ms_ = source_ms;
   for (uint16_t i = 0; i < 3; ++i) {

@@ -11,10 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <sstream>
@@ -22,26 +19,10 @@
 
 #include "tests/bench/guest/disk.h"
 #include "tests/bench/guest/network.h"
+#include "tests/guest/init/set_up.h"
 
 namespace davit::bench_guest {
 namespace {
-
-void SetUp() {
-  mkdir("/proc", 0755);
-  mkdir("/sys", 0755);
-  mkdir("/dev", 0755);
-  mount("proc", "/proc", "proc", 0, nullptr);
-  mount("sysfs", "/sys", "sysfs", 0, nullptr);
-  mount("devtmpfs", "/dev", "devtmpfs", 0, nullptr);
-  // Raw: what is sent is not echoed.
-  termios mode{};
-  if (tcgetattr(0, &mode) == 0) {
-    cfmakeraw(&mode);
-    mode.c_oflag |= OPOST | ONLCR;
-    tcsetattr(0, TCSANOW, &mode);
-  }
-  setvbuf(stdout, nullptr, _IOLBF, 1024);
-}
 
 std::string LoadModules(const std::string& names) {
   std::istringstream words(names);
@@ -88,6 +69,6 @@ std::string Run(const std::string& line) {
 }  // namespace davit::bench_guest
 
 int main() {
-  davit::bench_guest::SetUp();
+  davit::guest_init::SetUpConsole();
   davit::bench_guest::Serve();
 }

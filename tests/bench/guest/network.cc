@@ -4,13 +4,10 @@
 // See network.h.
 #include "tests/bench/guest/network.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +15,8 @@
 #include <cstdint>
 #include <sstream>
 #include <vector>
+
+#include "tests/bench/interface.h"
 
 namespace davit::bench_guest {
 namespace {
@@ -32,14 +31,6 @@ int64_t Now() {
 
 std::string Failed(const char* what) { return std::string("net ") + what + ": " + strerror(errno); }
 
-sockaddr_in Address(const std::string& address, uint16_t port) {
-  sockaddr_in in{};
-  in.sin_family = AF_INET;
-  in.sin_port = htons(port);
-  inet_pton(AF_INET, address.c_str(), &in.sin_addr);
-  return in;
-}
-
 // "ADDRESS PORT N".
 struct Peer {
   explicit Peer(const std::string& arguments) {
@@ -47,7 +38,7 @@ struct Peer {
     std::string address;
     uint16_t port = 0;
     words >> address >> port >> number;
-    const sockaddr_in in = Address(address, port);
+    const sockaddr_in in = bench::Ipv4(address, port);
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -66,20 +57,8 @@ std::string Bytes(uint64_t bytes, int64_t ns) {
 }  // namespace
 
 std::string SetUpNetwork(const std::string& arguments) {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  ifreq request{};
-  strncpy(request.ifr_name, "eth0", sizeof request.ifr_name - 1);
-  const sockaddr_in in = Address(arguments, 0);
-  memcpy(&request.ifr_addr, &in, sizeof in);
-  std::string answer = "net up";
-  if (ioctl(fd, SIOCSIFADDR, &request) != 0) answer = Failed("SIOCSIFADDR");
-  const sockaddr_in mask = Address("255.255.255.0", 0);
-  memcpy(&request.ifr_netmask, &mask, sizeof mask);
-  if (ioctl(fd, SIOCSIFNETMASK, &request) != 0) answer = Failed("SIOCSIFNETMASK");
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  if (ioctl(fd, SIOCSIFFLAGS, &request) != 0) answer = Failed("SIOCSIFFLAGS");
-  close(fd);
-  return answer;
+  const char* failed = bench::BringUp("eth0", arguments);
+  return failed == nullptr ? "net up" : Failed(failed);
 }
 
 std::string SendStream(const std::string& arguments) {

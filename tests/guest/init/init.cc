@@ -25,9 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -40,6 +38,7 @@
 #include <vector>
 
 #include "tests/guest/init/commands.h"
+#include "tests/guest/init/set_up.h"
 
 namespace {
 
@@ -63,20 +62,7 @@ void LoadModules(const std::string& names) {
 }
 
 void SetUp() {
-  mkdir("/proc", 0755);
-  mkdir("/sys", 0755);
-  mkdir("/dev", 0755);
-  mount("proc", "/proc", "proc", 0, nullptr);
-  mount("sysfs", "/sys", "sysfs", 0, nullptr);
-  mount("devtmpfs", "/dev", "devtmpfs", 0, nullptr);
-  // Raw: what is sent is not echoed.
-  termios mode{};
-  if (tcgetattr(0, &mode) == 0) {
-    cfmakeraw(&mode);
-    mode.c_oflag |= OPOST | ONLCR;
-    tcsetattr(0, TCSANOW, &mode);
-  }
-  setvbuf(stdout, nullptr, _IOLBF, 1024);
+  davit::guest_init::SetUpConsole();
   LoadModule("/modules/evdev.ko");
   LoadModule("/modules/button.ko");
 }
