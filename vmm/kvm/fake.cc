@@ -219,7 +219,8 @@ int FakeVm::Capability(Cap cap) const {
   return it == caps.end() ? 1 : it->second;
 }
 
-FakeSystem::FakeSystem() : caps({{Cap::kNrVcpus, 2}, {Cap::kMaxVcpus, 1024}}) {
+FakeSystem::FakeSystem()
+    : caps({{Cap::kNrVcpus, 2}, {Cap::kMaxVcpus, 1024}, {Cap::kNrMemslots, 32}}) {
   constexpr uint32_t kFeatures1Edx = 0x078bfbff;
   constexpr uint32_t kFeatures1Ecx = 0x81202000;  // hypervisor, popcnt.., x2apic, cx16
   supported = {

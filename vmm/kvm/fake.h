@@ -103,8 +103,8 @@ class FakeVm final : public Vm {
   uint64_t clock = 1000;
   std::vector<uint64_t> clock_sets;
   int irqchip_restores = 0;
-  std::string fail_call;    // the call of this name fails
-  std::map<Cap, int> caps;  // as FakeSystem's
+  std::string fail_call;                               // the call of this name fails
+  std::map<Cap, int> caps = {{Cap::kNrMemslots, 32}};  // as FakeSystem's
 
   Status SetMemorySlot(uint32_t slot, uint64_t gpa, uint64_t size, uint64_t host_address,
                        bool readonly) override;
@@ -139,7 +139,7 @@ class FakeSystem final : public System {
  public:
   FakeSystem();
   std::vector<CpuidEntry> supported;  // starts as a plain Intel CPU
-  std::map<Cap, int> caps;            // default: 1; kNrVcpus 2, kMaxVcpus 1024
+  std::map<Cap, int> caps;            // default: 1; kNrVcpus 2, kMaxVcpus 1024, kNrMemslots 32
   FakeVm* vm = nullptr;               // the last one made, owned by its user
   std::string fail_vm_call;           // handed to the VM: FakeVm::fail_call
   bool fail_create = false;           // CreateVm() fails

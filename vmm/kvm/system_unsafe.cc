@@ -57,6 +57,8 @@ long ExtensionOf(Cap cap) {
       return KVM_CAP_X86_DISABLE_EXITS;
     case Cap::kImmediateExit:
       return KVM_CAP_IMMEDIATE_EXIT;
+    case Cap::kNrMemslots:
+      return KVM_CAP_NR_MEMSLOTS;
     case Cap::kReadonlyMem:
       return KVM_CAP_READONLY_MEM;
     case Cap::kTscControl:

@@ -28,6 +28,7 @@ enum class Cap : uint8_t {
   kDisableExits,  // value: KVM_X86_DISABLE_EXITS_* mask
   kImmediateExit,
   kReadonlyMem,
+  kNrMemslots,  // value: how many SetMemorySlot() takes
   kTscControl,
   kCoalescedMmio,  // value: the page of a vCPU's mapping that has the ring
   kCoalescedPio,

@@ -15,11 +15,11 @@
 #include "vmm/devices/ioapic.h"
 #include "vmm/io/virtual_clock.h"
 #include "vmm/machine/accel.h"
-#include "vmm/memory/guest_memory.h"
+#include "vmm/memory/live_memory.h"
 
 namespace davit::machine {
 
-class QtestAccel final : public Accel {
+class QtestAccel final : public Accel, public memory::LiveMemory::Listener {
  public:
   explicit QtestAccel(io::EventLoop& loop);
 
@@ -33,7 +33,10 @@ class QtestAccel final : public Accel {
 
   io::VirtualClockLoop& clock() { return clock_; }
   // Where MSIs are written to.
-  void SetMemory(memory::GuestMemory memory) { msi_.SetMemory(std::move(memory)); }
+  Status OnMemory(const memory::GuestMemory& next) override {
+    msi_.SetMemory(next);
+    return {};
+  }
   // `told` hears what each line is set to, on the thread that sets it. Once.
   using LevelFn = std::function<void(uint32_t gsi, bool level)>;
   void WatchLines(LevelFn told);

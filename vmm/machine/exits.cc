@@ -91,7 +91,7 @@ std::vector<uint8_t> ExitDispatcher::BytesAtRip(kvm::Vcpu& vcpu, uint64_t rip) {
   for (size_t i = 0; i < kLongestInstruction; ++i) {
     auto gpa = vcpu.Translate(special->cs.base + rip + i);
     if (!gpa) break;
-    auto byte = memory_.Read<uint8_t>({*gpa});
+    auto byte = memory_.Get().Read<uint8_t>({*gpa});
     if (!byte) break;
     bytes.push_back(*byte);
   }

@@ -14,15 +14,15 @@
 #include "vmm/cpu/vcpu_thread.h"
 #include "vmm/machine/board.h"
 #include "vmm/machine/requests.h"
-#include "vmm/memory/guest_memory.h"
+#include "vmm/memory/live_memory.h"
 
 namespace davit::machine {
 
 class ExitDispatcher final : public cpu::ExitHandler {
  public:
   // All outlive this.
-  ExitDispatcher(Board& board, memory::GuestMemory memory, Requests& requests)
-      : board_(board), memory_(std::move(memory)), requests_(requests) {}
+  ExitDispatcher(Board& board, const memory::LiveMemory& memory, Requests& requests)
+      : board_(board), memory_(memory), requests_(requests) {}
 
   void HandleExit(cpu::VcpuThread& vcpu, kvm::Exit& exit) override;
   void HandleRunError(cpu::VcpuThread& vcpu, const Error& error) override;
@@ -33,7 +33,7 @@ class ExitDispatcher final : public cpu::ExitHandler {
   std::vector<uint8_t> BytesAtRip(kvm::Vcpu& vcpu, uint64_t rip);
 
   Board& board_;
-  const memory::GuestMemory memory_;
+  const memory::LiveMemory& memory_;
   Requests& requests_;
   std::mutex writes_mutex_;  // one vCPU takes the collected writes at a time; before device locks
 };

@@ -138,7 +138,7 @@ Q35::Q35(const Q35Deps& deps, const cpu::Topology& topology)
           {[this] { deps_.requests.Shutdown(ShutdownCause::kGuestShutdown); }}),
       irq3_(deps.accel.Line(3)),
       irq4_(deps.accel.Line(4)),
-      fw_cfg_ram_(deps.memory),
+      fw_cfg_ram_(deps.live_memory),
       pci_({.ports = ports_,
             .mmio = mmio_,
             .msi = deps.accel.msi(),

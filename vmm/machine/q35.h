@@ -16,14 +16,15 @@
 #include "vmm/machine/config.h"
 #include "vmm/machine/machine_options.h"
 #include "vmm/machine/requests.h"
-#include "vmm/memory/guest_memory.h"
+#include "vmm/memory/live_memory.h"
 
 namespace davit::machine {
 
 // All outlive the board.
 struct Q35Deps {
   Accel& accel;
-  memory::GuestMemory memory;
+  memory::GuestMemory memory;  // what the machine starts with: where the kernel is loaded
+  const memory::LiveMemory& live_memory;
   backend::ChardevRegistry* chardevs;  // may be null when no serial port has a back end
   Requests& requests;
 };

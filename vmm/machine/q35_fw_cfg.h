@@ -15,26 +15,26 @@
 #include "vmm/boot/payload.h"
 #include "vmm/devices/fw_cfg.h"
 #include "vmm/machine/config.h"
-#include "vmm/memory/guest_memory.h"
+#include "vmm/memory/live_memory.h"
 
 namespace davit::machine {
 
-// Guest RAM as the device's DMA reaches it.
+// Guest RAM as the device's DMA reaches it: that of now, plugged memory too.
 class FwCfgRam final : public devices::FwCfg::Memory {
  public:
-  explicit FwCfgRam(memory::GuestMemory memory) : memory_(std::move(memory)) {}
+  explicit FwCfgRam(const memory::LiveMemory& memory) : memory_(memory) {}
   Status Read(uint64_t address, std::span<std::byte> out) override {
-    return memory_.Read(memory::GuestAddress{address}, out);
+    return memory_.Get().Read(memory::GuestAddress{address}, out);
   }
   Status Write(uint64_t address, std::span<const std::byte> in) override {
-    return memory_.Write(memory::GuestAddress{address}, in);
+    return memory_.Get().Write(memory::GuestAddress{address}, in);
   }
   Status Fill(uint64_t address, uint64_t size, std::byte value) override {
-    return memory_.Fill(memory::GuestAddress{address}, size, value);
+    return memory_.Get().Fill(memory::GuestAddress{address}, size, value);
   }
 
  private:
-  const memory::GuestMemory memory_;
+  const memory::LiveMemory& memory_;
 };
 
 struct FwCfgContents {
@@ -42,7 +42,7 @@ struct FwCfgContents {
   uint16_t cpus = 1;
   uint16_t max_cpus = 1;
   bool no_graphic = false;
-  memory::GuestMemory memory;
+  memory::GuestMemory memory;  // what the machine starts with
 };
 
 // What -fw_cfg names. Error: begins with the option.

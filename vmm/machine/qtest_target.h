@@ -10,6 +10,7 @@
 
 #include "vmm/machine/accel_qtest.h"
 #include "vmm/machine/board.h"
+#include "vmm/memory/live_memory.h"
 #include "vmm/qtest/target.h"
 
 namespace davit::machine {
@@ -18,12 +19,12 @@ class QtestTarget final : public qtest::Target {
  public:
   // accel: null under KVM; outlives this. board: the VM's, which comes and goes.
   QtestTarget(QtestAccel* accel, const std::unique_ptr<Board>& board,
-              const memory::GuestMemory& memory)
+              const memory::LiveMemory& memory)
       : accel_(accel), board_(board), memory_(memory) {}
 
   const bus::Bus* ports() override { return board_ ? &board_->ports() : nullptr; }
   const bus::Bus* mmio() override { return board_ ? &board_->mmio() : nullptr; }
-  memory::GuestMemory memory() override { return memory_; }
+  memory::GuestMemory memory() override { return memory_.Get(); }
   io::VirtualClockLoop* clock() override { return accel_ != nullptr ? &accel_->clock() : nullptr; }
 
   bool HasDevice(const std::string& path) override {
@@ -43,7 +44,7 @@ class QtestTarget final : public qtest::Target {
  private:
   QtestAccel* const accel_;
   const std::unique_ptr<Board>& board_;
-  const memory::GuestMemory& memory_;
+  const memory::LiveMemory& memory_;
 };
 
 }  // namespace davit::machine

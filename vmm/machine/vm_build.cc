@@ -82,12 +82,18 @@ void VmImpl::Unbuild() {
   exits_.reset();
   devices_.reset();
   board_.reset();
-  if (qtest_accel_ == nullptr) accel_.reset();
+  if (qtest_accel_ != nullptr) {
+    memory_.Forget(*qtest_accel_);
+  } else {
+    accel_.reset();
+  }
+  if (kvm_memory_) memory_.Forget(*kvm_memory_);
+  kvm_memory_.reset();
   vm_.reset();
   irqchip_reset_.reset();
   missing_watch_.reset();
   missing_pages_.reset();
-  memory_ = {};
+  (void)memory_.Set({});  // nobody follows who could refuse
   objects_->ReleaseMemory(ram_id_);
 }
 
@@ -250,7 +256,8 @@ Status VmImpl::BuildMemory() {
   if (split.above_4g != 0) {
     regions.push_back({{boot::kRamAbove4GBase}, split.above_4g, block, split.below_4g});
   }
-  DAVIT_ASSIGN(memory_, memory::GuestMemory::Create(std::move(regions)));
+  DAVIT_ASSIGN(memory::GuestMemory table, memory::GuestMemory::Create(std::move(regions)));
+  DAVIT_TRY(memory_.Set(std::move(table)));
   return WatchMissingPages(*block);
 }
 
@@ -271,8 +278,7 @@ Status VmImpl::WatchMissingPages(const memory::RamBlock& block) {
 
 Status VmImpl::BuildAccel() {
   if (qtest_accel_ == nullptr) return BuildKvm();
-  qtest_accel_->SetMemory(memory_);
-  return {};
+  return memory_.Follow(*qtest_accel_);
 }
 
 Status VmImpl::BuildKvm() {
@@ -282,12 +288,8 @@ Status VmImpl::BuildKvm() {
   if (vm_->Capability(kvm::Cap::kX2apicApi) != 0) DAVIT_TRY(vm_->EnableX2apicIds());
   if (config_.overcommit.cpu_pm) DAVIT_TRY(vm_->DisableExits());
   // Before the irqchip: its routing starts an SRCU grace period that a new slot would wait for.
-  uint32_t slot = 0;
-  for (const memory::Region& region : memory_.regions()) {
-    DAVIT_TRY(vm_->SetMemorySlot(slot++, region.base.value, region.size,
-                                 region.block->host_address() + region.block_offset,
-                                 region.block->readonly()));
-  }
+  kvm_memory_.emplace(*vm_);
+  DAVIT_TRY(memory_.Follow(*kvm_memory_));
   bool pit = false;
   if (options_.irqchip == IrqchipMode::kOn) {
     DAVIT_TRY(vm_->CreateIrqchip());
@@ -309,10 +311,10 @@ Status VmImpl::BuildKvm() {
 
 Status VmImpl::BuildBoard() {
   if (row_->type == MachineType::kQ35) {
-    const Q35Deps deps{*accel_, memory_, deps_.chardevs, *requests_};
+    const Q35Deps deps{*accel_, memory_.Get(), memory_, deps_.chardevs, *requests_};
     DAVIT_ASSIGN(board_, MakeQ35(deps, config_, options_, topology_));
   } else {
-    const MicrovmDeps deps{*accel_, memory_, deps_.chardevs, *requests_};
+    const MicrovmDeps deps{*accel_, memory_.Get(), deps_.chardevs, *requests_};
     DAVIT_ASSIGN(board_, MakeMicrovm(deps, config_, options_, topology_));
   }
   if (qtest_accel_ == nullptr) {

@@ -276,7 +276,7 @@ std::vector<control::MachineTypeInfo> VmImpl::MachineTypes() const { return Know
 
 control::MemorySizeSummary VmImpl::MemorySize() const {
   control::MemorySizeSummary summary;
-  summary.base_memory = memory_.total_bytes();
+  summary.base_memory = memory_.Get().total_bytes();
   return summary;
 }
 

@@ -21,13 +21,14 @@
 #include "vmm/machine/devices/devices.h"
 #include "vmm/machine/exits.h"
 #include "vmm/machine/idle_cpus.h"
+#include "vmm/machine/kvm_memory.h"
 #include "vmm/machine/machine_types.h"
 #include "vmm/machine/object_tree.h"
 #include "vmm/machine/qtest_target.h"
 #include "vmm/machine/requests.h"
 #include "vmm/machine/run_state.h"
 #include "vmm/machine/vm.h"
-#include "vmm/memory/guest_memory.h"
+#include "vmm/memory/live_memory.h"
 #include "vmm/memory/missing_pages.h"
 #include "vmm/memory/ram_block.h"
 #include "vmm/qtest/server.h"
@@ -134,11 +135,12 @@ class VmImpl final : public control::VmControl {
   std::unique_ptr<ObjectTree> objects_;
   std::unique_ptr<kvm::System> own_system_;
   kvm::System* system_ = nullptr;  // own_system_ or the test's; null: machine none without KVM
-  memory::GuestMemory memory_;
+  memory::LiveMemory memory_;      // its listeners: the VM's slots or qtest, then the devices
   std::unique_ptr<memory::MissingPages> missing_pages_;  // of RAM in huge pages
   std::unique_ptr<io::Registration> missing_watch_;
   std::string ram_id_;  // of the object that is the RAM; empty: none
   std::unique_ptr<kvm::Vm> vm_;
+  std::optional<KvmMemory> kvm_memory_;
   std::unique_ptr<Accel> accel_;
   QtestAccel* qtest_accel_ = nullptr;  // accel_ when it is that one; there before Build()
   std::optional<kvm::IrqchipState> irqchip_reset_;

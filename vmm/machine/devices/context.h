@@ -12,7 +12,7 @@
 
 #include "vmm/control/events.h"
 #include "vmm/io/event_loop.h"
-#include "vmm/memory/guest_memory.h"
+#include "vmm/memory/live_memory.h"
 
 namespace davit::backend {
 class BlockGraph;
@@ -32,7 +32,7 @@ class ObjectTree;
 struct DeviceContext {
   Accel& accel;
   io::EventLoop& loop;                           // where devices live: Accel::device_loop()
-  memory::GuestMemory memory;                    // the guest's RAM
+  memory::LiveMemory& memory;                    // the guest's RAM
   ObjectTree& objects;                           // rng=, iothread=, memdev=
   backend::ChardevRegistry* chardevs = nullptr;  // null: the process has none
   // Control thread only: a device on another loop posts to `loop` first.

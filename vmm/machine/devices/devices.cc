@@ -72,6 +72,7 @@ Devices::Devices(DeviceContext context, BoardBuses buses)
 }
 
 Devices::~Devices() {
+  context_.memory.Forget(*this);
   for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
     (*it)->plain.reset();
     auto& function = (*it)->pci.function;
@@ -88,6 +89,7 @@ Devices::~Devices() {
 }
 
 Status Devices::Init() {
+  DAVIT_TRY(context_.memory.Follow(*this));
   for (size_t i = 0; i < slots_.size(); ++i) {
     DAVIT_TRY(buses_.mmio->Claim(slots_[i].place.base, virtio::MmioTransport::kWindowSize,
                                  SlotName(i), slots_[i].transport.get()));
@@ -201,7 +203,7 @@ Result<std::unique_ptr<virtio::Frontend>> Devices::MakeFrontend(Entry& entry) {
   }
   DAVIT_ASSIGN(auto device, entry.row->make_virtio(context_, props));
   return std::make_unique<virtio::Frontend>(std::move(device), OptionsOf(props), *loop,
-                                            context_.memory);
+                                            context_.memory.Get());
 }
 
 Status Devices::AddToSlot(Entry& entry) {
@@ -264,6 +266,22 @@ void Devices::OnRunning(bool running) {
     if (entry->plain != nullptr) entry->plain->OnRunning(running);
     if (entry->pci.on_running) entry->pci.on_running(running);
   }
+}
+
+Status Devices::OnMemory(const memory::GuestMemory& next) {
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i]->frontend == nullptr) continue;
+    Status followed = entries_[i]->frontend->SetMemory(next);
+    if (followed) continue;
+    while (i-- > 0) {
+      // The old table, which they could reach before.
+      if (entries_[i]->frontend != nullptr) {
+        (void)entries_[i]->frontend->SetMemory(context_.memory.Get());
+      }
+    }
+    return followed;
+  }
+  return {};
 }
 
 // --- info qtree ------------------------------------------------------------------------------

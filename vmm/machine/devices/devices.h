@@ -19,7 +19,7 @@
 
 namespace davit::machine {
 
-class Devices {
+class Devices final : public memory::LiveMemory::Listener {
  public:
   Devices(DeviceContext context, BoardBuses buses);
   // No vCPU runs any more, or none has run yet.
@@ -35,6 +35,8 @@ class Devices {
   // Power-on state, of what the board's own buses do not reset. The vCPUs are parked.
   void Reset();
   void OnRunning(bool running);
+  // All devices or none.
+  Status OnMemory(const memory::GuestMemory& next) override;
   // Properties by QOM path (control::VmControl).
   Result<control::PropertyValue> GetProperty(const std::string& path,
                                              const std::string& property) const;

@@ -64,7 +64,7 @@ class DevicesTest : public testing::Test {
     devices_.emplace(
         DeviceContext{.accel = accel_,
                       .loop = accel_.loop,
-                      .memory = {},
+                      .memory = memory_,
                       .objects = objects_,
                       .emit = [this](const control::Event& event) { events_.push_back(event); }},
         buses);
@@ -96,6 +96,7 @@ class DevicesTest : public testing::Test {
   TestAccel accel_;
   std::vector<control::Event> events_;
   bus::Bus mmio_{"MMIO"};
+  memory::LiveMemory memory_;
   ObjectTree objects_{{}, {&accel_.loop, nullptr}};
   std::optional<Devices> devices_;
 };
@@ -214,10 +215,12 @@ class PciDevicesTest : public DevicesTest {
     buses.mmio = &mmio_;
     buses.pci = &host_;
     buses.others = {{"isa.0", "ISA"}};
-    devices_.emplace(
-        DeviceContext{
-            .accel = accel_, .loop = accel_.loop, .memory = {}, .objects = objects_, .emit = {}},
-        buses);
+    devices_.emplace(DeviceContext{.accel = accel_,
+                                   .loop = accel_.loop,
+                                   .memory = memory_,
+                                   .objects = objects_,
+                                   .emit = {}},
+                     buses);
     EXPECT_TRUE(devices_->Init());
   }
   ~PciDevicesTest() override { devices_.reset(); }

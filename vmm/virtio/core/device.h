@@ -36,6 +36,7 @@ class DeviceHost {
   virtual std::unique_lock<std::mutex> Lock() = 0;
   // The device's loop: the iothread's, or the control thread's.
   virtual io::EventLoop& loop() = 0;
+  // Guest RAM of now. It changes under the lock alone: OnMemory().
   virtual const memory::GuestMemory& memory() = 0;
   // --- lock held ---
   // The configuration space changed: generation and interrupt (2.5, 4.2.3.4).
@@ -88,6 +89,9 @@ class VirtioDevice {
   // still in a back end; the device calls host().ResetDone() when the last has ended. No request
   // touches guest memory after that. Also called when it was never activated.
   virtual bool Reset() = 0;
+  // host().memory() is another (hot-plug), for one who passes it on. Error: it cannot; the old one
+  // comes back and this is called again.
+  virtual Status OnMemory() { return {}; }
   // The VM stops (false) or goes on (true). Stopped: no new request is started.
   virtual void OnRunning(bool running) { (void)running; }
   // Waits until nothing is in flight in the device's back ends, their callbacks included (so a

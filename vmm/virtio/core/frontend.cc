@@ -287,12 +287,20 @@ void Frontend::NeedsReset(const std::string& reason) {
   RaiseConfig();
 }
 
-void Frontend::SetMemory(memory::GuestMemory memory) {
+Status Frontend::SetMemory(memory::GuestMemory memory) {
   const std::lock_guard lock(mutex_);
-  for (Queue& queue : queues_) {
-    if (queue.ring) queue.ring->SetMemory(memory);
+  std::swap(memory_, memory);
+  Status followed = device_->OnMemory();
+  if (!followed) {
+    std::swap(memory_, memory);
+    // Parts of the device may have the new table.
+    if (Status back = device_->OnMemory(); !back) NeedsReset(back.error().message);
+    return followed;
   }
-  memory_ = std::move(memory);
+  for (Queue& queue : queues_) {
+    if (queue.ring) queue.ring->SetMemory(memory_);
+  }
+  return {};
 }
 
 }  // namespace davit::virtio

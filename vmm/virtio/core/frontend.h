@@ -96,8 +96,9 @@ class Frontend final : public DeviceHost {
   void Quiesce();
   // False: also waits until nothing is in flight. Before the first call the VM counts as running.
   void OnRunning(bool running);
-  // The guest's RAM changed (hot-plug): what later requests see.
-  void SetMemory(memory::GuestMemory memory);
+  // The guest's RAM changes (hot-plug): what later requests see. Error: the device cannot reach it
+  // (vhost); then all is as before.
+  Status SetMemory(memory::GuestMemory memory);
 
   // --- DeviceHost ---
   std::unique_lock<std::mutex> Lock() override { return std::unique_lock(mutex_); }

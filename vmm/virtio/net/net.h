@@ -76,6 +76,7 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   void HandleQueue(uint16_t index) override;
   bool Reset() override;
   void OnRunning(bool running) override;
+  Status OnMemory() override { return vhost_ ? vhost_->FollowMemory() : Status(); }
 
  private:
   struct Pair {

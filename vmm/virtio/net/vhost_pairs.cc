@@ -84,6 +84,11 @@ void VhostPairs::StopPair(const VhostPair& pair) {
   pair.rings->Stop();
 }
 
+Status VhostPairs::FollowMemory() {
+  for (const VhostPair& pair : pairs_) DAVIT_TRY(pair.rings->FollowMemory());
+  return {};
+}
+
 void VhostPairs::Detach() {
   Stop();
   for (const VhostPair& pair : pairs_) {

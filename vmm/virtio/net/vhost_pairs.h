@@ -43,6 +43,8 @@ class VhostPairs {
   // Pairs 0..n-1 are served, the others not. Error: the kernel's, for a pair of these.
   Status Serve(size_t n);
   void Stop() { (void)Serve(0); }  // stopping has no errors, only warnings
+  // VirtioDevice::OnMemory().
+  Status FollowMemory();
   // The reset.
   void Detach();
   // The taps and their kernels' descriptors go. The queues are nobody's until the reset.

@@ -165,6 +165,14 @@ TEST_F(NetVhostTest, StoppedVmAndLostLinkTakeTheRingsBackAndGoOnWhereTheyStood) 
   ExpectServed(1);
 }
 
+TEST_F(NetVhostTest, PluggedMemoryReachesTheKernelsThatServe) {
+  Make();
+  ASSERT_FALSE(kernels_[0].memory.empty());
+  ASSERT_TRUE(driver_->frontend().SetMemory(memory::GuestMemory()));
+  EXPECT_TRUE(kernels_[0].memory.empty());
+  ExpectServed(1);
+}
+
 TEST_F(NetVhostTest, ANetdevThatGoesTakesTheKernelAlong) {
   Make();
   net_->LoseBackend();

@@ -21,6 +21,7 @@ struct FakeState {
   // Set by the test.
   uint64_t features = 0;
   std::string fails;                   // the call that fails with "CALL failed: no"
+  std::string fails_once;              // the same, the next time alone
   std::map<uint32_t, uint16_t> bases;  // by ring: what StopRing() tells
   // What the kernel has been told.
   bool owned = false;
@@ -92,7 +93,9 @@ class FakeKernel final : public Kernel {
  private:
   bool On(uint32_t ring) const { return state_.running || state_.net_backends.contains(ring); }
   Status MayFail(const std::string& call) const {
-    if (state_.fails == call) return Fail(call + " failed: no");
+    const bool once = state_.fails_once == call;
+    if (once) state_.fails_once.clear();
+    if (once || state_.fails == call) return Fail(call + " failed: no");
     return {};
   }
 

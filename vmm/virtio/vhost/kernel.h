@@ -42,6 +42,8 @@ class Kernel {
   virtual Status SetOwner() = 0;
   virtual Result<uint64_t> Features() = 0;
   virtual Status SetFeatures(uint64_t features) = 0;
+  // Also while rings are served. Error, with the old memory in place: more ranges than the kernel
+  // takes ("a used vhost backend has no free memory slots left").
   virtual Status SetMemory(std::span<const MemoryRange> ranges) = 0;
   // All of a ring. Only while the device's back end is off.
   virtual Status SetRing(uint32_t ring, const RingSetup& setup) = 0;

@@ -49,7 +49,10 @@ class RealKernel final : public Kernel {
       std::memcpy(table.data() + sizeof(vhost_memory) + i * sizeof(region), &region,
                   sizeof(region));
     }
-    return Call(VHOST_SET_MEM_TABLE, table.data(), "vhost_set_mem_table");
+    Status set = Call(VHOST_SET_MEM_TABLE, table.data(), "vhost_set_mem_table");
+    // More ranges than its parameter max_mem_regions.
+    if (!set && errno == E2BIG) return Fail("a used vhost backend has no free memory slots left");
+    return set;
   }
 
   Status SetRing(uint32_t ring, const RingSetup& setup) override {

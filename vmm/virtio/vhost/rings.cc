@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "vmm/base/check.h"
@@ -77,6 +78,12 @@ Status Rings::Start() {
     }
   }
   return {};
+}
+
+Status Rings::FollowMemory() {
+  const auto started = [](const Ring& ring) { return ring.started; };
+  if (std::none_of(rings_.begin(), rings_.end(), started)) return {};
+  return kernel_->SetMemory(RangesOf(host_->memory()));
 }
 
 Status Rings::StartRing(Ring& ring, std::span<const MemoryRange> memory) {

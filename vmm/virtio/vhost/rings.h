@@ -46,6 +46,9 @@ class Rings {
   // The rings go on where they stood at the last Stop(). Error: a ring that does not lie in one
   // piece of this process's memory, or the kernel's; then none is started.
   Status Start();
+  // The device's OnMemory(): what is started goes on with host.memory(). Error: the kernel's ("a
+  // used vhost backend has no free memory slots left"); it has the old memory then.
+  Status FollowMemory();
   // The device's back end is off. The kernel does not look at the rings any more.
   void Stop();
   // Forgets the queues. Stopped.

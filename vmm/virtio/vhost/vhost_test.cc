@@ -37,6 +37,7 @@ class OffloadedDevice final : public VirtioDevice {
     return rings_->Start();
   }
   void HandleQueue(uint16_t index) override { handled_.push_back(index); }
+  Status OnMemory() override { return rings_->FollowMemory(); }
   bool Reset() override {
     rings_->Stop();
     rings_->Detach();
@@ -180,6 +181,51 @@ TEST_F(VhostTest, WhatTheKernelRefusesNeedsAResetAndLeavesNoRing) {
     EXPECT_FALSE(driver.needs_reset()) << call;
     EXPECT_EQ(state_.rings.size(), 2U);
   }
+}
+
+memory::GuestMemory WithMore(const memory::GuestMemory& memory) {
+  memory::RamBlockOptions options;
+  options.id = "more";
+  options.size = 0x200000;
+  std::vector<memory::Region> regions = memory.regions();
+  regions.push_back({{0x100000000}, options.size, *memory::RamBlock::Create(options), 0});
+  return *memory::GuestMemory::Create(std::move(regions));
+}
+
+TEST_F(VhostTest, PluggedMemoryReachesTheKernelWhileItServes) {
+  testing::Driver& driver = Make();
+  const memory::GuestMemory old = driver.memory();
+  const size_t before = state_.memory.size();
+  ASSERT_TRUE(driver.frontend().SetMemory(WithMore(old)));
+  ASSERT_EQ(state_.memory.size(), before + 1);
+  EXPECT_EQ(state_.memory.back().guest, 0x100000000U);
+  EXPECT_EQ(state_.rings.size(), 2U);
+  ASSERT_TRUE(driver.frontend().SetMemory(old));
+  EXPECT_EQ(state_.memory.size(), before);
+}
+
+TEST_F(VhostTest, MemoryThatTheKernelRefusesIsNobodys) {
+  testing::Driver& driver = Make();
+  const memory::GuestMemory old = driver.memory();
+  const size_t before = state_.memory.size();
+  state_.fails_once = "SetMemory";
+  const Status followed = driver.frontend().SetMemory(WithMore(old));
+  ASSERT_FALSE(followed);
+  EXPECT_EQ(followed.error().message, "SetMemory failed: no");
+  EXPECT_EQ(state_.memory.size(), before);
+  EXPECT_FALSE(driver.needs_reset());
+  const auto lock = driver.frontend().Lock();
+  EXPECT_EQ(driver.frontend().memory().total_bytes(), old.total_bytes());
+}
+
+TEST_F(VhostTest, RingsThatStandStillHearOfMemoryWhenTheyStart) {
+  testing::Driver& driver = Make();
+  device_->rings().Stop();
+  const size_t before = state_.memory.size();
+  ASSERT_TRUE(driver.frontend().SetMemory(WithMore(driver.memory())));
+  EXPECT_EQ(state_.memory.size(), before);
+  ASSERT_TRUE(device_->rings().Start());
+  EXPECT_EQ(state_.memory.size(), before + 1);
 }
 
 // The driver's RAM is two blocks that touch; the core takes a ring across both, the kernel cannot.

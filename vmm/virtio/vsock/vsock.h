@@ -42,6 +42,7 @@ class Vsock final : public VirtioDevice {
   void HandleQueue(uint16_t index) override;
   bool Reset() override;
   void OnRunning(bool running) override;
+  Status OnMemory() override { return rings_->FollowMemory(); }
 
  private:
   static constexpr uint64_t kFeatureSeqpacket = Bit(1);

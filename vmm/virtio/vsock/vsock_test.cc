@@ -151,6 +151,14 @@ TEST_F(VsockTest, AQueueDisabledUnderwayIsTakenFromTheKernel) {
   ExpectServed(false);
 }
 
+TEST_F(VsockTest, PluggedMemoryReachesTheKernel) {
+  testing::Driver& driver = Make();
+  ASSERT_FALSE(state_.memory.empty());
+  ASSERT_TRUE(driver.frontend().SetMemory(memory::GuestMemory()));
+  EXPECT_TRUE(state_.memory.empty());
+  ExpectServed(true);
+}
+
 TEST_F(VsockTest, AKernelThatRefusesNeedsAReset) {
   for (const char* call : {"SetMemory", "SetRing1", "SetVsockRunning"}) {
     state_.fails = call;
