@@ -103,6 +103,7 @@ class EpollEventLoop::Impl : public std::enable_shared_from_this<Impl> {
 
   std::vector<std::shared_ptr<PollerSlot>> pollers_;
   bool spinning_ = false;
+  bool spun_out_ = false;  // it has looked in vain a moment ago
   PollBudget budget_;
   int turns_since_look_ = 0;
 };
@@ -232,6 +233,7 @@ void EpollEventLoop::Impl::SetSpinning(bool on) {
 }
 
 bool EpollEventLoop::Impl::Spin(Clock::time_point begin) {
+  if (std::exchange(spun_out_, false)) return false;
   if (pollers_.empty() || budget_.time() == Clock::duration::zero()) return false;
   Clock::time_point end = begin + std::min<Clock::duration>(budget_.time(), kLongestSpin);
   if (!timers_.empty()) end = std::min(end, timers_.begin()->first.first);
@@ -251,6 +253,12 @@ bool EpollEventLoop::Impl::Sleep(Clock::duration limit) {
   if (spinning_) {
     SetSpinning(false);
     if (RunPollers()) return true;
+    // Signals of work that a look had found before: they would pass for work that came just now.
+    if (set_->Wait(0)) {
+      set_->Dispatch();
+      spun_out_ = true;
+      return true;
+    }
   }
   turns_since_look_ = 0;
   ArmTimer();

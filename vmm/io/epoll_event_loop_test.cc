@@ -75,6 +75,23 @@ TEST_F(PollingTest, TellsThePollerBeforeItSleepsAndLooksOnceMore) {
   EXPECT_EQ(poller_.spins, std::vector<bool>({true, false}));
 }
 
+// Eventfds that were signalled for what a look had found already.
+TEST_F(PollingTest, ASignalThatLiesThereAfterTheLookIsTakenBeforeTheSleep) {
+  Make(kShort);
+  WarmUp();
+  auto handle = loop_->AddPoller(poller_);
+  const UniqueFd fd(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  int called = 0;
+  auto watch = loop_->WatchSignals(fd.get(), [&] { ++called; });
+  ASSERT_TRUE(loop_->RunOne(milliseconds(60'000)));
+  EXPECT_EQ(called, 1);
+  const int looks = poller_.looks;
+  EXPECT_FALSE(loop_->RunOne(milliseconds(1)));
+  EXPECT_EQ(poller_.looks, looks) << "it has looked in vain a moment ago";
+  EXPECT_FALSE(loop_->RunOne(milliseconds(1)));
+  EXPECT_GT(poller_.looks, looks);
+}
+
 TEST_F(PollingTest, WithoutABudgetItNeverLooks) {
   Make({.max_ns = 0});
   auto handle = loop_->AddPoller(poller_);

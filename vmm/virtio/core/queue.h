@@ -94,9 +94,9 @@ class VirtQueue {
   Status Restart(const QueueConfig& config);
   // The guest's RAM changed: what later requests see.
   void SetMemory(memory::GuestMemory memory);
-  // For a loop that looks at the ring instead of waiting for kicks. While polled, the driver is
-  // asked for none (one may come all the same); afterwards as the device has it: look once more
-  // then.
+  // For a loop that looks at the ring instead of waiting for kicks. While polled, a driver with
+  // several requests under way is asked for none (one may come all the same); afterwards as the
+  // device has it: look once more then.
   void SetPolled(bool polled);
   // True: the device had emptied the queue, wants to hear of the next request, and there is one.
   // Once, until it has emptied the queue again.
@@ -134,7 +134,8 @@ class VirtQueue {
   };
   std::unique_ptr<ChainState> NewState();
   void Recycle(std::unique_ptr<ChainState> state);
-  bool AwaitKick();  // true: there is a request already
+  bool AwaitKick();         // true: there is a request already
+  bool SpareKicks() const;  // the driver need not kick
   void CompleteInOrder(std::unique_ptr<ChainState> state, uint32_t written);
 
   const uint64_t features_;
@@ -146,7 +147,7 @@ class VirtQueue {
   bool stopped_ = false;
   bool kicks_ = true;        // the device wants them
   bool awaits_ = false;      // ... and has emptied the queue
-  bool polled_ = false;      // so the driver is not asked for them
+  bool polled_ = false;      // the loop looks
   uint32_t epoch_ = 0;       // counts Stop()
   uint32_t memory_age_ = 0;  // counts SetMemory()
   std::string broken_;       // the error, once there is one

@@ -257,13 +257,12 @@ TEST_P(QueueTest, NoKickIsWantedAfterDisableKicks) {
   EXPECT_TRUE(ring_->KickWanted());
 }
 
-TEST_P(QueueTest, PolledQueueAsksForNoKickAndTellsOfRequests) {
+TEST_P(QueueTest, PolledQueueTellsOfRequests) {
   EXPECT_TRUE(Empty());
   queue_->SetPolled(true);
   EXPECT_FALSE(queue_->TakeKick());
   for (int i = 0; i < 50; ++i) {
     PublishReadable();
-    EXPECT_FALSE(ring_->KickWanted()) << i;
     EXPECT_TRUE(queue_->TakeKick()) << i;
     EXPECT_FALSE(queue_->TakeKick()) << "once";
     ASSERT_TRUE(queue_->Complete(Pop(), 0));
@@ -272,14 +271,43 @@ TEST_P(QueueTest, PolledQueueAsksForNoKickAndTellsOfRequests) {
   }
 }
 
-TEST_P(QueueTest, QueueThatIsPolledNoMoreAsksForAKick) {
+TEST_P(QueueTest, PolledQueueAsksForNoKickWhileSeveralRequestsAreUnderWay) {
   EXPECT_TRUE(Empty());
   queue_->SetPolled(true);
-  queue_->SetPolled(false);
-  EXPECT_FALSE(queue_->TakeKick());
   PublishReadable();
-  EXPECT_TRUE(ring_->KickWanted());
+  EXPECT_TRUE(ring_->KickWanted()) << "the first";
+  DescriptorChain first = Pop();
+  EXPECT_TRUE(Empty());
+  PublishReadable();
+  EXPECT_TRUE(ring_->KickWanted()) << "one under way";
+  DescriptorChain second = Pop();
+  EXPECT_TRUE(Empty());
+  PublishReadable();
+  EXPECT_FALSE(ring_->KickWanted()) << "two under way";
   EXPECT_TRUE(queue_->TakeKick());
+  DescriptorChain third = Pop();
+  EXPECT_TRUE(Empty());
+  queue_->SetPolled(false);
+  PublishReadable();
+  EXPECT_TRUE(ring_->KickWanted()) << "polled no more";
+  EXPECT_TRUE(queue_->TakeKick());
+  ASSERT_TRUE(queue_->Complete(std::move(first), 0));
+  ASSERT_TRUE(queue_->Complete(std::move(second), 0));
+  ASSERT_TRUE(queue_->Complete(std::move(third), 0));
+}
+
+TEST_P(QueueTest, PollingThatBeginsWithRequestsUnderWayTakesTheWishBack) {
+  PublishReadable();
+  PublishReadable();
+  ring_->KickWanted();
+  DescriptorChain first = Pop();
+  DescriptorChain second = Pop();
+  EXPECT_TRUE(Empty());
+  queue_->SetPolled(true);
+  PublishReadable();
+  EXPECT_FALSE(ring_->KickWanted());
+  ASSERT_TRUE(queue_->Complete(std::move(first), 0));
+  ASSERT_TRUE(queue_->Complete(std::move(second), 0));
 }
 
 // Buffers for what the device has to say lie there for long; they are no work.
