@@ -5,8 +5,10 @@
 #include "vmm/backend/block/backend.h"
 
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include <csignal>
 
@@ -63,6 +65,30 @@ TEST_P(Backend, WhatWasWrittenIsRead) {
   EXPECT_EQ(user_->Read(4096, 8192), data);
   EXPECT_EQ(user_->Read(0, 4096), std::string(4096, '\0'));
   EXPECT_EQ(ReadFile(path).substr(4096, 8192), data);
+}
+
+TEST_P(Backend, SmallTransfersOfAFileInMemoryAreDoneAtOnce) {
+  const char* const memory = "/dev/shm";
+  struct statfs fs {};
+  if (statfs(memory, &fs) != 0 || fs.f_type != TMPFS_MAGIC) GTEST_SKIP() << "no tmpfs there";
+  const TempDir dir(memory);
+  OPEN_OR_SKIP(dir.Image("a.img", kMiB));
+  std::string data(4096, 'x');
+  const iovec iov{data.data(), data.size()};
+  for (const BlockOp op : {BlockOp::kWrite, BlockOp::kRead}) {
+    BlockRequest request{.op = op, .offset = 512, .bytes = data.size(), .iov = {&iov, 1}};
+    int error;
+    user_->Submit(request, &error);
+    user_->disk().Kick();
+    user_->disk().Reap();
+    EXPECT_EQ(error, 0) << "no turn of the loop was needed";
+    EXPECT_EQ(data, std::string(4096, 'x'));
+    user_->Wait();
+    if (op == BlockOp::kWrite) data.assign(4096, '?');
+  }
+  const std::string large(kMiB, 'y');
+  EXPECT_EQ(user_->Write(0, large), 0);
+  EXPECT_EQ(user_->Read(0, kMiB), large);
 }
 
 TEST_P(Backend, OddMemoryAndSectorsWork) {

@@ -6,7 +6,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -110,6 +112,9 @@ Result<std::shared_ptr<FileNode>> FileNode::Open(const BlockNodeSpec& spec, std:
     }
   }
   DAVIT_TRY(node->ReadLength());
+  struct statfs fs {};
+  node->in_memory_ = !node->is_device_ && fstatfs(fd, &fs) == 0 &&
+                     (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
   if (node->is_device_) node->ProbeSectors();
   if (node->direct()) node->ProbeAlignment();
   return node;

@@ -39,6 +39,8 @@ class FileNode final : public BlockNode {
   // --- I/O ---
   int fd() const { return fd_.get(); }
   AioMode aio() const { return aio_; }
+  // The file is in memory (tmpfs): a transfer is a copy, which no thread need be asked for.
+  bool in_memory() const { return in_memory_; }
   // O_DIRECT: what offsets and lengths, and what addresses must be multiples of. Else 1.
   uint32_t request_alignment() const { return request_alignment_; }
   uint32_t memory_alignment() const { return memory_alignment_; }
@@ -76,6 +78,7 @@ class FileNode final : public BlockNode {
   UniqueFd fd_;
   bool lock_ = false;
   bool is_device_ = false;
+  bool in_memory_ = false;
   ImageLocks locks_;
   uint32_t request_alignment_ = 1;
   uint32_t memory_alignment_ = 1;
