@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -64,12 +63,16 @@ Result<std::string> LoadedVm::Ask(const std::string& command) {
 }
 
 Result<Figure> LoadedVm::Load(const std::string& command, std::string_view key) {
-  const double before = Exits();
+  const KvmCounters before = Counters();
   DAVIT_ASSIGN(const std::string answer, Ask(command));
   const auto ops = NumberAfter(answer, key);
   const auto ns = NumberAfter(answer, "ns");
   if (!ops || !ns || *ops <= 0) return Fail(command + ": " + answer);
-  return Figure{.ops = *ops, .seconds = *ns / 1e9, .exits = Exits() - before};
+  Figure figure{.ops = *ops, .seconds = *ns / 1e9, .counters = Counters()};
+  for (auto& [name, value] : figure.counters) {
+    if (const auto it = before.find(name); it != before.end()) value -= it->second;
+  }
+  return figure;
 }
 
 Result<double> LoadedVm::Balloon(uint64_t bytes) {
@@ -92,15 +95,21 @@ Result<double> LoadedVm::Balloon(uint64_t bytes) {
   }
 }
 
-double LoadedVm::Exits() const {
+KvmCounters LoadedVm::Counters() const {
   const std::string prefix = std::to_string(vm_->process().pid()) + "-";
+  KvmCounters counters;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/debug/kvm", error)) {
-    if (!entry.path().filename().string().starts_with(prefix)) continue;
-    const std::string text = testing::ReadFile(entry.path() / "exits");
-    if (!text.empty()) return std::strtod(text.c_str(), nullptr);
+  for (const auto& vm : std::filesystem::directory_iterator("/sys/kernel/debug/kvm", error)) {
+    if (!vm.path().filename().string().starts_with(prefix)) continue;
+    for (const auto& file : std::filesystem::directory_iterator(vm.path(), error)) {
+      if (!file.is_regular_file(error)) continue;
+      const std::string text = testing::ReadFile(file.path());
+      char* end = nullptr;
+      const double value = std::strtod(text.c_str(), &end);
+      if (end != text.c_str()) counters[file.path().filename()] = value;
+    }
   }
-  return std::numeric_limits<double>::quiet_NaN();
+  return counters;
 }
 
 }  // namespace davit::bench

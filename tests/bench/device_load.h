@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,10 +17,14 @@
 
 namespace davit::bench {
 
+// KVM's counters of a VM, all vCPUs together ("exits", "halt_exits"); empty where the kernel does
+// not tell (debugfs).
+using KvmCounters = std::map<std::string, double>;
+
 struct Figure {
-  double ops = 0;      // requests, bytes, round trips
-  double seconds = 0;  // by the guest's clock
-  double exits = 0;    // of all vCPUs meanwhile; NaN where the kernel does not tell
+  double ops = 0;        // requests, bytes, round trips
+  double seconds = 0;    // by the guest's clock
+  KvmCounters counters;  // what they grew by meanwhile
 };
 
 class LoadedVm {
@@ -39,8 +44,7 @@ class LoadedVm {
  private:
   LoadedVm() = default;
   Result<std::string> AskRunning(const std::string& command);
-  // KVM's counter of the VM's exits; NaN: not to be had.
-  double Exits() const;
+  KvmCounters Counters() const;
 
   std::unique_ptr<testing::Vm> vm_;
 };

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -114,19 +113,36 @@ bool Failed(const std::string& what, const Error& error) {
   return false;
 }
 
+// $DAVIT_BENCH_COUNTERS: KVM's counters by request, the mean of the rounds, for who looks for a
+// cause.
+void PrintCounters(const std::array<KvmCounters, 2>& sums, int rounds) {
+  for (size_t i = 0; i < sums.size(); ++i) {
+    std::printf("%s:", kNames[i]);
+    for (const auto& [name, sum] : sums[i]) {
+      if (sum / rounds >= 0.005) std::printf(" %s %.2f", name.c_str(), sum / rounds);
+    }
+    std::printf("\n");
+  }
+}
+
 bool RunDiskRow(const DiskRow& row, const Pair& vms) {
   Values values, exits;
+  std::array<KvmCounters, 2> sums;
   for (int round = 0; round < kRounds; ++round) {
     for (size_t i = 0; i < vms.size(); ++i) {
       auto figure = vms[i]->Load(std::string("disk /dev/vda ") + row.load, "ops");
       if (!figure) return Failed(std::string(row.name) + ", " + kNames[i], figure.error());
       const double rate = figure->ops / figure->seconds;
       values[i].push_back(row.latency ? 1e6 / rate : rate / row.unit);
-      exits[i].push_back(figure->exits / figure->ops);
+      for (const auto& [name, grown] : figure->counters) sums[i][name] += grown / figure->ops;
+      if (const auto it = figure->counters.find("exits"); it != figure->counters.end()) {
+        exits[i].push_back(it->second / figure->ops);
+      }
     }
   }
   const bool met = Print(row.name, row.unit_name, values, !row.latency, row.bar);
-  if (std::isnan(exits[0][0]) || std::isnan(exits[1][0])) return met;
+  if (std::getenv("DAVIT_BENCH_COUNTERS") != nullptr) PrintCounters(sums, kRounds);
+  if (exits[0].size() != exits[1].size() || exits[0].empty()) return met;
   return Print(std::string(row.name) + ": exits", "a request", exits, false, 1) && met;
 }
 

@@ -5,6 +5,7 @@
 # linux_bench.sh BENCH DAVITD INIT LAB_SH SKIP_SH LOAD_INIT: `bench --linux` and `bench --devices` with Debian's
 # kernel, where the guest tests would run it too: directly, or inside the nested lab with QEMU beside davitd.
 # $DAVIT_BENCH_TABLES: "linux", "devices" or both (default). $DAVIT_BENCH_ROWS: rows of "devices" that hold this.
+# $DAVIT_BENCH_COUNTERS set: KVM's counters a request, too.
 set -uo pipefail
 bench=$1 davitd=$2 init=$3 lab=$4 load_init=$6
 tables=${DAVIT_BENCH_TABLES:-linux devices}
@@ -65,6 +66,7 @@ bench=./$(basename "$bench")
 mount -t debugfs debugfs /sys/kernel/debug
 RUN
   [ -z "${DAVIT_BENCH_ROWS:-}" ] || echo "export DAVIT_BENCH_ROWS='$DAVIT_BENCH_ROWS'"
+  [ -z "${DAVIT_BENCH_COUNTERS:-}" ] || echo "export DAVIT_BENCH_COUNTERS=1"
   echo 'truncate -s 256M /dev/shm/disk0 /dev/shm/disk1'
   run_lines /lab /dev/shm/disk0 /dev/shm/disk1
 } >"$tree/lab/run"
