@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 namespace davit::testing {
@@ -23,6 +24,13 @@ bool Has(const Args& args, std::string_view option) {
     if (a == option) return true;
   }
   return false;
+}
+
+std::string Registers(Vm& vm) {
+  auto text = vm.qmp().Execute("human-monitor-command",
+                               json::Object{{"command-line", "info registers -a"}});
+  if (!text) return text.error().message;
+  return *text->AsString();
 }
 
 }  // namespace
@@ -91,7 +99,9 @@ std::string WhyNoLinux() {
 
 Result<std::string> WaitForInit(Vm& vm) {
   auto line = vm.serial().WaitForLine("init: up ", kBootTime);
-  if (!line) return Fail(line.error().message + "\nstderr: " + vm.process().Stderr());
+  if (!line) {
+    return Fail(line.error().message + "\nstderr: " + vm.process().Stderr() + StateOf(vm));
+  }
   return line;
 }
 
@@ -111,11 +121,24 @@ void ExpectExit(Vm& vm) {
   EXPECT_EQ(*status, 0) << vm.process().Stderr();
 }
 
+std::string StateOf(Vm& vm) {
+  std::string text = "\nrun state " + vm.RunState() + "\nthreads (state, where in the kernel):\n";
+  const std::string tasks = "/proc/" + std::to_string(vm.process().pid()) + "/task";
+  std::error_code error;
+  for (const auto& task : std::filesystem::directory_iterator(tasks, error)) {
+    const std::string at = task.path().string();
+    const std::string stat = ReadFile(at + "/stat");  // "TID (NAME) STATE ..."
+    text += stat.substr(0, stat.rfind(')') + 3) + " " + ReadFile(at + "/wchan") + "\n";
+  }
+  // Twice, which shows whether it moves.
+  return text + Registers(vm) + Registers(vm);
+}
+
 std::string Ask(Vm& vm, std::string_view text, std::string_view prefix) {
   EXPECT_TRUE(vm.serial().Send(text));
   auto line = vm.serial().WaitForLine(prefix, kReplyTime);
   if (!line) {
-    ADD_FAILURE() << line.error();
+    ADD_FAILURE() << line.error() << StateOf(vm);
     return "";
   }
   return *line;
@@ -124,7 +147,7 @@ std::string Ask(Vm& vm, std::string_view text, std::string_view prefix) {
 std::string Lines(Vm& vm, std::string_view command) {
   EXPECT_TRUE(vm.serial().Send(command));
   auto lines = vm.serial().WaitFor("init: end", kReplyTime);
-  EXPECT_TRUE(lines) << lines.error();
+  EXPECT_TRUE(lines) << lines.error() << StateOf(vm);
   return lines ? *lines : "";
 }
 

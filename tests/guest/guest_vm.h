@@ -44,6 +44,9 @@ std::string WhyNoLinux();
 // The line that our init prints first.
 Result<std::string> WaitForInit(Vm& vm);
 
+// What a VM whose guest does not answer is doing, to be printed: run state, threads, registers.
+std::string StateOf(Vm& vm);
+
 // The next SHUTDOWN (RESET) event has these members.
 void ExpectEvent(Vm& vm, std::string_view name, bool guest, std::string_view reason);
 
