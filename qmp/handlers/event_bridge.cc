@@ -4,6 +4,7 @@
 // See event_bridge.h.
 #include "qmp/handlers/event_bridge.h"
 
+#include "qmp/handlers/acpi.h"
 #include "qmp/handlers/enums.h"
 #include "schema/qapi/events.h"
 
@@ -66,6 +67,9 @@ struct Convert {
          .action = static_cast<qapi::BlockErrorAction>(event.action),
          .nospace = event.nospace,
          .reason = event.reason});
+  }
+  qapi::Event operator()(const control::AcpiDeviceOstEvent& event) const {
+    return qapi::events::AcpiDeviceOst({ToQapi(event.info)});
   }
   qapi::Event operator()(const control::NicRxFilterEvent& event) const {
     qapi::NicRxFilterChangedEventArgs args{.name = std::nullopt, .path = event.path};

@@ -62,6 +62,13 @@ TEST(EventBridgeTest, ShutdownAndResetTellWhoCausedThem) {
             R"(RESET {"guest": false, "reason": "host-qmp-system-reset"})");
 }
 
+TEST(EventBridgeTest, OstTellsTheSlotAndTheCode) {
+  EXPECT_EQ(
+      Text(control::AcpiDeviceOstEvent{{control::AcpiSlotStatus::Type::kCpu, "c3", "3", 3, 0x82}}),
+      R"(ACPI_DEVICE_OST {"info": {"device": "c3", "source": 3, "status": 130, "slot": "3", )"
+      R"("slot-type": "CPU"}})");
+}
+
 TEST(EventBridgeTest, BalloonChangeTellsTheActualSize) {
   EXPECT_EQ(Text(control::BalloonChangeEvent{1 << 20}), R"(BALLOON_CHANGE {"actual": 1048576})");
 }

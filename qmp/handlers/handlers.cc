@@ -18,6 +18,7 @@ struct HandlerSet::Parts {
         qom(deps.vm),
         chardev(deps.chardevs),
         pci(deps.vm),
+        acpi(deps.vm),
         block_nodes(deps.blocks),
         block(deps.blocks),
         net(deps.net) {}
@@ -31,6 +32,7 @@ struct HandlerSet::Parts {
   QomHandlers qom;
   CharHandlers chardev;
   PciHandlers pci;
+  AcpiHandlers acpi;
   BlockNodesHandlers block_nodes;
   BlockHandlers block;
   NetHandlers net;
@@ -47,6 +49,7 @@ HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps))
                .char_ = &parts_->chardev,
                .net = &parts_->net,
                .pci = &parts_->pci,
+               .acpi = &parts_->acpi,
                .block_nodes = &parts_->block_nodes,
                .block = &parts_->block};
 }

@@ -140,8 +140,27 @@ TEST_F(HandlersTest, CpusHaveThreadAndPlace) {
 }
 
 TEST_F(HandlersTest, CpusNameTheirDieWhenThereAreSeveral) {
-  vm_.cpus[1].topology.die = 1;
+  vm_.cpus[0].topology.die = 0;
   EXPECT_NE(Do("query-cpus-fast").find(R"("die-id": 0)"), std::string::npos);
+}
+
+TEST_F(HandlersTest, HotpluggableCpusNameTheirPathWhenTheyAreThere) {
+  vm_.cpu_slots = {{"host-x86_64-cpu", {1, 0, 2, 3}, ""},
+                   {"host-x86_64-cpu", {0, std::nullopt, 0, 0}, "/machine/unattached/device[0]"}};
+  EXPECT_EQ(Do("query-hotpluggable-cpus"),
+            R"([{"props": {"core-id": 2, "thread-id": 3, "die-id": 0, "socket-id": 1}, )"
+            R"("vcpus-count": 1, "type": "host-x86_64-cpu"}, )"
+            R"({"props": {"core-id": 0, "thread-id": 0, "socket-id": 0}, "vcpus-count": 1, )"
+            R"("qom-path": "/machine/unattached/device[0]", "type": "host-x86_64-cpu"}])");
+}
+
+TEST_F(HandlersTest, OspmStatusNamesTheDeviceWhenItHasAnId) {
+  using Type = control::AcpiSlotStatus::Type;
+  vm_.acpi_slots = {{Type::kDimm, "dimm1", "0", 1, 0x80}, {Type::kCpu, "", "3", 3, 0}};
+  EXPECT_EQ(
+      Do("query-acpi-ospm-status"),
+      R"([{"device": "dimm1", "source": 1, "status": 128, "slot": "0", "slot-type": "DIMM"}, )"
+      R"({"source": 3, "status": 0, "slot": "3", "slot-type": "CPU"}])");
 }
 
 TEST_F(HandlersTest, MachinesLeaveOutWhatTheyDoNotHave) {

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // qapi/machine.json and qapi/machine-target.json.
-#include <algorithm>
-
 #include "qmp/handlers/parts.h"
 
 namespace davit::qmp {
@@ -14,24 +12,35 @@ std::optional<std::string> IfAny(const std::string& text) {
   return text;
 }
 
+qapi::CpuInstanceProperties ToQapi(const control::CpuTopology& place) {
+  return {.socket_id = place.socket,
+          .die_id = place.die,
+          .core_id = place.core,
+          .thread_id = place.thread};
+}
+
 }  // namespace
 
 Result<std::vector<qapi::CpuInfoFast>> MachineHandlers::QueryCpusFast(Context&) {
-  const std::vector<control::CpuInfo> cpus = vm_.Cpus();
-  // As QEMU: a die is mentioned when a socket has several.
-  const bool dies =
-      std::any_of(cpus.begin(), cpus.end(), [](const auto& cpu) { return cpu.topology.die > 0; });
   std::vector<qapi::CpuInfoFast> rows;
-  for (const control::CpuInfo& cpu : cpus) {
-    qapi::CpuInstanceProperties props{.socket_id = cpu.topology.socket,
-                                      .core_id = cpu.topology.core,
-                                      .thread_id = cpu.topology.thread};
-    if (dies) props.die_id = cpu.topology.die;
+  for (const control::CpuInfo& cpu : vm_.Cpus()) {
     rows.push_back({.cpu_index = cpu.index,
                     .qom_path = cpu.qom_path,
                     .thread_id = cpu.host_tid,
-                    .props = props,
+                    .props = ToQapi(cpu.topology),
                     .target = qapi::SysEmuTarget::kX8664});
+  }
+  return rows;
+}
+
+Result<std::vector<qapi::HotpluggableCPU>> MachineHandlers::QueryHotpluggableCpus(Context&) {
+  DAVIT_ASSIGN(const std::vector<control::HotpluggableCpu> cpus, vm_.HotpluggableCpus());
+  std::vector<qapi::HotpluggableCPU> rows;
+  for (const control::HotpluggableCpu& cpu : cpus) {
+    rows.push_back({.type = cpu.type,
+                    .vcpus_count = 1,
+                    .props = ToQapi(cpu.topology),
+                    .qom_path = IfAny(cpu.qom_path)});
   }
   return rows;
 }

@@ -55,6 +55,7 @@ class MachineHandlers final : public qapi::MachineCommands {
  public:
   explicit MachineHandlers(VmControl& vm) : vm_(vm) {}
   Result<std::vector<qapi::CpuInfoFast>> QueryCpusFast(Context& context) override;
+  Result<std::vector<qapi::HotpluggableCPU>> QueryHotpluggableCpus(Context& context) override;
   Result<std::vector<qapi::MachineInfo>> QueryMachines(Context& context) override;
   Result<qapi::CurrentMachineParams> QueryCurrentMachine(Context& context) override;
   Result<qapi::TargetInfo> QueryTarget(Context& context) override;
@@ -78,6 +79,15 @@ class MachineTargetHandlers final : public qapi::MachineTargetCommands {
  public:
   explicit MachineTargetHandlers(VmControl& vm) : vm_(vm) {}
   Result<std::vector<qapi::CpuDefinitionInfo>> QueryCpuDefinitions(Context& context) override;
+
+ private:
+  VmControl& vm_;
+};
+
+class AcpiHandlers final : public qapi::AcpiCommands {
+ public:
+  explicit AcpiHandlers(VmControl& vm) : vm_(vm) {}
+  Result<std::vector<qapi::ACPIOSTInfo>> QueryAcpiOspmStatus(Context& context) override;
 
  private:
   VmControl& vm_;

@@ -44,6 +44,11 @@ struct GuestPanickedEvent {
 // The guest has panicked and goes on in its crash kernel.
 struct GuestCrashLoadedEvent {};
 
+// The guest's operating system has reported on a slot (ACPI_DEVICE_OST).
+struct AcpiDeviceOstEvent {
+  AcpiSlotStatus info;
+};
+
 // A request of a disk has failed (BLOCK_IO_ERROR).
 struct BlockIoErrorEvent {
   enum class Action { kIgnore, kReport, kStop };
@@ -73,10 +78,11 @@ struct NetdevStreamEvent {
   std::optional<Peer> peer;  // nullopt: it went
 };
 
-using Event = std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent,
-                           SuspendEvent, WakeupEvent, WatchdogEvent, GuestPanickedEvent,
-                           GuestCrashLoadedEvent, BalloonChangeEvent, SerialPortChangeEvent,
-                           BlockIoErrorEvent, NicRxFilterEvent, NetdevStreamEvent>;
+using Event =
+    std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent, SuspendEvent,
+                 WakeupEvent, WatchdogEvent, GuestPanickedEvent, GuestCrashLoadedEvent,
+                 BalloonChangeEvent, SerialPortChangeEvent, BlockIoErrorEvent, NicRxFilterEvent,
+                 NetdevStreamEvent, AcpiDeviceOstEvent>;
 
 class EventSink {
  public:

@@ -92,7 +92,7 @@ struct ActionChange {
 
 struct CpuTopology {
   int64_t socket = 0;
-  int64_t die = 0;
+  std::optional<int64_t> die;  // nullopt: sockets have one die
   int64_t core = 0;
   int64_t thread = 0;
 };
@@ -103,6 +103,24 @@ struct CpuInfo {
   int64_t host_tid = 0;  // real host thread id
   std::string qom_path;  // "/machine/unattached/device[0]"
   CpuTopology topology;
+};
+
+// A CPU that the machine has or can be given (query-hotpluggable-cpus row).
+struct HotpluggableCpu {
+  std::string type;  // "host-x86_64-cpu"
+  CpuTopology topology;
+  std::string qom_path;  // empty: it is not there
+};
+
+// What the guest's operating system last said of a slot for hot-plug (ACPI 6.4, 6.3.5, _OST): a row
+// of query-acpi-ospm-status.
+struct AcpiSlotStatus {
+  enum class Type : uint8_t { kDimm, kCpu };
+  Type type = Type::kDimm;
+  std::string device;   // id of what is in the slot; empty: nothing, or it has none
+  std::string slot;     // its number in decimal
+  uint32_t source = 0;  // _OST's source event
+  uint32_t status = 0;  // _OST's status code
 };
 
 // query-cpu-definitions row.
@@ -209,6 +227,7 @@ struct SegmentRegister {
   uint32_t flags = 0;  // descriptor bits 8..23 as in the second word of a descriptor
 };
 struct CpuRegisters {
+  int64_t index = 0;      // of the CPU
   uint64_t gpr[16] = {};  // rax rbx rcx rdx rsi rdi rbp rsp r8..r15
   uint64_t rip = 0, rflags = 0;
   SegmentRegister es, cs, ss, ds, fs, gs, ldt, tr;

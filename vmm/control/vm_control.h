@@ -55,7 +55,12 @@ class VmControl {
   virtual std::string machine_type() const = 0;  // canonical name, "microvm"
   virtual bool wakeup_suspend_support() const = 0;
   virtual std::vector<CpuInfo> Cpus() const = 0;
-  virtual Result<std::vector<CpuRegisters>> Registers() const = 0;  // by CPU index
+  // Every CPU that the machine can have, the highest index first. Error: it cannot be given more
+  // than it starts with.
+  virtual Result<std::vector<HotpluggableCpu>> HotpluggableCpus() const = 0;
+  // DIMM slots, then CPUs. Error: the machine has no ACPI.
+  virtual Result<std::vector<AcpiSlotStatus>> AcpiOspmStatus() const = 0;
+  virtual Result<std::vector<CpuRegisters>> Registers() const = 0;  // as Cpus()
   virtual std::vector<CpuDefinition> CpuDefinitions() const = 0;
   virtual std::vector<MachineTypeInfo> MachineTypes() const = 0;
   virtual MemorySizeSummary MemorySize() const = 0;

@@ -39,6 +39,8 @@ struct ModelName {
 };
 const std::vector<ModelName>& ModelNames();
 
+// "host,+avx" -> "host-x86_64-cpu".
+std::string TypeNameOf(const std::string& text);
 // Checks the model's and the properties' names and values without a host. Error: QEMU's wording.
 Status CheckModelText(const std::string& text);
 // text: the argument of -cpu, not empty.

@@ -194,6 +194,10 @@ Result<ModelText> ParseModelText(const std::string& text) {
   return out;
 }
 
+std::string TypeNameOf(const std::string& text) {
+  return text.substr(0, text.find(',')) + "-x86_64-cpu";
+}
+
 Status CheckModelText(const std::string& text) {
   auto parsed = ParseModelText(text);
   if (!parsed) return Fail(parsed.error());

@@ -96,9 +96,19 @@ ThreadId Topology::IdOf(uint32_t index) const {
           index / threads % cores, index % threads};
 }
 
-uint32_t Topology::ApicIdOf(uint32_t index) const {
-  const ThreadId id = IdOf(index);
-  return id.socket << socket_shift() | id.die << die_shift() | id.core << core_shift() | id.thread;
+uint32_t Topology::ApicIdOf(uint32_t index) const { return ApicIdOf(IdOf(index)); }
+
+uint32_t Topology::ApicIdOf(const ThreadId& place) const {
+  return place.socket << socket_shift() | place.die << die_shift() | place.core << core_shift() |
+         place.thread;
+}
+
+ThreadId Topology::PlaceOf(uint32_t apic_id) const {
+  const auto bits = [apic_id](uint32_t from, uint32_t to) {
+    return apic_id >> from & ((1U << (to - from)) - 1);
+  };
+  return {apic_id >> socket_shift(), bits(die_shift(), socket_shift()),
+          bits(core_shift(), die_shift()), bits(0, core_shift())};
 }
 
 }  // namespace davit::cpu

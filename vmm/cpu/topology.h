@@ -44,6 +44,9 @@ struct Topology {
   uint32_t socket_shift() const;
   ThreadId IdOf(uint32_t index) const;      // index < maxcpus
   uint32_t ApicIdOf(uint32_t index) const;  // x2APIC id
+  uint32_t ApicIdOf(const ThreadId& place) const;
+  // What the bits of any APIC id say; need not be a place of this topology.
+  ThreadId PlaceOf(uint32_t apic_id) const;
 };
 
 }  // namespace davit::cpu

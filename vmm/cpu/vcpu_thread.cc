@@ -43,9 +43,9 @@ void BlockAllButKick() {
 
 VcpuThread* VcpuThread::Current() { return current; }
 
-VcpuThread::VcpuThread(uint32_t index, std::unique_ptr<kvm::Vcpu> vcpu, ExitHandler& handler,
+VcpuThread::VcpuThread(uint32_t index, kvm::Vcpu& vcpu, ExitHandler& handler,
                        std::string thread_name)
-    : index_(index), vcpu_(std::move(vcpu)), handler_(handler) {
+    : index_(index), vcpu_(vcpu), handler_(handler) {
   InstallKickHandler();
   thread_ = std::thread([this, name = std::move(thread_name)] {
     BlockAllButKick();
@@ -73,7 +73,7 @@ VcpuThread::~VcpuThread() {
 }
 
 void VcpuThread::Kick() {
-  vcpu_->SetImmediateExit(true);
+  vcpu_.SetImmediateExit(true);
   pthread_kill(thread_.native_handle(), kKickSignal);
 }
 
@@ -118,18 +118,18 @@ bool VcpuThread::ServeRequests(bool unfinished) {
   const bool asked = pause_ || quit_ || work_ != nullptr;
   if (asked && unfinished && !quit_) {
     // One more KVM_RUN, which finishes the access and comes back before the next instruction.
-    vcpu_->SetImmediateExit(true);
+    vcpu_.SetImmediateExit(true);
     return true;
   }
   // A kick that comes from here on is meant for the next KVM_RUN: cleared under the lock, in which
   // its request was made.
-  vcpu_->SetImmediateExit(false);
+  vcpu_.SetImmediateExit(false);
   for (;;) {
     if (quit_) return false;
     if (work_ != nullptr) {
       const auto* work = work_;
       lock.unlock();
-      (*work)(*vcpu_);
+      (*work)(vcpu_);
       lock.lock();
       work_ = nullptr;
       changed_.notify_all();
@@ -144,14 +144,14 @@ bool VcpuThread::ServeRequests(bool unfinished) {
   }
   parked_ = false;
   // A kick may have set the flag while this thread was parked: its request has been served.
-  vcpu_->SetImmediateExit(false);
+  vcpu_.SetImmediateExit(false);
   return true;
 }
 
 void VcpuThread::Loop() {
   bool unfinished = false;
   while (ServeRequests(unfinished)) {
-    Result<kvm::Exit> exit = vcpu_->Run();
+    Result<kvm::Exit> exit = vcpu_.Run();
     if (!exit) {
       handler_.HandleRunError(*this, exit.error());
       ParkSelf();

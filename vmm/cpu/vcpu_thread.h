@@ -1,7 +1,7 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// One vCPU and the thread that runs it. The control thread asks (pause, resume, work), the vCPU
+// The thread that runs one vCPU. The control thread asks (pause, resume, work), the vCPU
 // thread obeys between two KVM_RUNs: a kick sets the immediate-exit flag and sends a signal, so
 // that neither a guest that never exits nor the moment before KVM_RUN can delay it. Before it
 // parks, a port or MMIO access that the guest has begun is finished, so that the registers are
@@ -13,7 +13,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -39,17 +38,17 @@ class ExitHandler {
 
 class VcpuThread {
  public:
-  // The thread starts parked. handler outlives this. thread_name empty: unnamed.
-  VcpuThread(uint32_t index, std::unique_ptr<kvm::Vcpu> vcpu, ExitHandler& handler,
-             std::string thread_name);
-  ~VcpuThread();  // joins
+  // The thread starts parked. vcpu and handler outlive this. thread_name empty: unnamed.
+  VcpuThread(uint32_t index, kvm::Vcpu& vcpu, ExitHandler& handler, std::string thread_name);
+  // Joins. A vCPU that is to run again on another thread must be parked first.
+  ~VcpuThread();
   VcpuThread(const VcpuThread&) = delete;
   VcpuThread& operator=(const VcpuThread&) = delete;
 
   uint32_t index() const { return index_; }
   pid_t thread_id() const { return thread_id_; }
   // Owner of the state while parked; else the vCPU thread.
-  kvm::Vcpu& vcpu() { return *vcpu_; }
+  kvm::Vcpu& vcpu() { return vcpu_; }
 
   // --- control thread ---
   void RequestPause();  // returns at once
@@ -71,7 +70,7 @@ class VcpuThread {
   bool ServeRequests(bool unfinished);
 
   const uint32_t index_;
-  std::unique_ptr<kvm::Vcpu> vcpu_;
+  kvm::Vcpu& vcpu_;
   ExitHandler& handler_;
 
   std::mutex mutex_;  // guards what follows

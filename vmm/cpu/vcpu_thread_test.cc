@@ -36,12 +36,11 @@ class Recorder final : public ExitHandler {
 class VcpuThreadTest : public testing::Test {
  protected:
   VcpuThreadTest() {
-    auto vcpu = std::make_unique<kvm::FakeVcpu>(0);
-    fake_ = vcpu.get();
-    thread_ = std::make_unique<VcpuThread>(0, std::move(vcpu), recorder_, "CPU 0/KVM");
+    thread_ = std::make_unique<VcpuThread>(0, vcpu_, recorder_, "CPU 0/KVM");
   }
   Recorder recorder_;
-  kvm::FakeVcpu* fake_ = nullptr;
+  kvm::FakeVcpu vcpu_{0};
+  kvm::FakeVcpu* const fake_ = &vcpu_;
   std::unique_ptr<VcpuThread> thread_;
 };
 
@@ -117,6 +116,20 @@ TEST_F(VcpuThreadTest, ParkSelfHoldsTheGuestUntilResume) {
   fake_->PushPort(0x80, true, 1);
   thread_->RunOn([](kvm::Vcpu&) {});
   EXPECT_EQ(recorder_.exits, 1);
+  thread_->Resume();
+  fake_->WaitIdle();
+  EXPECT_EQ(recorder_.exits, 2);
+}
+
+TEST_F(VcpuThreadTest, VcpuRunsOnAnotherThreadAfterTheFirstHasGone) {
+  fake_->PushPort(0x80, true, 1);
+  thread_->Resume();
+  fake_->WaitIdle();
+  thread_->RequestPause();
+  thread_->WaitParked();
+  thread_.reset();
+  fake_->PushPort(0x80, true, 2);
+  thread_ = std::make_unique<VcpuThread>(0, vcpu_, recorder_, "CPU 0/KVM");
   thread_->Resume();
   fake_->WaitIdle();
   EXPECT_EQ(recorder_.exits, 2);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -15,26 +16,22 @@
 namespace davit::machine {
 namespace {
 
-// As in QEMU, what the processors share for their APICs comes behind the first one.
-std::string QomPath(int64_t index) {
-  return fmt::format("/machine/unattached/device[{}]", index == 0 ? 0 : index + 1);
-}
-
 constexpr uint32_t kMsrTsc = 0x10;
 constexpr uint32_t kMsrMtrrDefType = 0x2ff;
 // MTRRs on, write-back by default: what firmware would have left.
 constexpr uint64_t kMtrrWriteBack = 1U << 11 | 6;
 
-Status CheckCount(const kvm::Vm& vm, uint32_t cpus) {
+// What KVM can have; kind: "SMP" for those at the start, "hotpluggable" for all.
+Status CheckCount(const kvm::Vm& vm, const char* kind, uint32_t cpus) {
   const int soft = vm.Capability(kvm::Cap::kNrVcpus), hard = vm.Capability(kvm::Cap::kMaxVcpus);
   if (hard > 1 && cpus > static_cast<uint32_t>(hard)) {
     return Fail(fmt::format(
-        "Number of SMP cpus requested ({}) exceeds the maximum cpus supported by KVM ({})", cpus,
-        hard));
+        "Number of {} cpus requested ({}) exceeds the maximum cpus supported by KVM ({})", kind,
+        cpus, hard));
   }
   if (soft > 1 && cpus > static_cast<uint32_t>(soft)) {
     DAVIT_LOG_WARN(
-        "Number of SMP cpus requested ({}) exceeds the recommended cpus supported by KVM ({})",
+        "Number of {} cpus requested ({}) exceeds the recommended cpus supported by KVM ({})", kind,
         cpus, soft);
   }
   return {};
@@ -52,80 +49,121 @@ kvm::VcpuState ResetStateOf(kvm::Vcpu& vcpu) {
 
 }  // namespace
 
-Result<std::unique_ptr<Cpus>> Cpus::Create(kvm::Vm& vm, const cpu::CpuModel& model,
+Result<std::unique_ptr<Cpus>> Cpus::Create(kvm::Vm& vm, cpu::CpuModel model,
                                            const cpu::Topology& topology, cpu::ExitHandler& handler,
                                            const Options& options) {
-  DAVIT_TRY(CheckCount(vm, topology.cpus));
-  std::unique_ptr<Cpus> cpus(new Cpus(vm, topology));
-  for (uint32_t i = 0; i < topology.cpus; ++i) {
-    auto vcpu = vm.CreateVcpu(topology.ApicIdOf(i));
-    if (!vcpu) return Fail(fmt::format("kvm: CPU {}: {}", i, vcpu.error().message));
-    if (auto set = (*vcpu)->SetCpuid(cpu::CpuidOf(model, topology, i)); !set) {
-      return Fail(fmt::format("kvm: CPU {}: {}", i, set.error().message));
-    }
-    if (auto set = (*vcpu)->SetMsr({kMsrMtrrDefType, kMtrrWriteBack}); !set) {
-      DAVIT_LOG_DEBUG("CPU {}: {}", i, set.error().message);
-    }
-    cpus->reset_states_.push_back(ResetStateOf(**vcpu));
-    try {
-      cpus->threads_.push_back(std::make_unique<cpu::VcpuThread>(
-          i, std::move(*vcpu), handler,
-          options.thread_names ? fmt::format("CPU {}/KVM", i) : std::string()));
-    } catch (const std::system_error& error) {
-      return Fail(fmt::format("cannot start the thread of CPU {}: {}", i, error.code().message()));
-    }
-  }
-  cpus->Pause();
+  DAVIT_TRY(CheckCount(vm, "SMP", topology.cpus));
+  DAVIT_TRY(CheckCount(vm, "hotpluggable", topology.maxcpus));
+  std::unique_ptr<Cpus> cpus(new Cpus(vm, std::move(model), topology, handler, options));
+  for (uint32_t i = 0; i < topology.cpus; ++i) DAVIT_TRY(cpus->Add(i));
   return cpus;
 }
 
+// --- coming and going --------------------------------------------------------------------------
+
+Status Cpus::Prepare(uint32_t index, Made& made) {
+  if (made.reset_state) {
+    // What other CPUs have sent it meanwhile takes effect now and not after its reset.
+    (void)made.vcpu->GetMpState();
+    return made.vcpu->RestoreState(*made.reset_state);
+  }
+  if (made.vcpu == nullptr) {
+    DAVIT_ASSIGN(made.vcpu, vm_.CreateVcpu(topology_.ApicIdOf(index)));
+  }
+  DAVIT_TRY(made.vcpu->SetCpuid(cpu::CpuidOf(model_, topology_, index)));
+  if (auto set = made.vcpu->SetMsr({kMsrMtrrDefType, kMtrrWriteBack}); !set) {
+    DAVIT_LOG_DEBUG("CPU {}: {}", index, set.error().message);
+  }
+  made.reset_state = ResetStateOf(*made.vcpu);
+  return {};
+}
+
+Status Cpus::Add(uint32_t index) {
+  Made& made = made_[index];
+  if (auto prepared = Prepare(index, made); !prepared) {
+    return Fail(fmt::format("kvm: CPU {}: {}", index, prepared.error().message));
+  }
+  Cpu cpu{&made, nullptr, std::nullopt};
+  try {
+    cpu.thread = std::make_unique<cpu::VcpuThread>(
+        index, *made.vcpu, handler_,
+        options_.thread_names ? fmt::format("CPU {}/KVM", index) : std::string());
+  } catch (const std::system_error& error) {
+    return Fail(
+        fmt::format("cannot start the thread of CPU {}: {}", index, error.code().message()));
+  }
+  if (!cpus_.empty()) cpu.held_tsc = cpus_.front().held_tsc;
+  cpus_.push_back(std::move(cpu));
+  return {};
+}
+
+void Cpus::Start(uint32_t index) {
+  for (Cpu& cpu : cpus_) {
+    if (cpu.thread->index() == index) cpu.thread->Resume();
+  }
+}
+
+void Cpus::Remove(uint32_t index) {
+  const auto cpu = std::find_if(cpus_.begin(), cpus_.end(), [index](const Cpu& candidate) {
+    return candidate.thread->index() == index;
+  });
+  if (cpu == cpus_.end()) return;
+  // So that no access of the guest is left half done.
+  cpu->thread->RequestPause();
+  cpu->thread->WaitParked();
+  cpus_.erase(cpu);
+}
+
+// --- all at once -------------------------------------------------------------------------------
+
 void Cpus::Pause() {
-  for (auto& thread : threads_) thread->RequestPause();
-  for (auto& thread : threads_) thread->WaitParked();
+  for (Cpu& cpu : cpus_) cpu.thread->RequestPause();
+  for (Cpu& cpu : cpus_) cpu.thread->WaitParked();
 }
 
 void Cpus::Resume() {
-  for (auto& thread : threads_) thread->Resume();
+  for (Cpu& cpu : cpus_) cpu.thread->Resume();
 }
 
 Status Cpus::Reset(const std::optional<boot::BootEntry>& entry) {
-  held_tscs_.clear();
-  for (size_t i = 0; i < threads_.size(); ++i) {
-    kvm::Vcpu& vcpu = threads_[i]->vcpu();
-    DAVIT_TRY(vcpu.RestoreState(reset_states_[i]));
-    if (i == 0 && entry) DAVIT_TRY(ApplyBootEntry(vcpu, *entry));
+  for (Cpu& cpu : cpus_) {
+    kvm::Vcpu& vcpu = *cpu.made->vcpu;
+    cpu.held_tsc.reset();
+    // An INIT that is on its way takes effect now and not after the reset.
+    (void)vcpu.GetMpState();
+    DAVIT_TRY(vcpu.RestoreState(*cpu.made->reset_state));
+    if (cpu.thread->index() == 0 && entry) DAVIT_TRY(ApplyBootEntry(vcpu, *entry));
   }
   return {};
 }
 
 void Cpus::HoldClocks() {
-  held_tscs_.clear();
-  for (auto& thread : threads_) {
-    auto tsc = thread->vcpu().GetMsr(kMsrTsc);
-    held_tscs_.push_back(tsc ? std::optional(*tsc) : std::nullopt);
+  for (Cpu& cpu : cpus_) {
+    auto tsc = cpu.made->vcpu->GetMsr(kMsrTsc);
+    cpu.held_tsc = tsc ? std::optional(*tsc) : std::nullopt;
   }
   if (auto clock = vm_.GetClock()) held_clock_ = *clock;
 }
 
 void Cpus::ReleaseClocks() {
-  for (size_t i = 0; i < held_tscs_.size(); ++i) {
-    if (!held_tscs_[i]) continue;
-    if (auto set = threads_[i]->vcpu().SetMsr({kMsrTsc, *held_tscs_[i]}); !set) {
-      DAVIT_LOG_DEBUG("CPU {}: {}", i, set.error().message);
+  for (Cpu& cpu : cpus_) {
+    const std::optional<uint64_t> tsc = std::exchange(cpu.held_tsc, std::nullopt);
+    if (!tsc) continue;
+    if (auto set = cpu.made->vcpu->SetMsr({kMsrTsc, *tsc}); !set) {
+      DAVIT_LOG_DEBUG("CPU {}: {}", cpu.thread->index(), set.error().message);
     }
   }
-  held_tscs_.clear();
   if (!held_clock_) return;
   if (auto set = vm_.SetClock(*held_clock_); !set) DAVIT_LOG_WARN("{}", set.error().message);
   held_clock_.reset();
   // EINVAL: the guest has no kvmclock.
-  for (auto& thread : threads_) (void)thread->vcpu().NotifyClockPaused();
+  for (Cpu& cpu : cpus_) (void)cpu.made->vcpu->NotifyClockPaused();
 }
 
 Status Cpus::InjectNmi() {
   Status status;
-  for (auto& thread : threads_) {
-    thread->RunOn([&status](kvm::Vcpu& vcpu) {
+  for (Cpu& cpu : cpus_) {
+    cpu.thread->RunOn([&status](kvm::Vcpu& vcpu) {
       auto accepts = vcpu.Lint1AcceptsNmi();
       if (!accepts) {
         status = Fail(accepts.error());
@@ -137,30 +175,19 @@ Status Cpus::InjectNmi() {
   return status;
 }
 
-control::CpuInfo InfoOf(const cpu::Topology& topology, uint32_t index, int64_t thread_id) {
-  const cpu::ThreadId id = topology.IdOf(index);
-  control::CpuInfo info;
-  info.index = index;
-  info.host_tid = thread_id;
-  info.qom_path = QomPath(index);
-  info.topology = {id.socket, id.die, id.core, id.thread};
-  return info;
-}
-
-std::vector<control::CpuInfo> Cpus::Infos() const {
-  std::vector<control::CpuInfo> infos;
-  for (const auto& thread : threads_) {
-    infos.push_back(InfoOf(topology_, thread->index(), thread->thread_id()));
-  }
-  return infos;
+std::vector<CpuSet::Thread> Cpus::Threads() const {
+  std::vector<Thread> threads;
+  for (const Cpu& cpu : cpus_) threads.push_back({cpu.thread->index(), cpu.thread->thread_id()});
+  return threads;
 }
 
 Result<std::vector<control::CpuRegisters>> Cpus::Registers() {
   std::vector<control::CpuRegisters> all;
-  for (auto& thread : threads_) {
+  for (Cpu& cpu : cpus_) {
     Result<control::CpuRegisters> one = Fail("not run");
-    thread->RunOn([&one](kvm::Vcpu& vcpu) { one = ReadRegisters(vcpu); });
+    cpu.thread->RunOn([&one](kvm::Vcpu& vcpu) { one = ReadRegisters(vcpu); });
     if (!one) return Fail(one.error());
+    one->index = cpu.thread->index();
     all.push_back(*one);
   }
   return all;

@@ -11,54 +11,69 @@
 #include <algorithm>
 #include <system_error>
 
-#include "vmm/machine/cpus.h"
-
 namespace davit::machine {
 
 Result<std::unique_ptr<IdleCpus>> IdleCpus::Create(const cpu::Topology& topology,
                                                    bool thread_names) {
-  std::unique_ptr<IdleCpus> cpus(new IdleCpus(topology));
-  cpus->tids_.resize(topology.cpus);
-  for (uint32_t i = 0; i < topology.cpus; ++i) {
-    try {
-      cpus->threads_.emplace_back(
-          [raw = cpus.get(), i, thread_names] { raw->Wait(i, thread_names); });
-    } catch (const std::system_error& error) {
-      return Fail(fmt::format("cannot start the thread of CPU {}: {}", i, error.code().message()));
-    }
-  }
-  std::unique_lock lock(cpus->mutex_);
-  cpus->changed_.wait(lock, [&] {
-    return std::find(cpus->tids_.begin(), cpus->tids_.end(), 0) == cpus->tids_.end();
-  });
+  std::unique_ptr<IdleCpus> cpus(new IdleCpus(thread_names));
+  for (uint32_t i = 0; i < topology.cpus; ++i) DAVIT_TRY(cpus->Add(i));
   return cpus;
 }
 
 IdleCpus::~IdleCpus() {
+  for (auto& cpu : cpus_) End(*cpu);
+}
+
+Status IdleCpus::Add(uint32_t index) {
+  auto cpu = std::make_unique<Cpu>();
+  cpu->index = index;
+  try {
+    cpu->thread = std::thread([this, raw = cpu.get()] { Wait(*raw); });
+  } catch (const std::system_error& error) {
+    return Fail(
+        fmt::format("cannot start the thread of CPU {}: {}", index, error.code().message()));
+  }
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&cpu] { return cpu->thread_id != 0; });
+  cpus_.push_back(std::move(cpu));
+  return {};
+}
+
+void IdleCpus::Remove(uint32_t index) {
+  const auto cpu = std::find_if(cpus_.begin(), cpus_.end(),
+                                [index](const auto& one) { return one->index == index; });
+  if (cpu == cpus_.end()) return;
+  End(**cpu);
+  cpus_.erase(cpu);
+}
+
+void IdleCpus::End(Cpu& cpu) {
   {
     const std::lock_guard lock(mutex_);
-    ends_ = true;
+    cpu.ends = true;
   }
   changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  cpu.thread.join();
 }
 
-void IdleCpus::Wait(size_t index, bool thread_name) {
-  if (thread_name) pthread_setname_np(pthread_self(), fmt::format("CPU {}/DUMMY", index).c_str());
+void IdleCpus::Wait(Cpu& cpu) {
+  if (thread_names_) {
+    pthread_setname_np(pthread_self(), fmt::format("CPU {}/DUMMY", cpu.index).c_str());
+  }
   std::unique_lock lock(mutex_);
-  tids_[index] = gettid();
+  cpu.thread_id = gettid();
   changed_.notify_all();
-  changed_.wait(lock, [this] { return ends_; });
+  changed_.wait(lock, [&cpu] { return cpu.ends; });
 }
 
-std::vector<control::CpuInfo> IdleCpus::Infos() const {
-  std::vector<control::CpuInfo> infos;
-  for (uint32_t i = 0; i < tids_.size(); ++i) infos.push_back(InfoOf(topology_, i, tids_[i]));
-  return infos;
+std::vector<CpuSet::Thread> IdleCpus::Threads() const {
+  std::vector<Thread> threads;
+  for (const auto& cpu : cpus_) threads.push_back({cpu->index, cpu->thread_id});
+  return threads;
 }
 
 // Intel SDM volume 3, table 9-1.
-std::vector<control::CpuRegisters> IdleCpus::Registers() const {
+Result<std::vector<control::CpuRegisters>> IdleCpus::Registers() {
   constexpr uint32_t kCode = 0x9b00, kData = 0x9300, kLdt = 0x8200, kTss = 0x8b00;
   control::CpuRegisters registers;
   const control::SegmentRegister data{0, 0, 0xffff, kData};
@@ -72,8 +87,11 @@ std::vector<control::CpuRegisters> IdleCpus::Registers() const {
   registers.cr0 = 0x60000010;
   registers.dr[6] = 0xffff0ff0;
   registers.dr[7] = 0x400;
-  std::vector<control::CpuRegisters> all(tids_.size(), registers);
-  for (size_t i = 1; i < all.size(); ++i) all[i].halted = true;
+  std::vector<control::CpuRegisters> all(cpus_.size(), registers);
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i].index = cpus_[i]->index;
+    all[i].halted = all[i].index != 0;
+  }
   return all;
 }
 

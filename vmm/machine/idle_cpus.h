@@ -6,6 +6,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -14,31 +15,40 @@
 #include "vmm/base/error.h"
 #include "vmm/control/types.h"
 #include "vmm/cpu/topology.h"
+#include "vmm/machine/cpu_set.h"
 
 namespace davit::machine {
 
-class IdleCpus {
+class IdleCpus final : public CpuSet {
  public:
-  // Error: the host has no more threads.
+  // The first topology.cpus. Error: the host has no more threads.
   static Result<std::unique_ptr<IdleCpus>> Create(const cpu::Topology& topology, bool thread_names);
-  ~IdleCpus();
+  ~IdleCpus() override;
   IdleCpus(const IdleCpus&) = delete;
   IdleCpus& operator=(const IdleCpus&) = delete;
 
-  std::vector<control::CpuInfo> Infos() const;
+  std::vector<Thread> Threads() const override;
   // All are as after power-on.
-  std::vector<control::CpuRegisters> Registers() const;
+  Result<std::vector<control::CpuRegisters>> Registers() override;
+  Status Add(uint32_t index) override;
+  void Start(uint32_t) override {}
+  void Remove(uint32_t index) override;
 
  private:
-  explicit IdleCpus(const cpu::Topology& topology) : topology_(topology) {}
-  void Wait(size_t index, bool thread_name);
+  struct Cpu {
+    uint32_t index = 0;
+    int64_t thread_id = 0;  // 0: not running yet
+    bool ends = false;
+    std::thread thread;
+  };
+  explicit IdleCpus(bool thread_names) : thread_names_(thread_names) {}
+  void Wait(Cpu& cpu);
+  void End(Cpu& cpu);  // and joins
 
-  const cpu::Topology topology_;
-  std::mutex mutex_;  // guards ends_, tids_
+  const bool thread_names_;
+  std::mutex mutex_;  // guards thread_id and ends of each
   std::condition_variable changed_;
-  bool ends_ = false;
-  std::vector<int64_t> tids_;  // 0: not running yet
-  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<Cpu>> cpus_;  // in order of creation
 };
 
 }  // namespace davit::machine

@@ -33,6 +33,7 @@ std::vector<MachineTypeRow> MakeRows() {
   q35.info.name = "pc-q35-7.2";
   q35.info.alias = "q35";
   q35.info.cpu_max = 255;
+  q35.info.hotpluggable_cpus = true;
   q35.info.default_cpu_type = "host-x86_64-cpu";
   q35.info.default_ram_id = "pc.ram";
   q35.info.acpi = true;

@@ -17,7 +17,6 @@
 #include "vmm/machine/accel_choice.h"
 #include "vmm/machine/accel_kvm.h"
 #include "vmm/machine/globals.h"
-#include "vmm/machine/host_brand.h"
 #include "vmm/machine/microvm.h"
 #include "vmm/machine/q35.h"
 #include "vmm/machine/vm_impl.h"
@@ -40,15 +39,12 @@ tl::unexpected<Error> AtDevice(const DeviceConfig& device, Error error) {
   return Fail(std::move(error));
 }
 
-std::string DefaultCpu(const MachineConfig& config) {
-  return config.cpu.empty() ? "host" : config.cpu;
-}
-
 }  // namespace
 
 Status VmImpl::Init() {
   DAVIT_TRY(CheckConfig());
   DAVIT_TRY(OpenAccel());
+  if (row_->has_cpus) cpu_slots_.emplace(topology_, cpu::TypeNameOf(CpuModelText()));
   DAVIT_TRY(CheckKernel());
   DAVIT_TRY(OpenQtest());
   DAVIT_TRY(AddObjects());
@@ -79,6 +75,7 @@ Status VmImpl::ExitPreconfig() {
 void VmImpl::Unbuild() {
   cpus_.reset();
   idle_cpus_.reset();
+  if (cpu_slots_) cpu_slots_.emplace(topology_, cpu_slots_->type());
   exits_.reset();
   devices_.reset();
   board_.reset();
@@ -108,7 +105,7 @@ Status VmImpl::CheckConfig() {
   cpu::SmpLimits limits{row_->info.name, static_cast<uint32_t>(row_->info.cpu_max), row_->has_cpus};
   DAVIT_ASSIGN(topology_, cpu::Topology::Create(request, limits));
   if (row_->has_cpus) {
-    DAVIT_TRY(cpu::CheckModelText(DefaultCpu(config_)));
+    DAVIT_TRY(cpu::CheckModelText(CpuModelText()));
   } else if (!config_.cpu.empty()) {
     return Fail(fmt::format("-cpu is not supported by machine '{}'", row_->info.name));
   }
@@ -343,23 +340,6 @@ Status VmImpl::BuildDevices() {
   }
   board_->set_virtio_slots(devices_->used_slots());
   devices_->OnRunning(false);
-  return {};
-}
-
-Status VmImpl::BuildCpus() {
-  if (qtest_accel_ != nullptr) {
-    DAVIT_ASSIGN(idle_cpus_, IdleCpus::Create(topology_, config_.debug_threads));
-    return {};
-  }
-  cpu::HostCpu host;
-  DAVIT_ASSIGN(host.supported, system_->SupportedCpuid());
-  host.brand = HostCpuBrand();
-  host.tsc_deadline = system_->Capability(kvm::Cap::kTscDeadlineTimer) != 0;
-  host.mwait = config_.overcommit.cpu_pm;
-  DAVIT_ASSIGN(const cpu::CpuModel model, cpu::BuildModel(DefaultCpu(config_), host));
-  for (const std::string& warning : model.warnings) DAVIT_LOG_WARN("{}", warning);
-  DAVIT_ASSIGN(cpus_, machine::Cpus::Create(*vm_, model, topology_, *exits_,
-                                            {.thread_names = config_.debug_threads}));
   return {};
 }
 

@@ -259,17 +259,6 @@ bool VmImpl::wakeup_suspend_support() const {
   return board_ != nullptr && board_->wakeup_suspend_support();
 }
 
-std::vector<control::CpuInfo> VmImpl::Cpus() const {
-  if (idle_cpus_ != nullptr) return idle_cpus_->Infos();
-  return cpus_ != nullptr ? cpus_->Infos() : std::vector<control::CpuInfo>();
-}
-
-Result<std::vector<control::CpuRegisters>> VmImpl::Registers() const {
-  if (idle_cpus_ != nullptr) return idle_cpus_->Registers();
-  if (cpus_ == nullptr) return std::vector<control::CpuRegisters>();
-  return cpus_->Registers();
-}
-
 std::vector<control::CpuDefinition> VmImpl::CpuDefinitions() const { return KnownCpuDefinitions(); }
 
 std::vector<control::MachineTypeInfo> VmImpl::MachineTypes() const { return KnownMachineTypes(); }

@@ -17,6 +17,7 @@
 #include "vmm/machine/accel.h"
 #include "vmm/machine/accel_qtest.h"
 #include "vmm/machine/board.h"
+#include "vmm/machine/cpu_slots.h"
 #include "vmm/machine/cpus.h"
 #include "vmm/machine/devices/devices.h"
 #include "vmm/machine/exits.h"
@@ -67,6 +68,8 @@ class VmImpl final : public control::VmControl {
   std::string machine_type() const override { return row_->info.name; }
   bool wakeup_suspend_support() const override;
   std::vector<control::CpuInfo> Cpus() const override;
+  Result<std::vector<control::HotpluggableCpu>> HotpluggableCpus() const override;
+  Result<std::vector<control::AcpiSlotStatus>> AcpiOspmStatus() const override;
   Result<std::vector<control::CpuRegisters>> Registers() const override;
   std::vector<control::CpuDefinition> CpuDefinitions() const override;
   std::vector<control::MachineTypeInfo> MachineTypes() const override;
@@ -101,9 +104,14 @@ class VmImpl final : public control::VmControl {
   Status BuildKvm();
   Status BuildBoard();
   Status BuildDevices();
-  Status BuildCpus();
   Status ResetMachine();
   Status WriteDeviceTree(const std::string& path) const;
+
+  // --- CPUs (vm_cpus.cc) ---
+  std::string CpuModelText() const;  // of -cpu, or the default
+  Status BuildCpus();
+  // What runs them; null: there are none.
+  CpuSet* cpu_set() const;
 
   // --- running (vm_impl.cc) ---
   void StartAtFirst();  // unless -S
@@ -125,6 +133,7 @@ class VmImpl final : public control::VmControl {
   const MachineTypeRow* row_ = nullptr;
   MachineOptions options_;
   cpu::Topology topology_;
+  std::optional<CpuSlots> cpu_slots_;  // from Init() on; nullopt: the machine has no CPUs
   bool preconfig_ = false;
   bool ended_ = false;
   bool half_reset_ = false;  // the last reset failed: the guest cannot run before another

@@ -43,9 +43,7 @@ Status Help(Call& call) {
 
 Status SetCpu(Call& call) {
   // The choice would last for this one command line: each starts with its own cpu-index.
-  if (call.number >= static_cast<int64_t>(call.vm.Cpus().size())) {
-    call.out += "invalid CPU index\n";
-  }
+  if (!HasCpu(call.vm, call.number)) call.out += "invalid CPU index\n";
   return {};
 }
 
@@ -184,6 +182,12 @@ bool HasName(std::string_view names, std::string_view name) {
 }  // namespace
 
 std::span<const Command> Commands() { return kCommands; }
+
+bool HasCpu(const control::VmControl& vm, int64_t index) {
+  const std::vector<control::CpuInfo> cpus = vm.Cpus();
+  return std::any_of(cpus.begin(), cpus.end(),
+                     [index](const control::CpuInfo& cpu) { return cpu.index == index; });
+}
 
 const Command* Find(std::span<const Command> table, std::string_view name) {
   const auto it = std::find_if(table.begin(), table.end(),

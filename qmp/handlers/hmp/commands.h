@@ -62,6 +62,9 @@ struct Command {
 std::span<const Command> Commands();
 std::span<const Command> InfoCommands();
 
+// Whether there is a CPU of this index.
+bool HasCpu(const control::VmControl& vm, int64_t index);
+
 const Command* Find(std::span<const Command> table, std::string_view name);
 // "stop|s  -- stop emulation\n"; `prefix` is "" or "info ".
 std::string HelpLine(std::string_view prefix, const Command& command);

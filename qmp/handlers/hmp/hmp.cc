@@ -158,7 +158,7 @@ Result<std::string> Hmp::Execute(const std::string& line, std::optional<int64_t>
   hmp::Call call{vm_, chardevs_, blocks_, net_, version_, 0, {}, {}, {}};
   if (cpu_index) {
     call.current_cpu = *cpu_index;
-    if (*cpu_index < 0 || *cpu_index >= static_cast<int64_t>(vm_.Cpus().size())) {
+    if (!hmp::HasCpu(vm_, *cpu_index)) {
       return Fail("Parameter 'cpu-index' expects a CPU number");
     }
   }

@@ -143,6 +143,31 @@ TEST_F(HmpTest, CpusMarkTheCurrentOne) {
   EXPECT_EQ(Do("cpu 7"), "invalid CPU index\r\n");
 }
 
+TEST_F(HmpTest, CpusHaveTheirIndexAlsoWhereOthersAreMissing) {
+  vm_.cpus[1].index = 3;
+  vm_.registers[1].index = 3;
+  EXPECT_EQ(Do("info cpus", 3), "  CPU #0: thread_id=100\r\n* CPU #3: thread_id=101\r\n");
+  EXPECT_EQ(Do("info cpus", 1), "error: Parameter 'cpu-index' expects a CPU number");
+  EXPECT_EQ(Do("cpu 3"), "");
+  EXPECT_EQ(Do("cpu 1"), "invalid CPU index\r\n");
+  EXPECT_NE(Do("info registers 3").find("CPU#3"), std::string::npos);
+  EXPECT_EQ(Do("info registers 1"), "CPU#1 not available\r\n");
+}
+
+TEST_F(HmpTest, HotpluggableCpus) {
+  vm_.cpu_slots = {{"max-x86_64-cpu", {1, 0, 2, 3}, ""},
+                   {"max-x86_64-cpu", {0, std::nullopt, 0, 0}, "/machine/unattached/device[0]"}};
+  EXPECT_EQ(Do("info hotpluggable-cpus"),
+            "Hotpluggable CPUs:\r\n"
+            "  type: \"max-x86_64-cpu\"\r\n  vcpus_count: \"1\"\r\n"
+            "  CPUInstance Properties:\r\n    socket-id: \"1\"\r\n    die-id: \"0\"\r\n"
+            "    core-id: \"2\"\r\n    thread-id: \"3\"\r\n"
+            "  type: \"max-x86_64-cpu\"\r\n  vcpus_count: \"1\"\r\n"
+            "  qom_path: \"/machine/unattached/device[0]\"\r\n"
+            "  CPUInstance Properties:\r\n    socket-id: \"0\"\r\n"
+            "    core-id: \"0\"\r\n    thread-id: \"0\"\r\n");
+}
+
 TEST_F(HmpTest, HelpOfAllOfOneAndOfInfo) {
   EXPECT_EQ(Do("help help"), "help|? [cmd] -- show the help\r\n");
   EXPECT_EQ(Do("? s"), "stop|s  -- stop emulation\r\n");

@@ -43,6 +43,20 @@ Status Cpus(Call& call) {
   return {};
 }
 
+Status HotpluggableCpus(Call& call) {
+  DAVIT_ASSIGN(const std::vector<control::HotpluggableCpu> cpus, call.vm.HotpluggableCpus());
+  call.out += "Hotpluggable CPUs:\n";
+  for (const control::HotpluggableCpu& cpu : cpus) {
+    Print(call, "  type: \"{}\"\n  vcpus_count: \"1\"\n", cpu.type);
+    if (!cpu.qom_path.empty()) Print(call, "  qom_path: \"{}\"\n", cpu.qom_path);
+    Print(call, "  CPUInstance Properties:\n    socket-id: \"{}\"\n", cpu.topology.socket);
+    if (cpu.topology.die) Print(call, "    die-id: \"{}\"\n", *cpu.topology.die);
+    Print(call, "    core-id: \"{}\"\n    thread-id: \"{}\"\n", cpu.topology.core,
+          cpu.topology.thread);
+  }
+  return {};
+}
+
 Status IoThreads(Call& call) {
   for (const control::IoThreadInfo& thread : call.vm.IoThreads()) {
     Print(call,
@@ -123,22 +137,19 @@ Status Qtree(Call& call) {
 
 Status Registers(Call& call) {
   DAVIT_ASSIGN(const auto registers, call.vm.Registers());
-  if (call.all) {
-    for (size_t i = 0; i < registers.size(); ++i) {
-      call.out += FormatRegisters(static_cast<int64_t>(i), registers[i]);
-    }
-    return {};
-  }
   const int64_t cpu = call.has_number ? call.number : call.current_cpu;
-  if (cpu < 0 || cpu >= static_cast<int64_t>(registers.size())) {
-    if (call.has_number) {
-      Print(call, "CPU#{} not available\n", cpu);
-    } else {
-      call.out += "No CPU available\n";
-    }
-    return {};
+  bool found = call.all;
+  for (const control::CpuRegisters& one : registers) {
+    if (!call.all && one.index != cpu) continue;
+    found = true;
+    call.out += FormatRegisters(one);
   }
-  call.out += FormatRegisters(cpu, registers[static_cast<size_t>(cpu)]);
+  if (found) return {};
+  if (call.has_number) {
+    Print(call, "CPU#{} not available\n", cpu);
+  } else {
+    call.out += "No CPU available\n";
+  }
   return {};
 }
 
@@ -174,6 +185,10 @@ constexpr Command kInfo[] = {
      .run = InfoBlockStats},
     {.name = "chardev", .usage = "", .help = "show the character devices", .run = Chardevs},
     {.name = "cpus", .usage = "", .help = "show the CPUs and their threads", .run = Cpus},
+    {.name = "hotpluggable-cpus",
+     .usage = "",
+     .help = "show the CPUs that the machine can have",
+     .run = HotpluggableCpus},
     {.name = "iothreads", .usage = "", .help = "show the I/O threads", .run = IoThreads},
     {.name = "kvm", .usage = "", .help = "show if KVM is in use", .run = Kvm},
     {.name = "memdev", .usage = "", .help = "show the memory backends", .run = Memdevs},

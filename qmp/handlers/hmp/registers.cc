@@ -100,14 +100,14 @@ void General32(std::string& out, const CpuRegisters& r) {
 
 }  // namespace
 
-std::string FormatRegisters(int64_t cpu, const CpuRegisters& r) {
+std::string FormatRegisters(const CpuRegisters& r) {
   Mode mode{};
   mode.protected_mode = (r.cr0 & kCr0Pe) != 0;
   mode.lma = (r.efer & kEferLma) != 0;
   mode.bits64 = mode.lma && (r.cs.flags & kSegLong) != 0;
   const unsigned cpl = mode.protected_mode ? r.ss.flags >> 13 & 3 : 0;
 
-  std::string out = fmt::format("\nCPU#{}\n", cpu);
+  std::string out = fmt::format("\nCPU#{}\n", r.index);
   auto into = std::back_inserter(out);
   if (mode.bits64) {
     General64(out, r);

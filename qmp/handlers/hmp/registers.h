@@ -11,6 +11,6 @@
 
 namespace davit::qmp::hmp {
 
-std::string FormatRegisters(int64_t cpu, const control::CpuRegisters& registers);
+std::string FormatRegisters(const control::CpuRegisters& registers);
 
 }  // namespace davit::qmp::hmp

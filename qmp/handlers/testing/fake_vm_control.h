@@ -43,6 +43,8 @@ class FakeVmControl final : public VmControl {
   std::string machine_type() const override { return "microvm"; }
   bool wakeup_suspend_support() const override { return false; }
   std::vector<CpuInfo> Cpus() const override { return cpus; }
+  Result<std::vector<HotpluggableCpu>> HotpluggableCpus() const override { return cpu_slots; }
+  Result<std::vector<AcpiSlotStatus>> AcpiOspmStatus() const override { return acpi_slots; }
   Result<std::vector<CpuRegisters>> Registers() const override { return registers; }
   std::vector<CpuDefinition> CpuDefinitions() const override { return cpu_definitions; }
   std::vector<MachineTypeInfo> MachineTypes() const override { return machine_types; }
@@ -81,8 +83,10 @@ class FakeVmControl final : public VmControl {
   bool preconfig = false;
   std::string vm_name;
   std::vector<CpuInfo> cpus{{0, 100, "/machine/unattached/device[0]", {}},
-                            {1, 101, "/machine/unattached/device[1]", {0, 0, 1, 0}}};
-  std::vector<CpuRegisters> registers{2};
+                            {1, 101, "/machine/unattached/device[1]", {0, std::nullopt, 1, 0}}};
+  std::vector<HotpluggableCpu> cpu_slots;
+  std::vector<AcpiSlotStatus> acpi_slots;
+  std::vector<CpuRegisters> registers{{.index = 0}, {.index = 1}};
   std::vector<CpuDefinition> cpu_definitions;
   std::vector<MachineTypeInfo> machine_types;
   std::vector<MemdevInfo> memdevs;

@@ -1,0 +1,66 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The CPUs that a machine can have, one a thread of the topology (QEMU's possible CPUs), and which
+// of them are there: where a CPU device goes by its ids, and what queries show. Knows no vCPU.
+// Owner: control thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vmm/base/error.h"
+#include "vmm/control/types.h"
+#include "vmm/cpu/topology.h"
+
+namespace davit::machine {
+
+// Whether device_add and -device of this driver make a CPU.
+bool IsCpuDriver(const std::string& driver);
+
+class CpuSlots {
+ public:
+  struct Slot {
+    uint32_t apic_id = 0;
+    bool present = false;
+    std::string id;    // of the device; empty: it has none, or nothing is there
+    std::string path;  // QOM
+  };
+
+  // type: of every CPU, "host-x86_64-cpu".
+  CpuSlots(const cpu::Topology& topology, std::string type);
+
+  size_t size() const { return slots_.size(); }
+  const Slot& at(uint32_t index) const { return slots_[index]; }
+  const std::string& type() const { return type_; }
+  uint32_t present() const;  // how many
+
+  // The index of the empty slot that the device's ids name. Error, in QEMU's words: another type
+  // of CPU, an id missing or out of range, ids that contradict each other, a slot that is taken.
+  Result<uint32_t> Find(const control::DeviceSpec& spec) const;
+  // The present one of this device id or QOM path; nullopt: there is none.
+  std::optional<uint32_t> FindPresent(const std::string& id_or_path) const;
+
+  // A CPU that the machine starts with: named as QEMU names it.
+  void FillAtStart(uint32_t index);
+  void Fill(uint32_t index, const std::string& id, const std::string& path);
+  void Clear(uint32_t index);
+
+  control::CpuTopology TopologyOf(uint32_t index) const;
+  control::CpuInfo InfoOf(uint32_t index, int64_t thread_id) const;
+  // The highest index first.
+  std::vector<control::HotpluggableCpu> Describe() const;
+
+ private:
+  Result<uint32_t> ApicIdOf(const control::DeviceSpec& spec) const;
+  Status CheckIds(const control::DeviceSpec& spec, uint32_t apic_id,
+                  const cpu::ThreadId& place) const;
+
+  const cpu::Topology topology_;
+  const std::string type_;
+  std::vector<Slot> slots_;
+};
+
+}  // namespace davit::machine
