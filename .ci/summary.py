@@ -7,7 +7,7 @@ usage: summary.py LOG...   each LOG a --build_event_json_file
 
 Cases are counted from each target's test.xml (JUnit): a gtest binary reports its cases, any other
 test counts as one or as what it wrote to $XML_OUTPUT_FILE. Prints skipped and failed cases with
-their reason, then the closing line. Exit status 1 when something failed or nothing ran.
+their reason, those that passed in a second run only, then the closing line. Exit status 1 when something failed or nothing ran.
 """
 import json
 import sys
@@ -36,8 +36,8 @@ def targets(log):
 
 
 def cases(xml):
-    """(passed, failed names, skipped [(name, reason)]) of a test.xml."""
-    passed, failed, skipped = 0, [], []
+    """(passed, failed names, skipped [(name, reason)], passed in a second run) of a test.xml."""
+    passed, failed, skipped, again = 0, [], [], []
     for case in ElementTree.parse(xml).iter("testcase"):
         name = f"{case.get('classname', '')}.{case.get('name', '')}".strip(".")
         skip = case.find("skipped")
@@ -48,26 +48,31 @@ def cases(xml):
             skipped.append((name, " ".join(reason.split())))
         elif case.get("status") != "notrun":
             passed += 1
-    return passed, failed, skipped
+            if case.get("again") is not None:
+                again.append(name)
+    return passed, failed, skipped, again
 
 
 def main(logs):
-    passed, failed, skipped = 0, [], []
+    passed, failed, skipped, again = 0, [], [], []
     for log in logs:
         for label, ok, xml in targets(log):
             target_failed = []
             if xml is not None:
                 try:
-                    count, target_failed, target_skipped = cases(xml)
+                    count, target_failed, target_skipped, target_again = cases(xml)
                 except (OSError, ElementTree.ParseError):
-                    count, target_skipped = (1 if ok else 0), []
+                    count, target_skipped, target_again = (1 if ok else 0), [], []
                 passed += count
                 skipped += [(f"{label} {name}", reason) for name, reason in target_skipped]
+                again += [f"{label} {name}" for name in target_again]
             if not ok and not target_failed:
                 target_failed = [""]
             failed += [f"{label} {name}".strip() for name in target_failed]
     for name, reason in skipped:
         print(f"skipped: {name}: {reason}" if reason else f"skipped: {name}")
+    for name in again:
+        print(f"passed in a second run only: {name}")
     for name in failed:
         print(f"failed: {name}")
     print(f"{passed} passed, {len(failed)} failed, {len(skipped)} skipped")

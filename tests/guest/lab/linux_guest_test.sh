@@ -46,7 +46,11 @@ for program in "$cases" "$davitd" "$(command -v dtc)" "$(command -v mke2fs)" "$(
   lab_add_program "$tree" "$program"
 done
 cp -L "$(dirname "$probe")"/probe.{elf,bzImage} "$work/initramfs" "$kernel/vmlinuz" "$kernel/vmlinux" "$tree/lab/"
-cat >"$tree/lab/run" <<RUN
+
+# run_cases FILTER OUT XML: the cases in a lab of their own; once more where the outer VM froze.
+run_cases() {
+  local filter=$1 out=$2 xml=$3 status
+  cat >"$tree/lab/run" <<RUN
 #!/bin/sh
 export PATH=/lab:/bin DAVIT_DAVITD=/lab/$(basename "$davitd") DAVIT_GUEST_DIR=/lab DAVIT_PROBE_DIR=/lab
 ./$(basename "$cases") --gtest_color=no --gtest_filter='$filter' --gtest_output=xml:/lab/result.xml
@@ -56,16 +60,36 @@ cat /lab/result.xml
 echo "lab: xml end"
 exit \$status
 RUN
-chmod +x "$tree/lab/run"
-lab_run "$tree" "$kernel" "$work/out" 420 9G
-status=$?
-if [ "$status" = 2 ]; then
-  echo "lab: once more; what it had done:"
-  tail -n 5 "$work/out"
-  lab_run "$tree" "$kernel" "$work/out" 420 9G
+  chmod +x "$tree/lab/run"
+  lab_run "$tree" "$kernel" "$out" 420 9G
   status=$?
+  if [ "$status" = 2 ]; then
+    echo "lab: once more; what it had done:"
+    tail -n 5 "$out"
+    lab_run "$tree" "$kernel" "$out" 420 9G
+    status=$?
+  fi
+  tr -d '\r' <"$out" | sed '/^lab: xml$/,/^lab: xml end$/d'
+  tr -d '\r' <"$out" | sed '1,/^lab: xml$/d; /^lab: xml end$/,$d' >"$xml"
+  return "$status"
+}
+
+run_cases "$filter" "$work/out" "$work/result.xml"
+status=$?
+# The lab emulates a processor that emulates a processor, and a guest in it can stand still for ever
+# (docs/testing.md). A case that fails in two labs has failed.
+failed=
+if [ "$status" != 0 ] && [ -s "$work/result.xml" ]; then
+  failed=$(python3 "$here/again.py" failed "$work/result.xml")
 fi
-tr -d '\r' <"$work/out" | sed '/^lab: xml$/,/^lab: xml end$/d'
-tr -d '\r' <"$work/out" | sed '1,/^lab: xml$/d; /^lab: xml end$/,$d' >"$work/result.xml"
+if [ -n "$failed" ]; then
+  echo "lab: failed, again in a fresh lab: $failed"
+  run_cases "$failed" "$work/out2" "$work/again.xml"
+  status=$?
+  if [ -s "$work/again.xml" ]; then
+    python3 "$here/again.py" merge "$work/result.xml" "$work/again.xml" >"$work/merged.xml" &&
+      mv "$work/merged.xml" "$work/result.xml"
+  fi
+fi
 [ ! -s "$work/result.xml" ] || cp "$work/result.xml" "$xml"
 exit "$status"
