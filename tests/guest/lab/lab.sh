@@ -127,8 +127,8 @@ lab_tsc() {
   awk -F: '/^cpu MHz/ { printf "tsc_early_khz=%d", $2 * 1000; exit }' /proc/cpuinfo
 }
 
-# 0: "run" succeeded. 1: it failed or did not end. 2: the outer VM itself froze (TCG's SVM is young);
-# only that is worth a second try.
+# 0: "run" succeeded. 1: it failed or did not end. 2: the outer VM itself froze or its kernel panicked
+# (TCG's SVM is young); only that is worth a second try of the whole.
 lab_run() {
   local tree=$1 kernel=$2 out=$3 seconds=$4 memory=$5 work pid status
   work=$(mktemp -d)
@@ -157,6 +157,11 @@ lab_run() {
   wait "$pid"
   rm -rf "$work"
   if ! grep -q '^lab: status 0' "$out"; then
+    if grep -q 'Kernel panic' "$out.console"; then
+      echo "lab: the outer kernel panicked:"
+      grep -m1 -A30 'BUG:\|Oops\|guard page\|general protection' "$out.console"
+      status=2
+    fi
     echo "lab: the end of the outer VM's console:"
     grep -v '^lab: beat' "$out.console" | tail -n 40
     [ "$status" != 0 ] || status=1

@@ -47,7 +47,7 @@ for program in "$cases" "$davitd" "$(command -v dtc)" "$(command -v mke2fs)" "$(
 done
 cp -L "$(dirname "$probe")"/probe.{elf,bzImage} "$work/initramfs" "$kernel/vmlinuz" "$kernel/vmlinux" "$tree/lab/"
 
-# run_cases FILTER OUT XML: the cases in a lab of their own; once more where the outer VM froze.
+# run_cases FILTER OUT XML: the cases in a lab of their own; once more where the outer VM broke.
 run_cases() {
   local filter=$1 out=$2 xml=$3 status
   cat >"$tree/lab/run" <<RUN
