@@ -202,6 +202,22 @@ TEST_F(HandlersTest, Memdevs) {
             R"("size": 4096, "merge": true, "dump": true, "policy": "bind", "id": "m"}])");
 }
 
+TEST_F(HandlersTest, MemoryDevices) {
+  EXPECT_EQ(Do("query-memory-devices"), "[]");
+  control::MemoryDeviceInfo dimm;
+  dimm.id = "d";
+  dimm.memdev = "/objects/m";
+  dimm.address = 4294967296;
+  dimm.size = 4096;
+  dimm.slot = 1;
+  dimm.hotplugged = true;
+  vm_.memory_devices = {dimm};
+  EXPECT_EQ(Do("query-memory-devices"),
+            R"([{"type": "dimm", "data": {"memdev": "/objects/m", "hotplugged": true, )"
+            R"("addr": 4294967296, "hotpluggable": true, "size": 4096, "slot": 1, "node": 0, )"
+            R"("id": "d"}}])");
+}
+
 TEST_F(HandlersTest, ObjectAddHandsOverTypedProperties) {
   EXPECT_EQ(
       Do("object-add", R"({"share": true, "qom-type": "memory-backend-ram", "host-nodes": [0, 2], )"

@@ -104,6 +104,23 @@ Result<qapi::MemoryInfo> MachineHandlers::QueryMemorySizeSummary(Context&) {
   return qapi::MemoryInfo{summary.base_memory, summary.plugged_memory};
 }
 
+Result<std::vector<qapi::MemoryDeviceInfo>> MachineHandlers::QueryMemoryDevices(Context&) {
+  std::vector<qapi::MemoryDeviceInfo> rows;
+  for (const control::MemoryDeviceInfo& device : vm_.MemoryDevices()) {
+    qapi::PCDIMMDeviceInfo dimm{.id = IfAny(device.id),
+                                .addr = static_cast<int64_t>(device.address),
+                                .size = static_cast<int64_t>(device.size),
+                                .slot = device.slot,
+                                .node = device.node,
+                                .memdev = device.memdev,
+                                .hotplugged = device.hotplugged,
+                                .hotpluggable = true};
+    rows.push_back(
+        {qapi::MemoryDeviceInfoKind::kDimm, qapi::PCDIMMDeviceInfoWrapper{std::move(dimm)}});
+  }
+  return rows;
+}
+
 Status MachineHandlers::Dumpdtb(Context&, const qapi::DumpdtbArgs& args) {
   return vm_.DumpDtb(args.filename);
 }

@@ -67,6 +67,7 @@ class MachineHandlers final : public qapi::MachineCommands {
   Status InjectNmi(Context& context) override;
   Result<std::vector<qapi::Memdev>> QueryMemdev(Context& context) override;
   Result<qapi::MemoryInfo> QueryMemorySizeSummary(Context& context) override;
+  Result<std::vector<qapi::MemoryDeviceInfo>> QueryMemoryDevices(Context& context) override;
   Status Dumpdtb(Context& context, const qapi::DumpdtbArgs& args) override;
   Status Balloon(Context& context, const qapi::BalloonArgs& args) override;
   Result<qapi::BalloonInfo> QueryBalloon(Context& context) override;

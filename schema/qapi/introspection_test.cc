@@ -111,6 +111,8 @@ const std::set<std::string> kOffersLess = {
     "blockdev-add.arguments/driver",
     "blockdev-add.arguments/?file",
     "query-block.return[]/inserted/image",
+    "query-memory-devices.return[]",
+    "query-memory-devices.return[]/type",
     "query-blockstats.return[]/driver-specific",
     "NETDEV_STREAM_CONNECTED.arguments/addr",
     "NETDEV_STREAM_CONNECTED.arguments/addr/?inet",

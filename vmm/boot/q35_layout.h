@@ -52,11 +52,29 @@ inline constexpr std::array kQ35MemoryMap = {
 };
 static_assert(SortedAndDisjoint(kQ35MemoryMap));
 
-constexpr uint64_t Q35Hole64Base(uint64_t ram_bytes) {
+// Where memory devices (DIMMs, virtio-mem) can be plugged: behind RAM, with a gibibyte more for
+// each slot so that alignment costs no room.
+struct DeviceMemoryWindow {
+  uint64_t base = 0;
+  uint64_t size = 0;      // bytes; 0: no memory can be plugged
+  uint64_t capacity = 0;  // bytes of memory that can be plugged in all
+
+  constexpr uint64_t end() const { return base + size; }
+};
+constexpr DeviceMemoryWindow Q35DeviceMemory(uint64_t ram_bytes, uint64_t max_bytes,
+                                             uint64_t slots) {
   const RamSplit ram = SplitRam(ram_bytes, Q35MaxRamBelow4G(ram_bytes));
-  return AlignUp(kRamAbove4GBase + ram.above_4g, kQ35Hole64Align);
+  const uint64_t base = AlignUp(kRamAbove4GBase + ram.above_4g, kGiB);
+  if (max_bytes <= ram_bytes) return {base, 0, 0};
+  return {base, max_bytes - ram_bytes + slots * kGiB, max_bytes - ram_bytes};
 }
-static_assert(Q35Hole64Base(6 * kGiB) == 8 * kGiB);
+static_assert(Q35DeviceMemory(5 * kGiB, 12 * kGiB, 3).base == 0x1c0000000);
+static_assert(Q35DeviceMemory(5 * kGiB, 12 * kGiB, 3).end() == 0x440000000);
+
+constexpr uint64_t Q35Hole64Base(const DeviceMemoryWindow& window) {
+  return AlignUp(window.end(), kQ35Hole64Align);
+}
+static_assert(Q35Hole64Base(Q35DeviceMemory(6 * kGiB, 6 * kGiB, 0)) == 8 * kGiB);
 
 // --- I/O ports ---------------------------------------------------------------------------------
 
@@ -69,6 +87,10 @@ inline constexpr uint16_t kFwCfgPort = 0x510;
 inline constexpr uint16_t kFwCfgDmaPort = 0x514;
 inline constexpr uint16_t kQ35PmBase = 0x600;
 inline constexpr uint16_t kQ35PmSize = 0x80;
+inline constexpr uint16_t kQ35MemoryHotplugPorts = 0xa00;
+inline constexpr uint16_t kQ35MemoryHotplugSize = 0x18;
+inline constexpr unsigned kQ35MemoryHotplugGpe = 3;
+inline constexpr uint64_t kQ35MaxMemorySlots = 256;
 inline constexpr uint16_t kPciConfigPorts = 0xcf8;
 inline constexpr uint16_t kResetControlPort = 0xcf9;  // inside the former
 
@@ -98,6 +120,7 @@ inline constexpr std::array kQ35PortMap = {
     MapEntry{"fwcfg", kFwCfgPort, 2},
     MapEntry{"fwcfg-dma", kFwCfgDmaPort, 8},
     MapEntry{"pm", kQ35PmBase, kQ35PmSize},
+    MapEntry{"memory-hotplug", kQ35MemoryHotplugPorts, kQ35MemoryHotplugSize},
     MapEntry{"pci-config", kPciConfigPorts, 8},
 };
 static_assert(SortedAndDisjoint(kQ35PortMap));

@@ -152,6 +152,22 @@ struct MemorySizeSummary {
   std::optional<uint64_t> plugged_memory = 0;  // bytes; QEMU reports it where hot-plug is built in
 };
 
+// query-memory-devices row: memory that was plugged in.
+struct MemoryDeviceInfo {
+  enum class Kind : uint8_t { kDimm, kVirtioMem };
+  Kind kind = Kind::kDimm;
+  std::string id;        // may be empty
+  std::string memdev;    // path of the memory backend: "/objects/m0"
+  uint64_t address = 0;  // guest physical
+  uint64_t size = 0;     // bytes that the guest has
+  int64_t node = 0;
+  // kDimm
+  int64_t slot = 0;
+  bool hotplugged = false;  // after the machine was made
+  // kVirtioMem, bytes
+  uint64_t max_size = 0, requested_size = 0, block_size = 0;
+};
+
 // A property value of an object or device: the forms of JSON, numbers apart. Integers of a signed
 // property are int64_t, of an unsigned one uint64_t.
 struct PropertyValue;

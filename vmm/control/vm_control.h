@@ -64,6 +64,7 @@ class VmControl {
   virtual std::vector<CpuDefinition> CpuDefinitions() const = 0;
   virtual std::vector<MachineTypeInfo> MachineTypes() const = 0;
   virtual MemorySizeSummary MemorySize() const = 0;
+  virtual std::vector<MemoryDeviceInfo> MemoryDevices() const = 0;  // by address
   virtual std::vector<MemdevInfo> Memdevs() const = 0;
   virtual std::vector<IoThreadInfo> IoThreads() const = 0;
   virtual QtreeNode::Bus Qtree() const = 0;  // the main system bus

@@ -16,10 +16,12 @@
 #include "vmm/control/pci_types.h"
 #include "vmm/control/types.h"
 #include "vmm/machine/devices/buses.h"
+#include "vmm/machine/memory_devices.h"
 
 namespace davit::devices {
 class FwCfg;
-}
+class MemoryHotplug;
+}  // namespace davit::devices
 
 namespace davit::machine {
 
@@ -41,6 +43,11 @@ class Board {
 
   // For devices that have a file in it; null: the board has none.
   virtual devices::FwCfg* fw_cfg() { return nullptr; }
+  // The window for memory that is plugged; size 0: it was not asked for. nullopt: the board has
+  // none.
+  virtual std::optional<MemoryDevices::Window> memory_window() const { return std::nullopt; }
+  // Its DIMM slots as ACPI shows them; null: it has none.
+  virtual devices::MemoryHotplug* memory_slots() { return nullptr; }
   // Where devices made by name go.
   virtual BoardBuses device_buses() { return {}; }
   // Which of the virtio-mmio slots hold a device, ascending: the guest is told at the next Reset().

@@ -135,6 +135,19 @@ Result<std::shared_ptr<backend::RngSource>> ObjectTree::UseRng(const std::string
   return object->rng;
 }
 
+Result<std::shared_ptr<memory::RamBlock>> ObjectTree::FindMemory(const std::string& id,
+                                                                 std::string_view property) const {
+  const Object* object = Find(id);
+  if (object == nullptr) return NotFound(id);
+  if (object->memory == nullptr) return NotOfType(property, "memory-backend");
+  return object->memory;
+}
+
+bool ObjectTree::MemoryInUse(const std::string& id) const {
+  const Object* object = Find(id);
+  return object != nullptr && object->in_use;
+}
+
 Result<std::shared_ptr<memory::RamBlock>> ObjectTree::UseMemory(const std::string& id) {
   Object* object = Find(id);
   if (object == nullptr || object->memory == nullptr) {

@@ -40,6 +40,11 @@ class ObjectTree {
   Status Remove(const std::string& id);
   bool Has(const std::string& id) const { return Find(id) != nullptr; }
 
+  // A memory backend, in use or not. Error: none of this id ("Device 'x' not found"), or of another
+  // type.
+  Result<std::shared_ptr<memory::RamBlock>> FindMemory(const std::string& id,
+                                                       std::string_view property) const;
+  bool MemoryInUse(const std::string& id) const;
   // The mapping of a memory backend, from now on in use. Error: none of this id, or taken already.
   Result<std::shared_ptr<memory::RamBlock>> UseMemory(const std::string& id);
   // Adds RAM that the machine made for itself ("microvm.ram"), in use.

@@ -22,6 +22,7 @@
 #include "vmm/devices/ich9_pm.h"
 #include "vmm/devices/ich9_ports.h"
 #include "vmm/devices/ioapic.h"
+#include "vmm/devices/memory_hotplug.h"
 #include "vmm/devices/uart16550.h"
 #include "vmm/irq/shared_line.h"
 #include "vmm/machine/collected_writes.h"
@@ -61,6 +62,12 @@ class Q35 final : public Board {
     if (ioapic_ != nullptr) ioapic_->EndOfInterrupt(vector);
   }
   devices::FwCfg* fw_cfg() override { return &fw_cfg_; }
+  std::optional<MemoryDevices::Window> memory_window() const override {
+    return MemoryDevices::Window{window_.base, window_.size, window_.capacity};
+  }
+  devices::MemoryHotplug* memory_slots() override {
+    return memory_slots_ ? &*memory_slots_ : nullptr;
+  }
   BoardBuses device_buses() override {
     BoardBuses buses;
     buses.mmio = &mmio_;
@@ -81,6 +88,7 @@ class Q35 final : public Board {
   Status AddRtc(const RtcConfig& config);
   Status AddDebugPort(const std::string& chardev_id);
   Status AddFwCfg(const MachineConfig& config);
+  Status AddMemorySlots(const MemoryConfig& config);
   Result<backend::Chardev*> FindChardev(const std::string& id) const;
   boot::Q35Acpi Acpi() const;
   bool Reserved(uint64_t base, uint64_t size) const;
@@ -103,6 +111,8 @@ class Q35 final : public Board {
   std::string append_;
   const std::vector<std::byte> device_tree_;  // none
 
+  boot::DeviceMemoryWindow window_;
+
   devices::Ioapic* const ioapic_;
   pci::PirqRouter router_;
   devices::Ich9Pm pm_;
@@ -115,6 +125,7 @@ class Q35 final : public Board {
   std::array<std::unique_ptr<devices::Uart16550>, boot::kQ35Serials.size()> serials_;
   std::unique_ptr<devices::CmosRtc> rtc_;
   std::optional<devices::DebugPort> debug_port_;
+  std::optional<devices::MemoryHotplug> memory_slots_;  // with ACPI
   FwCfgRam fw_cfg_ram_;
   devices::FwCfg fw_cfg_{fw_cfg_ram_};
   pci::HostBridge pci_;
@@ -160,6 +171,7 @@ Status Q35::Init(const MachineConfig& config, const MachineOptions& options) {
   DAVIT_TRY(AddSerials(config));
   DAVIT_TRY(AddPci());
   DAVIT_TRY(AddPorts(options));
+  DAVIT_TRY(AddMemorySlots(config.memory));
   DAVIT_TRY(AddRtc(config.rtc));
   if (!config.debugcon.empty()) DAVIT_TRY(AddDebugPort(config.debugcon));
   return AddFwCfg(config);
@@ -185,6 +197,16 @@ Status Q35::CheckOptions(const MachineConfig& config, const MachineOptions& opti
   }
   const uint64_t ram = deps_.memory.total_bytes();
   shape_.ram = boot::SplitRam(ram, boot::Q35MaxRamBelow4G(ram));
+  const uint64_t slots = config.memory.slots;
+  const uint64_t most = std::max(config.memory.maxmem.value_or(0), ram);
+  if (most > ram && slots > boot::kQ35MaxMemorySlots) {
+    return Fail(fmt::format("unsupported amount of memory slots: {}", slots));
+  }
+  if (most > ram && most % kPageSize != 0) {
+    return Fail(
+        fmt::format("maximum memory size must by aligned to multiple of {} bytes", kPageSize));
+  }
+  window_ = boot::Q35DeviceMemory(ram, most, slots);
   append_ = config.append;
   return {};
 }
@@ -210,7 +232,8 @@ Status Q35::OpenImages(const MachineConfig& config) {
   return {};
 }
 
-// What no BAR and no ECAM window may cover: RAM, and what KVM serves by itself or takes.
+// What no BAR and no ECAM window may cover: RAM, the place for more of it, and what KVM serves by
+// itself or takes.
 bool Q35::Reserved(uint64_t base, uint64_t size) const {
   const uint64_t last = base + (size - 1);
   const auto touches = [base, last](uint64_t at, uint64_t bytes) {
@@ -219,6 +242,7 @@ bool Q35::Reserved(uint64_t base, uint64_t size) const {
   for (const memory::Region& region : deps_.memory.regions()) {
     if (touches(region.base.value, region.size)) return true;
   }
+  if (window_.size != 0 && touches(window_.base, window_.size)) return true;
   return touches(boot::kIoapicBase, boot::kIoapicSize) ||
          touches(boot::kLapicBase, boot::kLapicSize) ||
          touches(boot::kKvmIdentityMapBase, 4 * kPageSize);
@@ -250,6 +274,17 @@ Status Q35::AddPorts(const MachineOptions& options) {
                                             devices::I8042::Callbacks{[this] { AskReset(); }, {}});
   DAVIT_TRY(ports_.Claim(boot::kI8042DataPort, 1, "i8042 data", &i8042_->data_port()));
   return ports_.Claim(boot::kI8042CommandPort, 1, "i8042 command", &i8042_->command_port());
+}
+
+Status Q35::AddMemorySlots(const MemoryConfig& config) {
+  if (!shape_.acpi) return {};
+  const uint32_t slots = window_.size != 0 ? static_cast<uint32_t>(config.slots) : 0;
+  memory_slots_.emplace(
+      slots, devices::MemoryHotplug::Callbacks{[this] { pm_.RaiseGpe(boot::kQ35MemoryHotplugGpe); },
+                                               deps_.memory_report, deps_.memory_eject});
+  if (slots == 0) return {};
+  return ports_.Claim(boot::kQ35MemoryHotplugPorts, devices::MemoryHotplug::kPorts,
+                      "memory hot-plug", &*memory_slots_);
 }
 
 Result<backend::Chardev*> Q35::FindChardev(const std::string& id) const {
@@ -304,6 +339,7 @@ Status Q35::AddFwCfg(const MachineConfig& config) {
   contents.cpus = static_cast<uint16_t>(topology_.cpus);
   contents.max_cpus = static_cast<uint16_t>(topology_.maxcpus);
   contents.memory = deps_.memory;
+  if (window_.size != 0) contents.reserved_memory_end = boot::Q35Hole64Base(window_);
   std::optional<boot::Q35Acpi> acpi;
   if (shape_.acpi) acpi = Acpi();
   DAVIT_TRY(FillFwCfg(fw_cfg_, contents, acpi));
@@ -314,10 +350,11 @@ boot::Q35Acpi Q35::Acpi() const {
   boot::Q35AcpiConfig acpi;
   for (uint32_t i = 0; i < topology_.cpus; ++i) acpi.cpus.push_back({topology_.ApicIdOf(i), true});
   acpi.ram_below_4g = shape_.ram.below_4g;
-  acpi.hole64_base = boot::Q35Hole64Base(deps_.memory.total_bytes());
+  acpi.hole64_base = boot::Q35Hole64Base(window_);
   acpi.hole64_size = boot::kQ35Hole64Size;
   acpi.serials = shape_.serials;
   acpi.pic = shape_.pic;
+  acpi.memory_slots = memory_slots_->slots();
   return boot::BuildQ35Acpi(acpi);
 }
 
@@ -333,6 +370,7 @@ void Q35::ResetDevices() {
   reset_control_.Reset();
   port92_.Reset();
   apm_.Reset();
+  if (memory_slots_) memory_slots_->Reset();
   elcr_.Reset();
   if (i8042_) i8042_->Reset();
   for (auto& serial : serials_) {

@@ -11,6 +11,7 @@
 #include "vmm/backend/char/registry.h"
 #include "vmm/base/error.h"
 #include "vmm/cpu/topology.h"
+#include "vmm/devices/memory_hotplug.h"
 #include "vmm/machine/accel.h"
 #include "vmm/machine/board.h"
 #include "vmm/machine/config.h"
@@ -27,6 +28,9 @@ struct Q35Deps {
   const memory::LiveMemory& live_memory;
   backend::ChardevRegistry* chardevs;  // may be null when no serial port has a back end
   Requests& requests;
+  // What the guest does with its DIMM slots. vCPU threads: they must not wait.
+  std::function<void(const devices::MemoryHotplug::Report&)> memory_report = {};
+  std::function<void(uint32_t slot)> memory_eject = {};
 };
 
 // Error: a file that cannot be opened, a chardev that is not there or in use, an option that

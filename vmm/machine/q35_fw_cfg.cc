@@ -155,6 +155,11 @@ Status FillFwCfg(FwCfg& device, const FwCfgContents& contents,
   DAVIT_TRY(device.AddFile("bootorder", Bytes()));
   DAVIT_TRY(device.AddFile("etc/e820", E820(contents.memory)));
   DAVIT_TRY(device.AddFile("etc/system-states", SystemStates()));
+  if (contents.reserved_memory_end != 0) {
+    Bytes end(sizeof(uint64_t));
+    StoreLe(end.data(), end.size(), contents.reserved_memory_end);
+    DAVIT_TRY(device.AddFile("etc/reserved-memory-end", std::move(end)));
+  }
   if (!acpi) return {};
   DAVIT_TRY(device.AddFile(kRsdpFile, acpi->rsdp));
   DAVIT_TRY(device.AddFile(kTablesFile, acpi->tables.bytes()));

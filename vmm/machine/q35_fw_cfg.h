@@ -42,7 +42,8 @@ struct FwCfgContents {
   uint16_t cpus = 1;
   uint16_t max_cpus = 1;
   bool no_graphic = false;
-  memory::GuestMemory memory;  // what the machine starts with
+  memory::GuestMemory memory;        // what the machine starts with
+  uint64_t reserved_memory_end = 0;  // of the window for more, where PCI may begin; 0: no window
 };
 
 // What -fw_cfg names. Error: begins with the option.

@@ -14,6 +14,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/units.h"
 #include "vmm/boot/microvm_layout.h"
+#include "vmm/boot/q35_layout.h"
 #include "vmm/machine/accel_choice.h"
 #include "vmm/machine/accel_kvm.h"
 #include "vmm/machine/globals.h"
@@ -78,6 +79,7 @@ void VmImpl::Unbuild() {
   if (cpu_slots_) cpu_slots_.emplace(topology_, cpu_slots_->type());
   exits_.reset();
   devices_.reset();
+  memory_devices_.reset();
   board_.reset();
   if (qtest_accel_ != nullptr) {
     memory_.Forget(*qtest_accel_);
@@ -88,8 +90,8 @@ void VmImpl::Unbuild() {
   kvm_memory_.reset();
   vm_.reset();
   irqchip_reset_.reset();
-  missing_watch_.reset();
-  missing_pages_.reset();
+  ram_watch_.reset();
+  base_memory_ = 0;
   (void)memory_.Set({});  // nobody follows who could refuse
   objects_->ReleaseMemory(ram_id_);
 }
@@ -109,6 +111,10 @@ Status VmImpl::CheckConfig() {
   } else if (!config_.cpu.empty()) {
     return Fail(fmt::format("-cpu is not supported by machine '{}'", row_->info.name));
   }
+  return CheckMemory();
+}
+
+Status VmImpl::CheckMemory() const {
   const MemoryConfig& memory = config_.memory;
   if (memory.slots != 0 && !memory.maxmem) return Fail("slots specified but no max-size");
   const uint64_t size = memory.size.value_or(row_->default_ram);
@@ -117,6 +123,18 @@ Status VmImpl::CheckConfig() {
         fmt::format("invalid value of maxmem: maximum memory size (0x{:x}) must be at least the "
                     "initial memory size (0x{:x})",
                     *memory.maxmem, size));
+  }
+  if (memory.maxmem && *memory.maxmem == size && memory.slots != 0) {
+    return Fail(
+        fmt::format("invalid value of maxmem: memory slots were specified but maximum memory size "
+                    "(0x{:x}) is equal to the initial memory size (0x{:x})",
+                    *memory.maxmem, size));
+  }
+  if (memory.maxmem && *memory.maxmem > kMaxRam) {
+    return Fail(
+        fmt::format("invalid value of maxmem: 0x{:x} is more than a machine can have "
+                    "(0x{:x})",
+                    *memory.maxmem, kMaxRam));
   }
   return {};
 }
@@ -199,6 +217,7 @@ Status VmImpl::Build() {
   if (row_->has_cpus) {
     DAVIT_TRY(BuildAccel());
     DAVIT_TRY(BuildBoard());
+    DAVIT_TRY(CheckAddressBits());
     DAVIT_TRY(BuildDevices());
     DAVIT_TRY(BuildCpus());
     DAVIT_TRY(ResetMachine());
@@ -255,22 +274,30 @@ Status VmImpl::BuildMemory() {
   }
   DAVIT_ASSIGN(memory::GuestMemory table, memory::GuestMemory::Create(std::move(regions)));
   DAVIT_TRY(memory_.Set(std::move(table)));
-  return WatchMissingPages(*block);
+  base_memory_ = size;
+  DAVIT_ASSIGN(ram_watch_, WatchMissingPages(*block));
+  return {};
 }
 
 // A page that is gone must not end the process: the VM stands still until it is reset.
-Status VmImpl::WatchMissingPages(const memory::RamBlock& block) {
-  if (block.page_size() <= kPageSize) return {};
-  DAVIT_ASSIGN(missing_pages_,
+Result<std::shared_ptr<void>> VmImpl::WatchMissingPages(const memory::RamBlock& block) {
+  if (block.page_size() <= kPageSize) return nullptr;
+  struct Watch {
+    std::unique_ptr<memory::MissingPages> pages;
+    std::unique_ptr<io::Registration> readable;
+  };
+  auto watch = std::make_shared<Watch>();
+  DAVIT_ASSIGN(watch->pages,
                memory::MissingPages::Watch(block.host_address(), block.size(), block.page_size()));
-  const auto missed = [this, id = block.id(), page_size = block.page_size()] {
-    if (!missing_pages_->Take()) return;
+  const auto missed = [this, pages = watch->pages.get(), id = block.id(),
+                       page_size = block.page_size()] {
+    if (!pages->Take()) return;
     DAVIT_LOG_ERROR("memory backend '{}': no huge page is left for the guest ({})", id,
                     memory::HugePagePool(page_size));
     StopVm(control::RunState::kInternalError);
   };
-  DAVIT_ASSIGN(missing_watch_, deps_.loop.WatchReadable(missing_pages_->event_fd(), missed));
-  return {};
+  DAVIT_ASSIGN(watch->readable, deps_.loop.WatchReadable(watch->pages->event_fd(), missed));
+  return watch;
 }
 
 Status VmImpl::BuildAccel() {
@@ -314,6 +341,7 @@ Status VmImpl::BuildBoard() {
     const MicrovmDeps deps{*accel_, memory_.Get(), deps_.chardevs, *requests_};
     DAVIT_ASSIGN(board_, MakeMicrovm(deps, config_, options_, topology_));
   }
+  if (const auto window = board_->memory_window()) memory_devices_.emplace(memory_, *window);
   if (qtest_accel_ == nullptr) {
     exits_ = std::make_unique<ExitDispatcher>(*board_, memory_, *requests_);
   }
@@ -331,6 +359,9 @@ Status VmImpl::BuildDevices() {
   context.blocks = deps_.blocks;
   context.cpus = topology_.cpus;
   context.netdevs = deps_.netdevs;
+  context.memory_devices = memory_devices_ ? &*memory_devices_ : nullptr;
+  context.memory_slots = board_->memory_slots();
+  context.watch_memory = [this](const memory::RamBlock& block) { return WatchMissingPages(block); };
   devices_ = std::make_unique<Devices>(std::move(context), board_->device_buses());
   DAVIT_TRY(devices_->Init());
   for (const DeviceConfig& device : config_.devices) {
@@ -340,6 +371,25 @@ Status VmImpl::BuildDevices() {
   }
   board_->set_virtio_slots(devices_->used_slots());
   devices_->OnRunning(false);
+  return {};
+}
+
+// That the guest's CPUs can reach what is promised above RAM: the place of plugged memory and,
+// behind it, of PCI.
+Status VmImpl::CheckAddressBits() const {
+  constexpr uint32_t kAddressSizes = 0x80000008;
+  const auto window = board_->memory_window();
+  if (!window || window->size == 0 || qtest_accel_ != nullptr) return {};
+  const uint64_t last = AlignUp(window->base + window->size, kGiB) + boot::kQ35Hole64Size - 1;
+  DAVIT_ASSIGN(const std::vector<kvm::CpuidEntry> supported, system_->SupportedCpuid());
+  for (const kvm::CpuidEntry& entry : supported) {
+    const uint32_t bits = entry.eax & 0xff;
+    if (entry.function != kAddressSizes || bits == 0 || bits >= 64) continue;
+    const uint64_t limit = (uint64_t{1} << bits) - 1;
+    if (last <= limit) return {};
+    return Fail(fmt::format("Address space limit 0x{:x} < 0x{:x} phys-bits too low ({})", limit,
+                            last, bits));
+  }
   return {};
 }
 

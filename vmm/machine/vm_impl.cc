@@ -265,8 +265,13 @@ std::vector<control::MachineTypeInfo> VmImpl::MachineTypes() const { return Know
 
 control::MemorySizeSummary VmImpl::MemorySize() const {
   control::MemorySizeSummary summary;
-  summary.base_memory = memory_.Get().total_bytes();
+  summary.base_memory = base_memory_;
+  if (memory_devices_) summary.plugged_memory = memory_devices_->plugged_bytes();
   return summary;
+}
+
+std::vector<control::MemoryDeviceInfo> VmImpl::MemoryDevices() const {
+  return memory_devices_ ? memory_devices_->Describe() : std::vector<control::MemoryDeviceInfo>();
 }
 
 control::QtreeNode::Bus VmImpl::Qtree() const {

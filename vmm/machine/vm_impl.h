@@ -24,6 +24,7 @@
 #include "vmm/machine/idle_cpus.h"
 #include "vmm/machine/kvm_memory.h"
 #include "vmm/machine/machine_types.h"
+#include "vmm/machine/memory_devices.h"
 #include "vmm/machine/object_tree.h"
 #include "vmm/machine/qtest_target.h"
 #include "vmm/machine/requests.h"
@@ -74,6 +75,7 @@ class VmImpl final : public control::VmControl {
   std::vector<control::CpuDefinition> CpuDefinitions() const override;
   std::vector<control::MachineTypeInfo> MachineTypes() const override;
   control::MemorySizeSummary MemorySize() const override;
+  std::vector<control::MemoryDeviceInfo> MemoryDevices() const override;
   std::vector<control::MemdevInfo> Memdevs() const override { return objects_->Memdevs(); }
   std::vector<control::IoThreadInfo> IoThreads() const override { return objects_->IoThreads(); }
   control::QtreeNode::Bus Qtree() const override;
@@ -94,6 +96,7 @@ class VmImpl final : public control::VmControl {
   // --- building (vm_build.cc) ---
   Status CheckConfig();
   Status OpenAccel();
+  Status CheckMemory() const;
   Status CheckKernel() const;
   Status OpenQtest();
   Status AddObjects();
@@ -104,6 +107,7 @@ class VmImpl final : public control::VmControl {
   Status BuildKvm();
   Status BuildBoard();
   Status BuildDevices();
+  Status CheckAddressBits() const;
   Status ResetMachine();
   Status WriteDeviceTree(const std::string& path) const;
 
@@ -122,7 +126,9 @@ class VmImpl final : public control::VmControl {
   void GuestPanicked(Requests::Pending& pending);
   void WatchdogExpired(Requests::Pending& pending);
   void WatchDisks();
-  Status WatchMissingPages(const memory::RamBlock& block);
+  // Stops the VM when a huge page of the block is missing, as long as the result lives. Null: it
+  // has none.
+  Result<std::shared_ptr<void>> WatchMissingPages(const memory::RamBlock& block);
   void EndProcess(int exit_code);
   void Emit(const control::Event& event);
   // Error: there is none.
@@ -143,11 +149,11 @@ class VmImpl final : public control::VmControl {
 
   std::unique_ptr<ObjectTree> objects_;
   std::unique_ptr<kvm::System> own_system_;
-  kvm::System* system_ = nullptr;  // own_system_ or the test's; null: machine none without KVM
-  memory::LiveMemory memory_;      // its listeners: the VM's slots or qtest, then the devices
-  std::unique_ptr<memory::MissingPages> missing_pages_;  // of RAM in huge pages
-  std::unique_ptr<io::Registration> missing_watch_;
-  std::string ram_id_;  // of the object that is the RAM; empty: none
+  kvm::System* system_ = nullptr;    // own_system_ or the test's; null: machine none without KVM
+  memory::LiveMemory memory_;        // its listeners: the VM's slots or qtest, then the devices
+  std::shared_ptr<void> ram_watch_;  // WatchMissingPages()
+  uint64_t base_memory_ = 0;         // bytes that the machine starts with
+  std::string ram_id_;               // of the object that is the RAM; empty: none
   std::unique_ptr<kvm::Vm> vm_;
   std::optional<KvmMemory> kvm_memory_;
   std::unique_ptr<Accel> accel_;
@@ -155,6 +161,7 @@ class VmImpl final : public control::VmControl {
   std::optional<kvm::IrqchipState> irqchip_reset_;
   std::optional<kvm::IrqchipState> irqchip_held_;  // the PIT's time while the guest stands still
   std::unique_ptr<Board> board_;
+  std::optional<machine::MemoryDevices> memory_devices_;
   std::unique_ptr<Devices> devices_;  // on the board's buses
   std::unique_ptr<ExitDispatcher> exits_;
   std::unique_ptr<machine::Cpus> cpus_;  // after the above, which its threads use

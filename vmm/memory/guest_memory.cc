@@ -78,7 +78,7 @@ Result<GuestMemory> GuestMemory::Create(Regions regions) {
 
 uint64_t GuestMemory::total_bytes() const {
   uint64_t total = 0;
-  for (const Region& region : *regions_) total += region.size;
+  for (const Region& region : *regions_) total += region.sparse ? 0 : region.size;
   return total;
 }
 

@@ -38,6 +38,8 @@ struct Region {
   uint64_t size = 0;                // bytes, page multiple, base + size <= 2^64
   std::shared_ptr<RamBlock> block;  // keeps the mapping
   uint64_t block_offset = 0;        // bytes into the block
+  // A device lets pages of it come and go (virtio-mem): not all of it is memory of the guest.
+  bool sparse = false;
 };
 
 class GuestMemory {
@@ -47,7 +49,7 @@ class GuestMemory {
   static Result<GuestMemory> Create(std::vector<Region> regions);
 
   const std::vector<Region>& regions() const { return *regions_; }
-  uint64_t total_bytes() const;
+  uint64_t total_bytes() const;  // of the regions that are not sparse
   // True when [addr, addr+len) lies in RAM as a whole (len 0: true).
   bool Contains(GuestAddress addr, uint64_t len) const;
 

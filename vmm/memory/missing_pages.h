@@ -21,7 +21,7 @@ namespace davit::memory {
 
 class MissingPages {
  public:
-  static constexpr size_t kMaxWatches = 8;
+  static constexpr size_t kMaxWatches = 512;  // the RAM and what can be plugged
 
   // [address, address + size): multiples of page_size. The mapping outlives the watch. Error: out
   // of descriptors, too many watches.

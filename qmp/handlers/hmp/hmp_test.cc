@@ -200,6 +200,20 @@ TEST_F(HmpTest, MemdevsCloseWithABlankLine) {
             "  host nodes: 0,1\r\n\r\n");
 }
 
+TEST_F(HmpTest, MemoryDevicesOneAfterTheOther) {
+  EXPECT_EQ(Do("info memory-devices"), "");
+  control::MemoryDeviceInfo dimm;
+  dimm.memdev = "/objects/m0";
+  dimm.address = 0x100000000;
+  dimm.size = 268435456;
+  dimm.slot = 2;
+  vm_.memory_devices = {dimm};
+  EXPECT_EQ(Do("info memory-devices"),
+            "Memory device [dimm]: \"\"\r\n  addr: 0x100000000\r\n  slot: 2\r\n  node: 0\r\n"
+            "  size: 268435456\r\n  memdev: /objects/m0\r\n  hotplugged: false\r\n"
+            "  hotpluggable: true\r\n");
+}
+
 TEST_F(HmpTest, RegistersInRealMode) {
   control::CpuRegisters& r = vm_.registers[1];
   r.gpr[3] = 0x60fb1;

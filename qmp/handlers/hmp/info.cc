@@ -94,6 +94,16 @@ Status Memdevs(Call& call) {
   return {};
 }
 
+Status MemoryDevices(Call& call) {
+  for (const control::MemoryDeviceInfo& device : call.vm.MemoryDevices()) {
+    Print(call, "Memory device [dimm]: \"{}\"\n  addr: 0x{:x}\n  slot: {}\n  node: {}\n", device.id,
+          device.address, device.slot, device.node);
+    Print(call, "  size: {}\n  memdev: {}\n  hotplugged: {}\n  hotpluggable: true\n", device.size,
+          device.memdev, device.hotplugged);
+  }
+  return {};
+}
+
 Status MemorySize(Call& call) {
   const control::MemorySizeSummary summary = call.vm.MemorySize();
   Print(call, "base memory: {}\n", summary.base_memory);
@@ -192,6 +202,7 @@ constexpr Command kInfo[] = {
     {.name = "iothreads", .usage = "", .help = "show the I/O threads", .run = IoThreads},
     {.name = "kvm", .usage = "", .help = "show if KVM is in use", .run = Kvm},
     {.name = "memdev", .usage = "", .help = "show the memory backends", .run = Memdevs},
+    {.name = "memory-devices", .usage = "", .help = "show memory devices", .run = MemoryDevices},
     {.name = "memory_size_summary",
      .usage = "",
      .help = "show the size of the guest's memory",

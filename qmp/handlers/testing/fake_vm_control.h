@@ -49,6 +49,7 @@ class FakeVmControl final : public VmControl {
   std::vector<CpuDefinition> CpuDefinitions() const override { return cpu_definitions; }
   std::vector<MachineTypeInfo> MachineTypes() const override { return machine_types; }
   MemorySizeSummary MemorySize() const override { return {1 << 20, 0}; }
+  std::vector<MemoryDeviceInfo> MemoryDevices() const override { return memory_devices; }
   std::vector<MemdevInfo> Memdevs() const override { return memdevs; }
   std::vector<IoThreadInfo> IoThreads() const override { return {}; }
   QtreeNode::Bus Qtree() const override { return qtree; }
@@ -90,6 +91,7 @@ class FakeVmControl final : public VmControl {
   std::vector<CpuDefinition> cpu_definitions;
   std::vector<MachineTypeInfo> machine_types;
   std::vector<MemdevInfo> memdevs;
+  std::vector<MemoryDeviceInfo> memory_devices;
   QtreeNode::Bus qtree;
   std::vector<PciBus> pci;
   std::optional<uint64_t> balloon;                  // actual; nullopt: no device

@@ -27,6 +27,9 @@ constexpr uint8_t kMethodOp = 0x14;
 constexpr uint8_t kDualNamePrefix = 0x2e;
 constexpr uint8_t kMultiNamePrefix = 0x2f;
 constexpr uint8_t kExtOpPrefix = 0x5b;
+constexpr uint8_t kMutexOp = 0x01;     // after kExtOpPrefix
+constexpr uint8_t kAcquireOp = 0x23;   // after kExtOpPrefix
+constexpr uint8_t kReleaseOp = 0x27;   // after kExtOpPrefix
 constexpr uint8_t kOpRegionOp = 0x80;  // after kExtOpPrefix
 constexpr uint8_t kFieldOp = 0x81;     // after kExtOpPrefix
 constexpr uint8_t kDeviceOp = 0x82;    // after kExtOpPrefix
@@ -34,14 +37,21 @@ constexpr uint8_t kRootChar = 0x5c;
 constexpr uint8_t kLocal0Op = 0x60;
 constexpr uint8_t kArg0Op = 0x68;
 constexpr uint8_t kStoreOp = 0x70;
+constexpr uint8_t kAddOp = 0x72;
+constexpr uint8_t kSubtractOp = 0x74;
+constexpr uint8_t kIncrementOp = 0x75;
+constexpr uint8_t kShiftLeftOp = 0x79;
 constexpr uint8_t kAndOp = 0x7b;
 constexpr uint8_t kOrOp = 0x7d;
 constexpr uint8_t kNotifyOp = 0x86;
 constexpr uint8_t kCreateDwordFieldOp = 0x8a;
+constexpr uint8_t kCreateQwordFieldOp = 0x8f;
 constexpr uint8_t kLNotOp = 0x92;
 constexpr uint8_t kLEqualOp = 0x93;
+constexpr uint8_t kLLessOp = 0x95;
 constexpr uint8_t kIfOp = 0xa0;
 constexpr uint8_t kElseOp = 0xa1;
+constexpr uint8_t kWhileOp = 0xa2;
 constexpr uint8_t kReturnOp = 0xa4;
 
 void Append(Bytes* out, const Bytes& more) { out->insert(out->end(), more.begin(), more.end()); }
@@ -251,6 +261,21 @@ Term OrInto(const Term& target, const Term& value) {
   return Join({{kOrOp}, target.bytes, value.bytes, target.bytes});
 }
 
+Term Add(const Term& a, const Term& b) { return Join({{kAddOp}, a.bytes, b.bytes, {kZeroOp}}); }
+
+Term SubtractInto(const Term& target, const Term& a, const Term& b) {
+  return Join({{kSubtractOp}, a.bytes, b.bytes, target.bytes});
+}
+
+Term Join64Into(const Term& target, const Term& low, const Term& high) {
+  const Term shifted = Join({{kShiftLeftOp}, high.bytes, Integer(32).bytes, {kZeroOp}});
+  return Join({{kOrOp}, shifted.bytes, low.bytes, target.bytes});
+}
+
+Term Increment(const Term& target) { return Join({{kIncrementOp}, target.bytes}); }
+
+Term Less(const Term& a, const Term& b) { return Join({{kLLessOp}, a.bytes, b.bytes}); }
+
 Term Equal(const Term& a, const Term& b) { return Join({{kLEqualOp}, a.bytes, b.bytes}); }
 
 Term Not(const Term& condition) { return Join({{kLNotOp}, condition.bytes}); }
@@ -260,6 +285,24 @@ Term If(const Term& condition, const Terms& body) {
 }
 
 Term Else(const Terms& body) { return Packaged({kElseOp}, Concatenate(body)); }
+
+Term While(const Term& condition, const Terms& body) {
+  return Packaged({kWhileOp}, Join({condition.bytes, Concatenate(body)}).bytes);
+}
+
+Term Mutex(std::string_view path) {
+  return Join({{kExtOpPrefix, kMutexOp}, NameString(path), {0}});  // sync level 0
+}
+
+Term Acquire(std::string_view path) {
+  return Join({{kExtOpPrefix, kAcquireOp}, NameString(path), {0xff, 0xff}});
+}
+
+Term Release(std::string_view path) { return Join({{kExtOpPrefix, kReleaseOp}, NameString(path)}); }
+
+Term CreateQwordField(const Term& buffer, const Term& offset, std::string_view name) {
+  return Join({{kCreateQwordFieldOp}, buffer.bytes, offset.bytes, NameString(name)});
+}
 
 Term CreateDwordField(const Term& buffer, const Term& offset, std::string_view name) {
   return Join({{kCreateDwordFieldOp}, buffer.bytes, offset.bytes, NameString(name)});
@@ -311,12 +354,13 @@ namespace {
 
 // 6.4.3.5.1 to 6.4.3.5.3, by the size of the numbers.
 enum class RangeType : uint8_t { kMemory = 0, kIo = 1, kBus = 2 };
-Resource Window(size_t size, RangeType type, uint8_t type_flags, uint64_t first, uint64_t last) {
-  constexpr uint8_t kMinMaxFixed = 0x0c;
+constexpr uint8_t kMinMaxFixed = 0x0c, kConsumer = 0x01;
+Resource Window(size_t size, RangeType type, uint8_t type_flags, uint64_t first, uint64_t last,
+                uint8_t flags = kMinMaxFixed) {
   Resource resource;
   resource.bytes = {static_cast<uint8_t>(size == 2 ? 0x88 : size == 4 ? 0x87 : 0x8a)};
   AppendLe(&resource.bytes, 2, 3 + 5 * size);
-  Append(&resource.bytes, {static_cast<uint8_t>(type), kMinMaxFixed, type_flags});
+  Append(&resource.bytes, {static_cast<uint8_t>(type), flags, type_flags});
   for (uint64_t value : {uint64_t{0}, first, last, uint64_t{0}, last - first + 1}) {
     AppendLe(&resource.bytes, size, value);
   }
@@ -344,6 +388,11 @@ Resource MemoryWindow32(uint32_t first, uint32_t last, MemoryCaching caching) {
 
 Resource MemoryWindow64(uint64_t first, uint64_t last, MemoryCaching caching) {
   return Window(8, RangeType::kMemory, MemoryFlags(caching), first, last);
+}
+
+Resource Memory64(uint64_t first, uint64_t last) {
+  return Window(8, RangeType::kMemory, MemoryFlags(MemoryCaching::kCacheable), first, last,
+                kMinMaxFixed | kConsumer);
 }
 
 Resource Memory32Fixed(uint32_t base, uint32_t length) {

@@ -66,12 +66,24 @@ Term Store(const Term& value, const Term& target);
 Term And(const Term& a, const Term& b);
 Term AndInto(const Term& target, const Term& a, const Term& b);  // target = a & b
 Term OrInto(const Term& target, const Term& value);              // target |= value
+Term Add(const Term& a, const Term& b);
+Term SubtractInto(const Term& target, const Term& a, const Term& b);  // target = a - b
+// target = high << 32 | low: a register of 64 bits that is two fields.
+Term Join64Into(const Term& target, const Term& low, const Term& high);
+Term Increment(const Term& target);
 Term Equal(const Term& a, const Term& b);
+Term Less(const Term& a, const Term& b);
 Term Not(const Term& condition);  // logical
 Term If(const Term& condition, const Terms& body);
 Term Else(const Terms& body);  // right behind an If
+Term While(const Term& condition, const Terms& body);
+// Acquire() waits for ever.
+Term Mutex(std::string_view path);
+Term Acquire(std::string_view path);
+Term Release(std::string_view path);
 // Names the 4 bytes at `offset` of a buffer.
 Term CreateDwordField(const Term& buffer, const Term& offset, std::string_view name);
+Term CreateQwordField(const Term& buffer, const Term& offset, std::string_view name);
 Term Call(std::string_view method, const Terms& arguments);
 Term Notify(const Term& object, const Term& value);
 Term Return(const Term& value);
@@ -83,6 +95,9 @@ enum class IrqMode : uint8_t { kLevelHigh, kEdgeHigh };
 Resource Interrupt(uint32_t gsi, IrqMode mode);
 Resource SharedLevelInterrupt(const std::vector<uint32_t>& gsis);  // active high
 Resource Memory32Fixed(uint32_t base, uint32_t length);
+// Cacheable RAM, first..last. kMemory64*: where its numbers are, for those that a method fills in.
+Resource Memory64(uint64_t first, uint64_t last);
+inline constexpr uint64_t kMemory64First = 14, kMemory64Last = 22, kMemory64Length = 38;
 // Address ranges that a bridge passes on to its children (6.4.3.5): first..last.
 Resource BusNumbers(uint16_t first, uint16_t last);
 Resource IoWindow(uint16_t first, uint16_t last);

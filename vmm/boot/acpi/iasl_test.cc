@@ -133,6 +133,21 @@ TEST_F(IaslTest, Q35Dsdt) {
   }
 }
 
+TEST_F(IaslTest, Q35DsdtWithMemorySlots) {
+  for (const uint32_t slots : {1U, 256U}) {
+    Q35AcpiConfig config = FullQ35();
+    config.memory_slots = slots;
+    const std::string source = RoundTrip("dsdt", BuildQ35Dsdt(config));
+    for (const char* expected :
+         {"Device (MHPC)", "Device (MP00)", "EisaId (\"PNP0C80\") /* Memory Device */",
+          "Method (_E03, 0, NotSerialized)", "\\_SB.MHPC.MSCN ()", "While ((Local0 < ",
+          "Notify (MP00, Arg1)", "Acquire (MLCK, 0xFFFF)"}) {
+      EXPECT_NE(source.find(expected), std::string::npos) << expected << " not in\n" << source;
+    }
+    EXPECT_EQ(source.find("Device (MPFF)") != std::string::npos, slots == 256);
+  }
+}
+
 TEST_F(IaslTest, Q35FixedTables) {
   const Result<AcpiImage> image = PlaceQ35Acpi(BuildQ35Acpi(FullQ35()));
   ASSERT_TRUE(image) << image.error();

@@ -22,7 +22,8 @@ struct Q35AcpiConfig {
   uint64_t hole64_base = 0;
   uint64_t hole64_size = 0;  // bytes; 0: no window above 4 GiB
   std::array<bool, 4> serials{};
-  bool pic = true;  // two 8259s are there
+  bool pic = true;            // two 8259s are there
+  uint32_t memory_slots = 0;  // for DIMMs; 0: no memory hot-plug
 };
 
 struct Q35Acpi {

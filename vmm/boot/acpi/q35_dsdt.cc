@@ -7,6 +7,7 @@
 #include <span>
 
 #include "vmm/boot/acpi/aml.h"
+#include "vmm/boot/acpi/memory_slots.h"
 #include "vmm/boot/acpi/q35.h"
 #include "vmm/boot/acpi/table_writer.h"
 #include "vmm/boot/q35_layout.h"
@@ -199,9 +200,15 @@ Term Processor(size_t uid) {
 std::vector<std::byte> BuildQ35Dsdt(const Q35AcpiConfig& config) {
   Terms devices = {PciHost(config), EcamReservation()};
   for (size_t uid = 0; uid < config.cpus.size(); ++uid) devices.push_back(Processor(uid));
+  Terms events = {Name("_HID", String("ACPI0006"))};
+  if (config.memory_slots != 0) {
+    devices.push_back(MemorySlots(config.memory_slots, kQ35MemoryHotplugPorts));
+    static_assert(kQ35MemoryHotplugGpe == 3);
+    events.push_back(Method("_E03", 0, false, {ScanMemorySlots()}));
+  }
   const Bytes body = Concatenate(
       {Name("PICF", Integer(0)), Method("_PIC", 1, false, {Store(Arg(0), Reference("PICF"))}),
-       Scope("_SB", devices), Scope("_GPE", {Name("_HID", String("ACPI0006"))}),
+       Scope("_SB", devices), Scope("_GPE", events),
        Name("_S5", Package({Integer(0), Integer(0), Integer(0), Integer(0)}))});
   return acpi::MakeTable("DSDT", kDsdtRevision, std::as_bytes(std::span(body)));
 }

@@ -21,11 +21,13 @@ class ChardevRegistry;
 
 namespace davit::devices {
 class FwCfg;
-}
+class MemoryHotplug;
+}  // namespace davit::devices
 
 namespace davit::machine {
 
 class Accel;
+class MemoryDevices;
 class Netdevs;
 class ObjectTree;
 
@@ -45,10 +47,15 @@ struct DeviceContext {
   std::function<bool(uint16_t id)> has_virtio = {};
   // The same by driver.
   std::function<bool(const std::string& driver)> has_device = {};
-  devices::FwCfg* fw_cfg = nullptr;       // null: the board has none
-  backend::BlockGraph* blocks = nullptr;  // drive=; null: the process has none
-  uint32_t cpus = 1;                      // at start: the queues of a device that is not told
-  Netdevs* netdevs = nullptr;             // netdev=; null: the process has none
+  devices::FwCfg* fw_cfg = nullptr;         // null: the board has none
+  backend::BlockGraph* blocks = nullptr;    // drive=; null: the process has none
+  uint32_t cpus = 1;                        // at start: the queues of a device that is not told
+  Netdevs* netdevs = nullptr;               // netdev=; null: the process has none
+  bool hotplug = false;                     // the machine is made: device_add
+  MemoryDevices* memory_devices = nullptr;  // null: the board has no room for them
+  devices::MemoryHotplug* memory_slots = nullptr;  // null: the board has no ACPI
+  // Sees to missing huge pages of a block for as long as the result lives; null: it has none.
+  std::function<Result<std::shared_ptr<void>>(const memory::RamBlock&)> watch_memory = {};
 };
 
 }  // namespace davit::machine

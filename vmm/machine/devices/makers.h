@@ -37,6 +37,7 @@ MadePlain MakeScsiUnit(DeviceContext& context, const DeviceProperties& props,
 MadeVirtio MakeSerial(DeviceContext& context, const DeviceProperties& props);
 MadePlain MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
                          virtio::VirtioDevice& parent);
+MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props);
 MadePlain MakeVmCoreInfo(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeVsock(DeviceContext& context, const DeviceProperties& props);
 

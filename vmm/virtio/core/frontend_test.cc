@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "vmm/memory/ram_block.h"
 #include "vmm/virtio/core/features.h"
 #include "vmm/virtio/testing/driver.h"
 #include "vmm/virtio/testing/echo_device.h"
@@ -404,6 +405,29 @@ TEST_F(FrontendTest, SignalOfTheInterruptFdRaisesTheQueuesInterrupt) {
   ASSERT_EQ(write(fd, &one, sizeof(one)), 8);
   ASSERT_TRUE(driver.loop().FireReadable(fd));
   EXPECT_EQ(driver.interrupts().queue(1), 1);
+}
+
+TEST_F(FrontendTest, RequestsSeePluggedMemoryAndNotWhatWasUnplugged) {
+  Driver& driver = Make();
+  constexpr uint64_t kPlugged = 0x100000000;
+  memory::RamBlockOptions options;
+  options.id = "dimm";
+  options.size = 0x1000;
+  auto regions = driver.memory().regions();
+  regions.push_back({{kPlugged}, options.size, *memory::RamBlock::Create(options), 0});
+  const auto plugged = *memory::GuestMemory::Create(std::move(regions));
+  ASSERT_TRUE(plugged.Write<uint32_t>({kPlugged}, 0x64636261));
+  ASSERT_TRUE(driver.frontend().SetMemory(plugged));
+  driver.queue(0).Add().Raw(kPlugged, 4, 0).Writable(4).Publish();
+  driver.queue(0).Kick();
+  const auto used = driver.queue(0).CollectUsed();
+  ASSERT_EQ(used.size(), 1U);
+  EXPECT_EQ(used[0].text(), "abcd");
+
+  ASSERT_TRUE(driver.frontend().SetMemory(driver.memory()));
+  driver.queue(0).Add().Raw(kPlugged, 4, 0).Writable(4).Publish();
+  driver.queue(0).Kick();
+  EXPECT_TRUE(driver.needs_reset());
 }
 
 TEST_F(FrontendTest, PostedKickAfterTheEndDoesNothing) {
