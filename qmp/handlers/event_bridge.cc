@@ -71,6 +71,12 @@ struct Convert {
   qapi::Event operator()(const control::AcpiDeviceOstEvent& event) const {
     return qapi::events::AcpiDeviceOst({ToQapi(event.info)});
   }
+  qapi::Event operator()(const control::MemoryDeviceSizeChangeEvent& event) const {
+    qapi::MemoryDeviceSizeChangeEventArgs args{
+        .id = std::nullopt, .size = event.size, .qom_path = event.path};
+    if (!event.id.empty()) args.id = event.id;
+    return qapi::events::MemoryDeviceSizeChange(args);
+  }
   qapi::Event operator()(const control::NicRxFilterEvent& event) const {
     qapi::NicRxFilterChangedEventArgs args{.name = std::nullopt, .path = event.path};
     if (!event.name.empty()) args.name = event.name;

@@ -69,6 +69,15 @@ TEST(EventBridgeTest, OstTellsTheSlotAndTheCode) {
       R"("slot-type": "CPU"}})");
 }
 
+TEST(EventBridgeTest, MemoryDeviceSizeChangeNamesTheDevice) {
+  EXPECT_EQ(Text(control::MemoryDeviceSizeChangeEvent{"v", 4096, "/machine/peripheral/v"}),
+            R"(MEMORY_DEVICE_SIZE_CHANGE {"size": 4096, "id": "v", )"
+            R"("qom-path": "/machine/peripheral/v"})");
+  EXPECT_EQ(Text(control::MemoryDeviceSizeChangeEvent{"", 0, "/machine/peripheral-anon/device[0]"}),
+            R"(MEMORY_DEVICE_SIZE_CHANGE {"size": 0, )"
+            R"("qom-path": "/machine/peripheral-anon/device[0]"})");
+}
+
 TEST(EventBridgeTest, BalloonChangeTellsTheActualSize) {
   EXPECT_EQ(Text(control::BalloonChangeEvent{1 << 20}), R"(BALLOON_CHANGE {"actual": 1048576})");
 }

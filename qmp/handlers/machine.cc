@@ -107,6 +107,19 @@ Result<qapi::MemoryInfo> MachineHandlers::QueryMemorySizeSummary(Context&) {
 Result<std::vector<qapi::MemoryDeviceInfo>> MachineHandlers::QueryMemoryDevices(Context&) {
   std::vector<qapi::MemoryDeviceInfo> rows;
   for (const control::MemoryDeviceInfo& device : vm_.MemoryDevices()) {
+    if (device.kind == control::MemoryDeviceInfo::Kind::kVirtioMem) {
+      qapi::VirtioMEMDeviceInfo mem{.id = IfAny(device.id),
+                                    .memaddr = device.address,
+                                    .requested_size = device.requested_size,
+                                    .size = device.size,
+                                    .max_size = device.max_size,
+                                    .block_size = device.block_size,
+                                    .node = device.node,
+                                    .memdev = device.memdev};
+      rows.push_back({qapi::MemoryDeviceInfoKind::kVirtioMem,
+                      qapi::VirtioMEMDeviceInfoWrapper{std::move(mem)}});
+      continue;
+    }
     qapi::PCDIMMDeviceInfo dimm{.id = IfAny(device.id),
                                 .addr = static_cast<int64_t>(device.address),
                                 .size = static_cast<int64_t>(device.size),

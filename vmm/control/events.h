@@ -60,6 +60,13 @@ struct BlockIoErrorEvent {
   std::string reason;
 };
 
+// A virtio-mem has another size (MEMORY_DEVICE_SIZE_CHANGE).
+struct MemoryDeviceSizeChangeEvent {
+  std::string id;  // of the device; empty: anonymous
+  uint64_t size;   // bytes
+  std::string path;
+};
+
 // NIC_RX_FILTER_CHANGED
 struct NicRxFilterEvent {
   std::string name;  // empty: anonymous
@@ -82,7 +89,7 @@ using Event =
     std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent, SuspendEvent,
                  WakeupEvent, WatchdogEvent, GuestPanickedEvent, GuestCrashLoadedEvent,
                  BalloonChangeEvent, SerialPortChangeEvent, BlockIoErrorEvent, NicRxFilterEvent,
-                 NetdevStreamEvent, AcpiDeviceOstEvent>;
+                 NetdevStreamEvent, AcpiDeviceOstEvent, MemoryDeviceSizeChangeEvent>;
 
 class EventSink {
  public:

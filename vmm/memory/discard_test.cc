@@ -67,6 +67,13 @@ class DiscardTest : public testing::TestWithParam<Case> {
   GuestMemory memory_;
 };
 
+TEST_P(DiscardTest, PopulatedMemoryIsThereAgain) {
+  ASSERT_TRUE(memory_.Discard({0}, kPages * kPageSize));
+  ASSERT_TRUE(memory_.Populate({2 * kPageSize}, 3 * kPageSize));
+  EXPECT_GE(Resident(), 3U);
+  EXPECT_FALSE(memory_.Populate({0}, (kPages + 1) * kPageSize));
+}
+
 TEST_P(DiscardTest, HostMemoryIsReturnedAndReadsGiveZeros) {
   const uint64_t before = Resident();
   ASSERT_TRUE(memory_.Discard({4 * kPageSize}, 8 * kPageSize));

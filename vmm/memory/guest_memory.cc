@@ -149,6 +149,14 @@ Status GuestMemory::Discard(GuestAddress addr, uint64_t len) const {
                       });
 }
 
+Status GuestMemory::Populate(GuestAddress addr, uint64_t len) const {
+  if (!Contains(addr, len)) return NotRam(addr, len);
+  return ForEachPiece(*regions_, addr.value, len,
+                      [&](const Region& r, uint64_t offset, uint64_t, uint64_t n) {
+                        return r.block->Populate(offset, n);
+                      });
+}
+
 Status GuestMemory::ForEachHostRange(GuestAddress addr, uint64_t len,
                                      const std::function<void(uint64_t, uint64_t)>& fn) const {
   if (!Contains(addr, len)) return NotRam(addr, len);

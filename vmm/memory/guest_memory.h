@@ -78,6 +78,9 @@ class GuestMemory {
   // Gives the host pages that lie in [addr, addr+len) as a whole back to the host (RamBlock).
   // Edges that share a host page with bytes outside are left alone.
   Status Discard(GuestAddress addr, uint64_t len) const;
+  // Has host memory put behind [addr, addr+len), whose edges are those of host pages. Error: there
+  // is none left.
+  Status Populate(GuestAddress addr, uint64_t len) const;
 
  private:
   friend class BorrowedIo;   // borrowed_io.h

@@ -41,7 +41,7 @@ bool OvercommitForbidden() {
 }
 
 // Populates [begin, end), page by page where the kernel has no MADV_POPULATE_WRITE. errno or 0.
-int Populate(uint64_t begin, uint64_t end, uint64_t page_size) {
+int PopulateRange(uint64_t begin, uint64_t end, uint64_t page_size) {
   if (begin == end) return 0;
   if (madvise(Pointer(begin), end - begin, MADV_POPULATE_WRITE) == 0) return 0;
   if (errno != EINVAL) return errno;
@@ -175,8 +175,8 @@ Status RamBlock::Preallocate() {
                                      kMaxPreallocThreads, std::max<uint64_t>(pages, 1)});
   std::atomic<int> error{0};
   const auto work = [&](uint64_t first, uint64_t last) {
-    const int err =
-        Populate(host_address_ + first * page_size_, host_address_ + last * page_size_, page_size_);
+    const int err = PopulateRange(host_address_ + first * page_size_,
+                                  host_address_ + last * page_size_, page_size_);
     if (err != 0) error = err;
   };
   std::vector<std::thread> workers;
@@ -221,6 +221,14 @@ Status RamBlock::ReadFile(uint64_t offset, int fd, uint64_t file_offset, uint64_
     done += static_cast<uint64_t>(n);
   }
   return {};
+}
+
+Status RamBlock::Populate(uint64_t offset, uint64_t len) const {
+  const uint64_t begin = host_address_ + offset;
+  const int error = PopulateRange(begin, begin + len, page_size_);
+  if (error == 0) return {};
+  return Fail(fmt::format("cannot populate memory of '{}': {}", id(),
+                          std::strerror(error == EFAULT ? ENOMEM : error)));
 }
 
 Status RamBlock::Discard(uint64_t offset, uint64_t len) const {

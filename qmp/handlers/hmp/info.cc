@@ -96,6 +96,14 @@ Status Memdevs(Call& call) {
 
 Status MemoryDevices(Call& call) {
   for (const control::MemoryDeviceInfo& device : call.vm.MemoryDevices()) {
+    if (device.kind == control::MemoryDeviceInfo::Kind::kVirtioMem) {
+      Print(call, "Memory device [virtio-mem]: \"{}\"\n  memaddr: 0x{:x}\n  node: {}\n", device.id,
+            device.address, device.node);
+      Print(call, "  requested-size: {}\n  size: {}\n  max-size: {}\n", device.requested_size,
+            device.size, device.max_size);
+      Print(call, "  block-size: {}\n  memdev: {}\n", device.block_size, device.memdev);
+      continue;
+    }
     Print(call, "Memory device [dimm]: \"{}\"\n  addr: 0x{:x}\n  slot: {}\n  node: {}\n", device.id,
           device.address, device.slot, device.node);
     Print(call, "  size: {}\n  memdev: {}\n  hotplugged: {}\n  hotpluggable: true\n", device.size,

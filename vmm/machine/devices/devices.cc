@@ -257,6 +257,10 @@ void Devices::Reset() {
       slots_[entry->slot].transport->Reset();
     }
     if (entry->plain != nullptr) entry->plain->Reset();
+    if (entry->frontend != nullptr) {
+      entry->frontend->Quiesce();
+      entry->frontend->device().OnMachineReset();
+    }
   }
 }
 

@@ -10,19 +10,13 @@
 
 #include "vmm/devices/memory_hotplug.h"
 #include "vmm/machine/devices/makers.h"
+#include "vmm/machine/devices/memory_alignment.h"
 #include "vmm/machine/memory_devices.h"
 #include "vmm/machine/object_tree.h"
 #include "vmm/memory/ram_block.h"
 
 namespace davit::machine {
 namespace {
-
-// What address and size of a memory device must be multiples of. Anonymous memory can then be in
-// huge pages on both sides.
-uint64_t AlignmentOf(const memory::RamBlock& block) {
-  const bool anonymous = block.options().kind == memory::RamBlockOptions::Kind::kAnonymous;
-  return std::max({block.page_size(), block.options().align, anonymous ? 2 * kMiB : kPageSize});
-}
 
 class PcDimm final : public PlainDevice {
  public:

@@ -29,6 +29,11 @@ std::optional<Result<control::PropertyValue>> GetBalloonProperty(virtio::VirtioD
 std::optional<Status> SetBalloonProperty(virtio::VirtioDevice& device, std::string_view name,
                                          const control::PropertyValue& value);
 MadeVirtio MakeBlock(DeviceContext& context, const DeviceProperties& props);
+MadeVirtio MakeMem(DeviceContext& context, const DeviceProperties& props);
+std::optional<Result<control::PropertyValue>> GetMemProperty(virtio::VirtioDevice& device,
+                                                             std::string_view name);
+std::optional<Status> SetMemProperty(virtio::VirtioDevice& device, std::string_view name,
+                                     const control::PropertyValue& value);
 MadeVirtio MakeNet(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeScsi(DeviceContext& context, const DeviceProperties& props);

@@ -65,6 +65,7 @@ struct DeviceTraits {
   std::vector<uint16_t> queue_sizes;  // the maximum of each queue, powers of two
   uint64_t withheld = 0;  // bits of rings (24 to 49) that are not offered though the core has them:
                           // who serves the rings in its place (vhost) has not
+  uint64_t required = 0;     // of `features`: FEATURES_OK is refused to a driver without them
   uint32_t config_size = 0;  // bytes; reads beyond give 0, writes beyond are dropped by the core
 };
 
@@ -94,6 +95,8 @@ class VirtioDevice {
   virtual Status OnMemory() { return {}; }
   // The VM stops (false) or goes on (true). Stopped: no new request is started.
   virtual void OnRunning(bool running) { (void)running; }
+  // The machine is reset; the device has been. Control thread, WITHOUT the lock.
+  virtual void OnMachineReset() {}
   // Waits until nothing is in flight in the device's back ends, their callbacks included (so a
   // Reset() under way is complete after it). Alone among these calls it is made WITHOUT the lock
   // and may block: on the loop's thread, when the VM stops or is reset. Needed where Reset() can

@@ -40,5 +40,6 @@ inline constexpr uint16_t kIdRng = 4;
 inline constexpr uint16_t kIdBalloon = 5;
 inline constexpr uint16_t kIdScsi = 8;
 inline constexpr uint16_t kIdVsock = 19;
+inline constexpr uint16_t kIdMem = 24;
 
 }  // namespace davit::virtio

@@ -92,7 +92,8 @@ void Frontend::SetStatus(uint8_t value) {
 }
 
 bool Frontend::FeaturesAcceptable() const {
-  if ((driver_features_ & ~offered_) == 0 && (driver_features_ & kFeatureVersion1)) return true;
+  const uint64_t required = kFeatureVersion1 | traits().required;
+  if ((driver_features_ & ~offered_) == 0 && (driver_features_ & required) == required) return true;
   DAVIT_LOG_GUEST_ERROR("{}: the driver's features 0x{:x} are refused (offered: 0x{:x})", LogName(),
                         driver_features_, offered_);
   return false;

@@ -1,0 +1,29 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The memory device under the abuse suite. Its region lies outside the suite's RAM, so that nothing
+// a request does can reach that.
+#include "vmm/base/units.h"
+#include "vmm/virtio/mem/mem.h"
+#include "vmm/virtio/testing/abuse_suite.h"
+
+namespace davit::virtio {
+namespace {
+
+std::unique_ptr<VirtioDevice> Make(io::FakeEventLoop&) {
+  MemConfig config;
+  config.address = 4 * kGiB;
+  config.region_size = 64 * kMiB;
+  config.block_size = 2 * kMiB;
+  config.requested_size = 32 * kMiB;
+  return std::make_unique<Mem>(std::move(config));
+}
+
+DAVIT_VIRTIO_ABUSE_SUITE(Mem,
+                         (AbuseTarget{.make = Make, .served = {0}, .settle = [](Driver& driver) {
+                                        while (driver.loop().RunPosted()) {
+                                        }
+                                      }}));
+
+}  // namespace
+}  // namespace davit::virtio
