@@ -71,8 +71,8 @@ TEST(EventBridgeTest, OstTellsTheSlotAndTheCode) {
 
 TEST(EventBridgeTest, MemoryDeviceSizeChangeNamesTheDevice) {
   EXPECT_EQ(Text(control::MemoryDeviceSizeChangeEvent{"v", 4096, "/machine/peripheral/v"}),
-            R"(MEMORY_DEVICE_SIZE_CHANGE {"size": 4096, "id": "v", )"
-            R"("qom-path": "/machine/peripheral/v"})");
+            R"(MEMORY_DEVICE_SIZE_CHANGE {"size": 4096, )"
+            R"("qom-path": "/machine/peripheral/v", "id": "v"})");
   EXPECT_EQ(Text(control::MemoryDeviceSizeChangeEvent{"", 0, "/machine/peripheral-anon/device[0]"}),
             R"(MEMORY_DEVICE_SIZE_CHANGE {"size": 0, )"
             R"("qom-path": "/machine/peripheral-anon/device[0]"})");

@@ -5,6 +5,7 @@
 // hot-plug, and their memory, to accesses and to devices. Runs on QEMU, too.
 #include <gtest/gtest.h>
 
+#include "schema/runtime/json/json.h"
 #include "tests/support/virtio/machine.h"
 #include "tests/support/virtio/virtio.h"
 
@@ -13,7 +14,8 @@ namespace {
 
 constexpr uint16_t kPorts = 0xa00;
 constexpr uint16_t kSelector = kPorts, kBaseLow = kPorts, kBaseHigh = kPorts + 4,
-                   kSizeLow = kPorts + 8, kSizeHigh = kPorts + 12, kFlags = kPorts + 0x14;
+                   kSizeLow = kPorts + 8, kSizeHigh = kPorts + 12, kFlags = kPorts + 0x14,
+                   kOstSource = kPorts + 4, kOstStatus = kPorts + 8;
 constexpr uint64_t kWindow = uint64_t{4} << 30;
 constexpr uint64_t kMib = 1 << 20;
 
@@ -42,6 +44,20 @@ TEST(MemoryQtest, DimmsOfTheStartAreInTheirSlots) {
   m.Write(0x140000000, 8, 7);
   EXPECT_EQ(m.Read(kWindow + 256 * kMib - 8, 8), 0x1122334455667788U);
   EXPECT_EQ(m.Read(0x140000000, 8), 7U);
+}
+
+TEST(MemoryQtest, ReportsOfTheGuestAreToldAndKept) {
+  Machine m({"-M", "q35", "-m", "256M,slots=2,maxmem=2G", "-object",
+             "memory-backend-ram,id=m0,size=256M", "-device", "pc-dimm,memdev=m0,id=d0,slot=1"});
+  m.Out(kSelector, 4, 1);
+  m.Out(kOstSource, 4, 3);
+  m.Out(kOstStatus, 4, 0x84);
+  const auto event = m.qmp().WaitEvent("ACPI_DEVICE_OST");
+  ASSERT_TRUE(event) << event.error();
+  EXPECT_EQ(json::Write(event->data["info"]),
+            R"({"device": "d0", "source": 3, "status": 132, "slot": "1", "slot-type": "DIMM"})");
+  EXPECT_EQ(json::Write((*m.Qmp("query-acpi-ospm-status").AsArray())[1]),
+            R"({"device": "d0", "source": 3, "status": 132, "slot": "1", "slot-type": "DIMM"})");
 }
 
 TEST(MemoryQtest, WithoutSlotsThereAreNoRegisters) {

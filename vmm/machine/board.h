@@ -53,9 +53,6 @@ class Board {
   // Which of the virtio-mmio slots hold a device, ascending: the guest is told at the next Reset().
   virtual void set_virtio_slots(std::vector<size_t> slots) { (void)slots; }
 
-  // What the guest has reported on slots for hot-plug: DIMMs, then CPUs, each by number.
-  virtual std::vector<control::AcpiSlotStatus> AcpiSlots() const { return {}; }
-
   virtual control::QtreeNode::Bus Qtree() const = 0;
   virtual std::vector<control::PciBus> Pci() { return {}; }
   // The device tree that the guest was given; empty: none.

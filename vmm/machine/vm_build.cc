@@ -335,7 +335,8 @@ Status VmImpl::BuildKvm() {
 
 Status VmImpl::BuildBoard() {
   if (row_->type == MachineType::kQ35) {
-    const Q35Deps deps{*accel_, memory_.Get(), memory_, deps_.chardevs, *requests_};
+    Q35Deps deps{*accel_, memory_.Get(), memory_, deps_.chardevs, *requests_};
+    deps.memory_report = [this](const auto& report) { DimmReported(report); };
     DAVIT_ASSIGN(board_, MakeQ35(deps, config_, options_, topology_));
   } else {
     const MicrovmDeps deps{*accel_, memory_.Get(), deps_.chardevs, *requests_};

@@ -64,7 +64,7 @@ Result<std::vector<control::HotpluggableCpu>> VmImpl::HotpluggableCpus() const {
 
 Result<std::vector<control::AcpiSlotStatus>> VmImpl::AcpiOspmStatus() const {
   if (board_ == nullptr) return Fail("command is not supported, missing ACPI device");
-  return board_->AcpiSlots();
+  return DimmSlots();
 }
 
 }  // namespace davit::machine

@@ -263,17 +263,6 @@ std::vector<control::CpuDefinition> VmImpl::CpuDefinitions() const { return Know
 
 std::vector<control::MachineTypeInfo> VmImpl::MachineTypes() const { return KnownMachineTypes(); }
 
-control::MemorySizeSummary VmImpl::MemorySize() const {
-  control::MemorySizeSummary summary;
-  summary.base_memory = base_memory_;
-  if (memory_devices_) summary.plugged_memory = memory_devices_->plugged_bytes();
-  return summary;
-}
-
-std::vector<control::MemoryDeviceInfo> VmImpl::MemoryDevices() const {
-  return memory_devices_ ? memory_devices_->Describe() : std::vector<control::MemoryDeviceInfo>();
-}
-
 control::QtreeNode::Bus VmImpl::Qtree() const {
   control::QtreeNode::Bus bus;
   if (board_ != nullptr) {

@@ -6,6 +6,7 @@
 // thread; vCPU threads and devices reach it through Requests alone.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "vmm/control/vm_control.h"
 #include "vmm/cpu/topology.h"
+#include "vmm/devices/memory_hotplug.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/accel.h"
 #include "vmm/machine/accel_qtest.h"
@@ -117,6 +119,10 @@ class VmImpl final : public control::VmControl {
   // What runs them; null: there are none.
   CpuSet* cpu_set() const;
 
+  // --- memory (vm_memory.cc) ---
+  std::vector<control::AcpiSlotStatus> DimmSlots() const;
+  void DimmReported(const devices::MemoryHotplug::Report& report);  // any thread
+
   // --- running (vm_impl.cc) ---
   void StartAtFirst();  // unless -S
   void StartVm();
@@ -162,7 +168,8 @@ class VmImpl final : public control::VmControl {
   std::optional<kvm::IrqchipState> irqchip_held_;  // the PIT's time while the guest stands still
   std::unique_ptr<Board> board_;
   std::optional<machine::MemoryDevices> memory_devices_;
-  std::unique_ptr<Devices> devices_;  // on the board's buses
+  std::atomic<uint32_t> dimm_reports_{0};  // on their way to the control thread
+  std::unique_ptr<Devices> devices_;       // on the board's buses
   std::unique_ptr<ExitDispatcher> exits_;
   std::unique_ptr<machine::Cpus> cpus_;  // after the above, which its threads use
   std::unique_ptr<IdleCpus> idle_cpus_;  // in place of cpus_ under qtest

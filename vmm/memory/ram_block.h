@@ -73,8 +73,8 @@ class RamBlock {
   // Afterwards reads give zeros (a private mapping of a file: the file's bytes). Error: the backing
   // store cannot (locked memory, a device).
   Status Discard(uint64_t offset, uint64_t len) const;
-  // Has host memory put under [offset, offset + len), multiples of page_size(). Error: there is none
-  // left; a part may have been populated.
+  // Has host memory put under [offset, offset + len), multiples of page_size(). Error: there is
+  // none left; a part may have been populated.
   Status Populate(uint64_t offset, uint64_t len) const;
 
  private:

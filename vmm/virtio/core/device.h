@@ -65,7 +65,7 @@ struct DeviceTraits {
   std::vector<uint16_t> queue_sizes;  // the maximum of each queue, powers of two
   uint64_t withheld = 0;  // bits of rings (24 to 49) that are not offered though the core has them:
                           // who serves the rings in its place (vhost) has not
-  uint64_t required = 0;     // of `features`: FEATURES_OK is refused to a driver without them
+  uint64_t required = 0;  // of `features`: FEATURES_OK is refused to a driver without them
   uint32_t config_size = 0;  // bytes; reads beyond give 0, writes beyond are dropped by the core
 };
 

@@ -37,6 +37,7 @@ uint32_t ClassOf(uint16_t id) {
 uint32_t DefaultVectors(const DeviceTraits& traits) {
   switch (traits.id) {
     case kIdBalloon:
+    case kIdMem:
       return 0;
     case kIdConsole:
       return 2;
