@@ -15,7 +15,6 @@
 #include "vmm/base/check.h"
 #include "vmm/base/log.h"
 #include "vmm/base/units.h"
-#include "vmm/memory/ram_block.h"
 #include "vmm/virtio/mem/mem.h"
 #include "vmm/virtio/mem/wire.h"
 #include "vmm/virtio/testing/driver.h"
@@ -23,7 +22,7 @@
 namespace davit::virtio {
 namespace {
 
-constexpr uint64_t kBase = 4 * kGiB;
+constexpr uint64_t kBase = testing::kWindow;
 constexpr uint64_t kBlock = 4096;  // the device takes any power of two: small ones are quick
 constexpr uint64_t kBlocks = 32;
 
@@ -42,15 +41,9 @@ class MemFuzz {
     mem_ = device.get();
     testing::DriverOptions options;
     options.frontend.packed = how & 1;
+    options.window = kBlocks * kBlock;
     options.start = false;
     driver_ = std::make_unique<testing::Driver>(std::move(device), options);
-    memory::RamBlockOptions block;
-    block.id = "m0";
-    block.size = kBlocks * kBlock;
-    auto regions = driver_->memory().regions();
-    regions.push_back({{kBase}, block.size, *memory::RamBlock::Create(block), 0, true});
-    memory_ = *memory::GuestMemory::Create(std::move(regions));
-    DAVIT_CHECK(driver_->frontend().SetMemory(memory_));
     DAVIT_CHECK(driver_->Start());
   }
 
@@ -108,10 +101,10 @@ class MemFuzz {
   // What was unplugged is zeros again; what is plugged gets other bytes.
   void CheckBlocks() {
     for (uint64_t i = 0; i < kBlocks; ++i) {
-      const auto byte = memory_.Read<uint8_t>({kBase + i * kBlock + 7});
+      const auto byte = driver_->memory().Read<uint8_t>({kBase + i * kBlock + 7});
       DAVIT_CHECK(byte && (plugged_[i] || !written_[i] || *byte == 0));
       written_[i] = plugged_[i];
-      if (plugged_[i]) (void)memory_.Fill({kBase + i * kBlock}, kBlock, std::byte{0x5a});
+      if (plugged_[i]) (void)driver_->memory().Fill({kBase + i * kBlock}, kBlock, std::byte{0x5a});
     }
   }
 
@@ -162,7 +155,6 @@ class MemFuzz {
   fuzz::AccessStream stream_;
   Mem* mem_ = nullptr;
   std::unique_ptr<testing::Driver> driver_;
-  memory::GuestMemory memory_;
   std::array<bool, kBlocks> plugged_{}, written_{};
   bool running_ = true;
 };

@@ -6,7 +6,6 @@
 #include "vmm/virtio/mem/mem.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
 #include <cstring>
 #include <memory>
@@ -15,14 +14,13 @@
 #include <vector>
 
 #include "vmm/base/units.h"
-#include "vmm/memory/ram_block.h"
 #include "vmm/virtio/mem/wire.h"
 #include "vmm/virtio/testing/driver.h"
 
 namespace davit::virtio {
 namespace {
 
-constexpr uint64_t kBase = 4 * kGiB;
+constexpr uint64_t kBase = testing::kWindow;
 constexpr uint64_t kBlock = 2 * kMiB;
 constexpr uint64_t kRegion = 1024 * kMiB;
 
@@ -41,16 +39,8 @@ class MemTest : public ::testing::Test {
     auto device = std::make_unique<Mem>(config_);
     mem_ = device.get();
     driver_ = std::make_unique<Driver>(
-        std::move(device), testing::DriverOptions{.features = features, .start = false});
-    memory::RamBlockOptions options;
-    options.id = "m0";
-    options.size = kRegion;
-    options.reserve = false;
-    block_ = *memory::RamBlock::Create(options);
-    auto regions = driver_->memory().regions();
-    regions.push_back({{kBase}, kRegion, block_, 0, true});
-    memory_ = *memory::GuestMemory::Create(std::move(regions));
-    ASSERT_TRUE(driver_->frontend().SetMemory(memory_));
+        std::move(device),
+        testing::DriverOptions{.window = kRegion, .features = features, .start = false});
     started_ = driver_->Start();
   }
   std::pair<int, int> Ask(uint16_t type, uint64_t address = 0, uint16_t blocks = 0) {
@@ -74,20 +64,12 @@ class MemTest : public ::testing::Test {
   }
   mem::Config Config() { return driver_->Config<mem::Config>(0); }
   // Of the block at this address, how many pages the host holds.
-  uint64_t Resident(uint64_t address) const {
-    std::vector<unsigned char> pages(kBlock / kPageSize);
-    void* const at = reinterpret_cast<void*>(block_->host_address() + address - kBase);
-    EXPECT_EQ(mincore(at, kBlock, pages.data()), 0);
-    uint64_t n = 0;
-    for (const unsigned char page : pages) n += page & 1;
-    return n;
-  }
+  uint64_t Resident(uint64_t address) const { return driver_->HostPages(address, kBlock); }
+  const memory::GuestMemory& memory() const { return driver_->memory(); }
 
   MemConfig config_;
   Mem* mem_ = nullptr;
   bool started_ = false;
-  std::shared_ptr<memory::RamBlock> block_;
-  memory::GuestMemory memory_;
   std::unique_ptr<Driver> driver_;
   std::vector<uint64_t> sizes_;  // that on_change told
 };
@@ -124,11 +106,11 @@ TEST_F(MemTest, BlocksArePluggedAndUnplugged) {
 TEST_F(MemTest, UnpluggedMemoryGoesBackToTheHost) {
   Make();
   ASSERT_EQ(Plug(kBase, 2), mem::kAck);
-  ASSERT_TRUE(memory_.Fill({kBase}, 2 * kBlock, std::byte{0x5a}));
+  ASSERT_TRUE(memory().Fill({kBase}, 2 * kBlock, std::byte{0x5a}));
   ASSERT_EQ(Unplug(kBase, 1), mem::kAck);
   EXPECT_EQ(Resident(kBase), 0U);
-  EXPECT_EQ(*memory_.Read<uint8_t>({kBase}), 0);
-  EXPECT_EQ(*memory_.Read<uint8_t>({kBase + kBlock}), 0x5a);
+  EXPECT_EQ(*memory().Read<uint8_t>({kBase}), 0);
+  EXPECT_EQ(*memory().Read<uint8_t>({kBase + kBlock}), 0x5a);
 }
 
 TEST_F(MemTest, NoMoreIsPluggedThanIsAskedFor) {
@@ -200,13 +182,13 @@ TEST_F(MemTest, UsableRegionShrinksOnlyWhenNothingIsPlugged) {
 TEST_F(MemTest, ResetOfTheDeviceKeepsMemoryAndOneOfTheMachineDoesNot) {
   Make();
   ASSERT_EQ(Plug(kBase, 2), mem::kAck);
-  ASSERT_TRUE(memory_.Fill({kBase}, kBlock, std::byte{1}));
+  ASSERT_TRUE(memory().Fill({kBase}, kBlock, std::byte{1}));
   driver_->Reset();
   ASSERT_TRUE(driver_->Start());
   EXPECT_EQ(Config().plugged_size, 2 * kBlock);
   EXPECT_EQ(State(kBase, 2), mem::kPlugged);
   // What the driver touched without having plugged it goes as well.
-  ASSERT_TRUE(memory_.Fill({kBase + 10 * kBlock}, kBlock, std::byte{1}));
+  ASSERT_TRUE(memory().Fill({kBase + 10 * kBlock}, kBlock, std::byte{1}));
   driver_->frontend().Quiesce();
   mem_->OnMachineReset();
   EXPECT_EQ(Resident(kBase), 0U);
@@ -229,7 +211,9 @@ TEST_F(MemTest, WhatTheHostCannotGiveOrTakeIsBusy) {
   Make();
   ASSERT_EQ(Plug(kBase, 1), mem::kAck);
   // The region is gone from under the device.
-  ASSERT_TRUE(driver_->frontend().SetMemory(driver_->memory()));
+  auto regions = memory().regions();
+  regions.pop_back();
+  ASSERT_TRUE(driver_->frontend().SetMemory(*memory::GuestMemory::Create(std::move(regions))));
   EXPECT_EQ(Plug(kBase + kBlock, 1), mem::kBusy);
   EXPECT_EQ(Unplug(kBase, 1), mem::kBusy);
   EXPECT_EQ(Ask(mem::kUnplugAll).first, mem::kBusy);

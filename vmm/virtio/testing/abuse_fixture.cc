@@ -27,6 +27,7 @@ bool DeviceAbuse::Served(uint16_t queue) const {
 
 Driver& DeviceAbuse::Make(DriverOptions options) {
   options.frontend.packed = packed();
+  options.window = target().window;
   driver_.reset();  // the back end is for one device at a time
   driver_ = std::make_unique<Driver>(target().make, options);
   guard_ = ram_end() - kMiB;

@@ -36,6 +36,7 @@ struct AbuseTarget {
   Driver::MakeDevice make;
   std::vector<uint16_t> served;
   std::function<void(Driver&)> settle;
+  uint64_t window = 0;  // DriverOptions::window
   bool guard = true;  // false: requests name RAM by number (balloon), so that any of it may change
 };
 

@@ -4,6 +4,8 @@
 // See driver.h.
 #include "vmm/virtio/testing/driver.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -14,7 +16,7 @@
 namespace davit::virtio::testing {
 namespace {
 
-memory::GuestMemory MakeRam(uint64_t bytes) {
+memory::GuestMemory MakeRam(uint64_t bytes, uint64_t window) {
   std::vector<memory::Region> regions;
   for (uint64_t half = 0; half < 2; ++half) {
     memory::RamBlockOptions options;
@@ -23,6 +25,15 @@ memory::GuestMemory MakeRam(uint64_t bytes) {
     auto block = memory::RamBlock::Create(options);
     DAVIT_CHECK(block.has_value());
     regions.push_back({{half * bytes / 2}, bytes / 2, *block, 0});
+  }
+  if (window != 0) {
+    memory::RamBlockOptions options;
+    options.id = "window";
+    options.size = window;
+    options.reserve = false;
+    auto block = memory::RamBlock::Create(options);
+    DAVIT_CHECK(block.has_value());
+    regions.push_back({{kWindow}, window, *block, 0, true});
   }
   auto memory = memory::GuestMemory::Create(regions);
   DAVIT_CHECK(memory.has_value());
@@ -136,12 +147,12 @@ std::optional<Used> DriverQueue::Request(std::span<const uint8_t> readable, uint
 }
 
 Driver::Driver(std::unique_ptr<VirtioDevice> device, const DriverOptions& options)
-    : options_(options), memory_(MakeRam(options.ram_mib * kMiB)) {
+    : options_(options), memory_(MakeRam(options.ram_mib * kMiB, options.window)) {
   Init(std::move(device));
 }
 
 Driver::Driver(const MakeDevice& make, const DriverOptions& options)
-    : options_(options), memory_(MakeRam(options.ram_mib * kMiB)) {
+    : options_(options), memory_(MakeRam(options.ram_mib * kMiB, options.window)) {
   Init(make(loop_));
 }
 
@@ -219,6 +230,19 @@ void Driver::FreeBuffersWhenIdle() {
     if (!queue->outstanding_.empty()) return;
   }
   next_free_ = buffers_from_;
+}
+
+uint64_t Driver::HostPages(uint64_t address, uint64_t size) const {
+  std::vector<unsigned char> pages(size / kPageSize);
+  for (const memory::Region& region : memory_.regions()) {
+    const uint64_t offset = address - region.base.value;  // wraps below the region
+    if (offset >= region.size) continue;
+    void* const at =
+        reinterpret_cast<void*>(region.block->host_address() + region.block_offset + offset);
+    DAVIT_CHECK(mincore(at, size, pages.data()) == 0);
+  }
+  return static_cast<uint64_t>(
+      std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return page & 1; }));
 }
 
 }  // namespace davit::virtio::testing

@@ -40,8 +40,11 @@
 
 namespace davit::virtio::testing {
 
+inline constexpr uint64_t kWindow = uint64_t{4} << 30;
+
 struct DriverOptions {
   uint64_t ram_mib = 4;           // even
+  uint64_t window = 0;            // bytes of sparse memory (virtio-mem) at kWindow
   uint64_t features = ~0ULL;      // accepted, of those that are offered
   uint16_t queue_size = 0;        // 0: the device's maximum; else at most that
   bool start = true;              // negotiate and set DRIVER_OK in the constructor
@@ -124,6 +127,8 @@ class Driver {
   Frontend& frontend() { return *frontend_; }
   io::FakeEventLoop& loop() { return loop_; }
   const memory::GuestMemory& memory() const { return memory_; }
+  // How many pages of the host are behind [address, address + size), which is of one block.
+  uint64_t HostPages(uint64_t address, uint64_t size) const;
   RecordingInterrupts& interrupts() { return interrupts_; }
   DriverQueue& queue(uint16_t index) { return *queues_[index]; }
   uint64_t features() const { return features_; }  // negotiated
