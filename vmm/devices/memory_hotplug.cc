@@ -28,6 +28,14 @@ enum Register : uint64_t {
   kOstStatus = 0x08,
 };
 
+// ACPI 6.4, tables 6.19 and 6.21: what answers an ejection request and does not say that it is done
+// or under way.
+bool IsRefusal(uint32_t source, uint32_t status) {
+  constexpr uint32_t kEjectRequest = 3, kEjectByGuest = 0x103, kSuccess = 0, kInProgress = 0x84;
+  return (source == kEjectRequest || source == kEjectByGuest) && status != kSuccess &&
+         status != kInProgress;
+}
+
 constexpr uint32_t kEnabled = 1u << 0, kInserting = 1u << 1, kRemoving = 1u << 2, kEject = 1u << 3;
 
 }  // namespace
@@ -52,7 +60,7 @@ void MemoryHotplug::RequestEject(uint32_t slot) {
     const std::lock_guard lock(mutex_);
     DAVIT_CHECK(slot < slots_.size());
     if (!slots_[slot].enabled) return;  // its Unplug() is on the way
-    slots_[slot].removing = true;
+    slots_[slot].removing = slots_[slot].asked = true;
   }
   if (callbacks_.raise) callbacks_.raise();
 }
@@ -66,9 +74,18 @@ void MemoryHotplug::Unplug(uint32_t slot) {
 }
 
 void MemoryHotplug::Reset() {
-  const std::lock_guard lock(mutex_);
-  selector_ = 0;
-  for (Slot& slot : slots_) slot.inserting = slot.removing = false;
+  std::vector<std::function<void()>> ejected;
+  {
+    const std::lock_guard lock(mutex_);
+    selector_ = 0;
+    for (Slot& slot : slots_) {
+      slot.inserting = slot.removing = false;
+      if (!std::exchange(slot.asked, false)) continue;
+      slot.enabled = false;
+      ejected.push_back(slot.dimm.ejected);
+    }
+  }
+  for (const auto& fn : ejected) fn();
 }
 
 std::vector<bool> MemoryHotplug::taken() const {
@@ -121,7 +138,7 @@ void MemoryHotplug::Read(uint64_t offset, std::span<uint8_t> data) {
 void MemoryHotplug::Write(uint64_t offset, std::span<const uint8_t> data) {
   const auto value = static_cast<uint32_t>(LoadLe(data.data(), data.size()));
   std::optional<Report> report;
-  std::optional<uint32_t> eject;
+  std::function<void()> ejected;
   {
     const std::lock_guard lock(mutex_);
     if (offset == kSelector) {
@@ -137,18 +154,19 @@ void MemoryHotplug::Write(uint64_t offset, std::span<const uint8_t> data) {
       slot.source = value;
     } else if (offset == kOstStatus) {
       slot.status = value;
+      if (IsRefusal(slot.source, value)) slot.asked = false;
       report = ReportOf(selector_);
     } else if (offset == kFlags) {
       if (value & kInserting) slot.inserting = false;
       if (value & kRemoving) slot.removing = false;
       if (value & kEject && slot.enabled) {
-        slot.enabled = slot.inserting = slot.removing = false;
-        eject = selector_;
+        slot.enabled = slot.inserting = slot.removing = slot.asked = false;
+        ejected = slot.dimm.ejected;
       }
     }
   }
   if (report && callbacks_.report) callbacks_.report(*report);
-  if (eject && callbacks_.eject) callbacks_.eject(*eject);
+  if (ejected) ejected();
 }
 
 }  // namespace davit::devices

@@ -38,6 +38,9 @@ class MemoryHotplug final : public bus::BusDevice {
     uint64_t base = 0;
     uint64_t size = 0;  // bytes
     uint32_t node = 0;  // proximity domain
+    // The guest uses it no more, and does not find it in its slot from now on; Unplug() follows. As
+    // the callbacks below.
+    std::function<void()> ejected = {};
   };
   struct Report {
     uint32_t slot = 0;
@@ -45,14 +48,11 @@ class MemoryHotplug final : public bus::BusDevice {
     uint32_t source = 0;  // ACPI 6.4, 6.3.5: 3: ejection request
     uint32_t status = 0;  // 0: success
   };
-  // raise: the guest's ACPI code shall look at the slots; on any thread. The others: on the vCPU
-  // thread that wrote the register. No lock is held; they must not wait for that thread.
+  // raise: the guest's ACPI code shall look at the slots. report: a status code was written. On any
+  // thread, which they must not wait for; no lock is held.
   struct Callbacks {
     std::function<void()> raise;
     std::function<void(const Report&)> report;
-    // The guest uses the DIMM no more. It is not in its slot from now on for the guest; Unplug()
-    // follows.
-    std::function<void(uint32_t slot)> eject;
   };
   MemoryHotplug(uint32_t slots, Callbacks callbacks);
 
@@ -62,8 +62,8 @@ class MemoryHotplug final : public bus::BusDevice {
   std::vector<bool> taken() const;
   // An empty slot below slots(). announce: the guest runs and is told; else it finds it by itself.
   void Plug(uint32_t slot, Dimm dimm, bool announce);
-  // Asks the guest to give the DIMM up: eject() follows, or a report, or nothing. Again: it is
-  // asked again.
+  // Asks the guest to give the DIMM up: ejected() follows, or a report, or nothing. Until the guest
+  // reports that it will not, the next Reset() ejects the DIMM. Again: it is asked again.
   void RequestEject(uint32_t slot);
   // The DIMM is gone. What the guest reported stays.
   void Unplug(uint32_t slot);
@@ -78,6 +78,7 @@ class MemoryHotplug final : public bus::BusDevice {
  private:
   struct Slot {
     bool taken = false, enabled = false, inserting = false, removing = false;
+    bool asked = false;  // to eject it, and the guest has not refused
     Dimm dimm;
     uint32_t source = 0, status = 0;
   };

@@ -32,16 +32,15 @@ class MemoryHotplugTest : public testing::Test {
   std::string Take() { return std::exchange(log_, {}); }
 
   std::string log_;
-  MemoryHotplug ports_{
-      3,
-      {.raise = [this] { log_ += "raise "; },
-       .report =
-           [this](const MemoryHotplug::Report& report) {
-             log_ += fmt::format("report {} '{}' {:x} {:x} ", report.slot, report.id, report.source,
-                                 report.status);
-           },
-       .eject = [this](uint32_t slot) { log_ += fmt::format("eject {} ", slot); }}};
-  const MemoryHotplug::Dimm dimm_{"d", 0x123400000000, 0x1080000000, 2};
+  MemoryHotplug ports_{3,
+                       {.raise = [this] { log_ += "raise "; },
+                        .report =
+                            [this](const MemoryHotplug::Report& report) {
+                              log_ += fmt::format("report {} '{}' {:x} {:x} ", report.slot,
+                                                  report.id, report.source, report.status);
+                            }}};
+  const MemoryHotplug::Dimm dimm_{"d", 0x123400000000, 0x1080000000, 2,
+                                  [this] { log_ += "ejected "; }};
 };
 
 TEST_F(MemoryHotplugTest, SelectedSlotSaysWhereItsDimmIs) {
@@ -75,7 +74,7 @@ TEST_F(MemoryHotplugTest, EjectionIsAskedForAndDoneByTheGuest) {
   Set(0x14, 4, 1);
   EXPECT_EQ(Get(0x14, 1), 1U);
   Set(0x14, 8, 1);
-  EXPECT_EQ(Take(), "eject 2 ");
+  EXPECT_EQ(Take(), "ejected ");
   EXPECT_EQ(Get(0x14, 1), 0U) << "to the guest it is gone at once";
   EXPECT_EQ(Get(0x08), 0U);
   ports_.RequestEject(2);
@@ -124,12 +123,34 @@ TEST_F(MemoryHotplugTest, EmptySlotCannotBeEjected) {
 
 TEST_F(MemoryHotplugTest, ResetLeavesTheDimmsAndNoEvents) {
   ports_.Plug(1, dimm_, true);
-  ports_.RequestEject(1);
   Set(0, 1);
   ports_.Reset();
   EXPECT_EQ(Get(0x14, 1), 0U) << "slot 0 is selected";
   Set(0, 1);
   EXPECT_EQ(Get(0x14, 1), 1U);
+  EXPECT_EQ(Take(), "raise ");
+}
+
+TEST_F(MemoryHotplugTest, ResetEjectsWhatTheGuestWasAskedFor) {
+  ports_.Plug(0, dimm_, false);
+  ports_.Plug(1, dimm_, false);
+  ports_.RequestEject(0);
+  ports_.RequestEject(1);
+  Set(0, 0);
+  Set(0x14, 4, 1);  // seen
+  Set(4, 3);
+  Set(8, 0x84);  // under way
+  Set(0, 1);
+  Set(4, 3);
+  Set(8, 0x81);  // in use
+  Take();
+  ports_.Reset();
+  EXPECT_EQ(Take(), "ejected ");
+  EXPECT_EQ(Get(0x14, 1), 0U);
+  Set(0, 1);
+  EXPECT_EQ(Get(0x14, 1), 1U) << "the guest had refused";
+  ports_.Reset();
+  EXPECT_EQ(Take(), "");
 }
 
 }  // namespace

@@ -281,7 +281,7 @@ Status Q35::AddMemorySlots(const MemoryConfig& config) {
   const uint32_t slots = window_.size != 0 ? static_cast<uint32_t>(config.slots) : 0;
   memory_slots_.emplace(
       slots, devices::MemoryHotplug::Callbacks{[this] { pm_.RaiseGpe(boot::kQ35MemoryHotplugGpe); },
-                                               deps_.memory_report, deps_.memory_eject});
+                                               deps_.memory_report});
   if (slots == 0) return {};
   return ports_.Claim(boot::kQ35MemoryHotplugPorts, devices::MemoryHotplug::kPorts,
                       "memory hot-plug", &*memory_slots_);

@@ -28,9 +28,8 @@ struct Q35Deps {
   const memory::LiveMemory& live_memory;
   backend::ChardevRegistry* chardevs;  // may be null when no serial port has a back end
   Requests& requests;
-  // What the guest does with its DIMM slots. vCPU threads: they must not wait.
+  // What the guest says of a DIMM slot. Any thread, which it must not wait for.
   std::function<void(const devices::MemoryHotplug::Report&)> memory_report = {};
-  std::function<void(uint32_t slot)> memory_eject = {};
 };
 
 // Error: a file that cannot be opened, a chardev that is not there or in use, an option that
