@@ -50,6 +50,10 @@ class EpollEventLoop::Impl : public std::enable_shared_from_this<Impl> {
 
   EpollSet& set() { return *set_; }
 
+  void SetPolling(const PollOptions& polling) {
+    Post([this, polling] { budget_.Set(polling); });
+  }
+
   void Post(std::function<void()> fn);
   std::unique_ptr<Registration> AddTimer(Clock::time_point deadline, std::function<void()> fn);
   std::unique_ptr<Registration> AddPoller(Poller& poller);
@@ -292,6 +296,8 @@ EpollEventLoop::EpollEventLoop(const PollOptions& polling)
     : impl_(std::make_shared<Impl>(polling)) {}
 
 EpollEventLoop::~EpollEventLoop() { impl_->Close(); }
+
+void EpollEventLoop::SetPolling(const PollOptions& polling) { impl_->SetPolling(polling); }
 
 void EpollEventLoop::Post(std::function<void()> fn) { impl_->Post(std::move(fn)); }
 

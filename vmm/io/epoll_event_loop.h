@@ -21,6 +21,8 @@ class EpollEventLoop final : public EventLoop {
   // On the loop's thread, or when no thread runs it. Registrations may outlive the loop.
   ~EpollEventLoop() override;
 
+  // From the loop's next turn on. Any thread.
+  void SetPolling(const PollOptions& polling);
   void Post(std::function<void()> fn) override;
   Result<std::unique_ptr<Registration>> WatchReadable(int fd, std::function<void()> fn) override;
   Result<std::unique_ptr<Registration>> WatchWritable(int fd, std::function<void()> fn) override;

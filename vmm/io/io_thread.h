@@ -29,6 +29,7 @@ class IoThread {
   IoThread& operator=(const IoThread&) = delete;
 
   EventLoop& loop() { return loop_; }
+  void SetPolling(const PollOptions& polling) { loop_.SetPolling(polling); }
   pid_t thread_id() const { return thread_id_; }  // as in /proc
 
  private:

@@ -21,6 +21,8 @@ class PollBudget {
  public:
   explicit PollBudget(const PollOptions& options) : options_(options) {}
 
+  // Starts anew with these.
+  void Set(const PollOptions& options) { *this = PollBudget(options); }
   bool enabled() const { return options_.max_ns > 0; }
   // For the next look. Starts at 0.
   std::chrono::nanoseconds time() const { return std::chrono::nanoseconds(time_ns_); }
@@ -28,7 +30,7 @@ class PollBudget {
   void Waited(std::chrono::nanoseconds waited);
 
  private:
-  const PollOptions options_;
+  PollOptions options_;
   int64_t time_ns_ = 0;
 };
 

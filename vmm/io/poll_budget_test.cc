@@ -26,6 +26,18 @@ TEST(PollBudgetTest, WithoutAMaximumItNeverPolls) {
   EXPECT_EQ(budget.time(), nanoseconds(0));
 }
 
+TEST(PollBudgetTest, NewOptionsStartAnew) {
+  PollBudget budget({.max_ns = 32768});
+  budget.Waited(nanoseconds(1));
+  ASSERT_GT(budget.time(), nanoseconds(0));
+  budget.Set({.max_ns = 1000});
+  EXPECT_EQ(budget.time(), nanoseconds(0));
+  budget.Waited(nanoseconds(1));
+  EXPECT_EQ(budget.time(), nanoseconds(1000));
+  budget.Set({.max_ns = 0});
+  EXPECT_FALSE(budget.enabled());
+}
+
 TEST(PollBudgetTest, ShortSleepsDoubleItUpToTheMaximum) {
   PollBudget budget({.max_ns = 10000});
   budget.Waited(nanoseconds(9000));
