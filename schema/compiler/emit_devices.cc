@@ -3,6 +3,7 @@
 //
 // One array of properties a device, sorted by name, and one table of drivers over them. A property
 // that a driver shares with the device on a virtio-bus behind it belongs to that one in messages.
+// The same for objects: the branches of union ObjectOptions.
 #include "schema/compiler/emit_devices.h"
 
 #include <fmt/format.h>
@@ -68,6 +69,14 @@ const char* KindOf(const Member& member) {
   }
 }
 
+// How QEMU names the type of an object's property.
+std::string ObjectPropertyType(const Type& type) {
+  if (type.kind == TypeKind::kArray) return ObjectPropertyType(*type.element);
+  if (type.kind != TypeKind::kBuiltin) return type.name;
+  if (type.builtin == Builtin::kBool) return "bool";
+  return type.builtin == Builtin::kStr ? "string" : "int";
+}
+
 class Table {
  public:
   explicit Table(const Schema& schema) : schema_(schema), names_(schema) {}
@@ -83,14 +92,44 @@ class Table {
     }
     std::string table;
     for (const auto& [name, row] : rows) table += row;
-    if (rows.empty()) return "std::span<const DeviceType> DeviceTypes() { return {}; }\n\n";
-    return fmt::format(
-        "namespace {{\n\n{}constexpr DeviceType kDeviceTypes[] = {{\n{}}};\n\n}}  // namespace\n\n"
-        "std::span<const DeviceType> DeviceTypes() {{ return kDeviceTypes; }}\n\n",
-        arrays, table);
+    return WriteTable("DeviceType", arrays, table);
+  }
+
+  // The same of objects.
+  std::string WriteObjects() const {
+    std::string arrays, rows;
+    const Type* const options = schema_.FindType("ObjectOptions");
+    if (options != nullptr && options->kind == TypeKind::kUnion) {
+      for (const Branch& branch : options->branches) {
+        const std::vector<Member>& members = branch.type->members;
+        const std::string array = fmt::format("k{}Properties", CamelCase(branch.name));
+        rows +=
+            fmt::format("    {{{}, {}}},\n", Quoted(branch.name), members.empty() ? "{}" : array);
+        if (members.empty()) continue;
+        arrays += fmt::format("constexpr ObjectProperty {}[] = {{\n", array);
+        for (const Member& member : members) {
+          arrays += fmt::format(
+              "    {{{}, {},\n     {}}},\n", Quoted(member.name),
+              Quoted(member.format.empty() ? ObjectPropertyType(*member.type) : member.format),
+              Quoted(FirstSentence(member.doc)));
+        }
+        arrays += "};\n\n";
+      }
+    }
+    return WriteTable("ObjectKind", arrays, rows);
   }
 
  private:
+  static std::string WriteTable(std::string_view type, const std::string& arrays,
+                                const std::string& rows) {
+    if (rows.empty())
+      return fmt::format("std::span<const {0}> {0}s() {{ return {{}}; }}\n\n", type);
+    return fmt::format(
+        "namespace {{\n\n{1}constexpr {0} k{0}s[] = {{\n{2}}};\n\n}}  // namespace\n\n"
+        "std::span<const {0}> {0}s() {{ return k{0}s; }}\n\n",
+        type, arrays, rows);
+  }
+
   static std::string ArrayName(const Device& device) {
     return fmt::format("k{}Properties", CamelCase(device.name));
   }
@@ -133,9 +172,10 @@ class Table {
   static std::string Row(const Device& device, const std::string& name, const std::string& alias) {
     const bool none = std::all_of(device.properties.begin(), device.properties.end(),
                                   [](const Type* type) { return type->members.empty(); });
-    return fmt::format("    {{{}, {}, {}, {}, {}, {}}},\n", Quoted(name), Quoted(alias),
+    return fmt::format("    {{{}, {}, {}, {}, {}, {}, {}}},\n", Quoted(name), Quoted(alias),
                        Quoted(device.keys.bus), Quoted(device.keys.category),
-                       Quoted(device.keys.desc), none ? "{}" : ArrayName(device));
+                       Quoted(device.keys.desc), Quoted(device.keys.parent),
+                       none ? "{}" : ArrayName(device));
   }
 
   const Schema& schema_;
@@ -154,12 +194,17 @@ void EmitDevices(const Schema& schema, const EmitOptions& options, OutputFiles& 
                   options.IncludePath("types.h")) +
       OpenNamespace(options.cpp_namespace);
   if (options.cpp_namespace != "davit::qapi") {
-    header += "using ::davit::qapi::DeviceType;\n\n";
-    source += "using ::davit::qapi::DeviceProperty;\nusing ::davit::qapi::PropertyKind;\n\n";
+    header += "using ::davit::qapi::DeviceType;\nusing ::davit::qapi::ObjectKind;\n\n";
+    source +=
+        "using ::davit::qapi::DeviceProperty;\nusing ::davit::qapi::ObjectProperty;\n"
+        "using ::davit::qapi::PropertyKind;\n\n";
   }
-  header += "// Every driver, sorted by name.\nstd::span<const DeviceType> DeviceTypes();\n\n";
+  header +=
+      "// Every driver, sorted by name.\nstd::span<const DeviceType> DeviceTypes();\n"
+      "// What object-add makes.\nstd::span<const ObjectKind> ObjectKinds();\n\n";
   out["devices.h"] = header + CloseNamespace(options.cpp_namespace);
-  out["devices.cc"] = source + Table(schema).Write() + CloseNamespace(options.cpp_namespace);
+  out["devices.cc"] = source + Table(schema).Write() + Table(schema).WriteObjects() +
+                      CloseNamespace(options.cpp_namespace);
 }
 
 }  // namespace davit::schema

@@ -135,6 +135,7 @@ class Dumper {
                         device.keys.category));
     if (!device.keys.alias.empty()) Line(1, "alias " + device.keys.alias);
     if (!device.keys.desc.empty()) Line(1, "desc " + device.keys.desc);
+    if (!device.keys.parent.empty()) Line(1, "parent " + device.keys.parent);
     for (const std::string& variant : device.keys.variants) Line(1, "variant " + variant);
     for (const Type* type : device.properties) Line(1, "properties " + type->name);
     DumpDoc(device.doc);

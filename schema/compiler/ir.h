@@ -180,6 +180,7 @@ struct DeviceKeys {
   std::string category;               // of "-device help": "storage", "network", ...
   std::string alias;                  // another name that -device takes; may be empty
   std::string desc;                   // for the list of devices; may be empty
+  std::string parent;                 // the type that it is a kind of; empty: its bus says it
   std::vector<std::string> variants;  // other drivers that are the same device
 };
 

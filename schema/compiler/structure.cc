@@ -434,12 +434,13 @@ class DefinitionReader {
     constexpr std::string_view kCategories[] = {
         "bridge", "storage", "network", "input", "display", "sound", "misc", "cpu", "watchdog"};
     CheckKeys(object_, "device", {"device", "category", "properties"},
-              {"bus", "alias", "desc", "variants", "if"});
+              {"bus", "alias", "desc", "parent", "variants", "if"});
     DeviceKeys& keys = definition_->device;
     keys.bus = ReadText(object_, "bus", "device").value_or("");
     keys.category = *ReadText(object_, "category", "device");
     keys.alias = ReadText(object_, "alias", "device").value_or("");
     keys.desc = ReadText(object_, "desc", "device").value_or("");
+    keys.parent = ReadText(object_, "parent", "device").value_or("");
     keys.variants = ReadTexts("variants");
     if (std::find(std::begin(kCategories), std::end(kCategories), keys.category) ==
         std::end(kCategories)) {

@@ -48,9 +48,21 @@ struct DeviceType {
   std::string_view bus;                        // "PCI", "virtio-bus", ...
   std::string_view category;                   // "storage", "misc", ...
   std::string_view description;                // may be empty
+  std::string_view parent;                     // what it is a kind of; empty: as its bus says
   std::span<const DeviceProperty> properties;  // sorted by name
 
   const DeviceProperty* Find(std::string_view property) const;  // null: none
+};
+
+// A type of object-add.
+struct ObjectProperty {
+  std::string_view name;
+  std::string_view type;         // as QEMU names it: "string", "int", "HostMemPolicy"
+  std::string_view description;  // as DeviceProperty::description
+};
+struct ObjectKind {
+  std::string_view name;
+  std::span<const ObjectProperty> properties;
 };
 
 // By name or alias; null when there is none.
