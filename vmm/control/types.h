@@ -13,6 +13,8 @@
 #include <variant>
 #include <vector>
 
+#include "vmm/control/qom_types.h"
+
 namespace davit::control {
 
 // QAPI RunState (qapi/run-state.json), in its order.
@@ -145,6 +147,7 @@ struct MachineTypeInfo {
   std::string default_ram_id;    // empty: none
   bool acpi = false;
   std::string description;
+  std::vector<QomProperty> properties;  // of the machine as an object
 };
 
 struct MemorySizeSummary {

@@ -15,6 +15,7 @@
 #include "vmm/base/error.h"
 #include "vmm/base/unique_fd.h"
 #include "vmm/control/pci_types.h"
+#include "vmm/control/qom_types.h"
 #include "vmm/control/types.h"
 
 namespace davit::control {
@@ -77,10 +78,17 @@ class VmControl {
   virtual Status SetBalloon(uint64_t target_bytes) = 0;
   virtual Result<uint64_t> BalloonActual() const = 0;
 
-  // --- properties of objects and devices, by QOM path ---------------------------------
-  // path: "/machine/peripheral/ID", or the end of one that is not ambiguous ("ID").
-  virtual Result<PropertyValue> QomGet(const std::string& path,
-                                       const std::string& property) const = 0;
+  // --- the tree of objects ----------------------------------------------------------------
+  // path: "/machine/peripheral/ID", through children and links; or, where it is not ambiguous, the
+  // end of one ("ID"). Error: class DeviceNotFound; "Path 'x' is ambiguous".
+  virtual Result<QomObject> QomFind(const std::string& path) const = 0;
+  // Error: the path leads nowhere, or to more than one object (DeviceNotFound, as in QEMU).
+  // nullopt: the object has no value under this name, because it has no such property or it was not
+  // set.
+  virtual Result<std::optional<PropertyValue>> QomGet(const std::string& path,
+                                                      const std::string& property) const = 0;
+  // Of what QomFind() lists and of objects. Error: as QomGet(); there is no such property, it
+  // cannot be changed, or not to this value.
   virtual Status QomSet(const std::string& path, const std::string& property,
                         const PropertyValue& value) = 0;
 

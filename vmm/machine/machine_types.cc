@@ -49,7 +49,9 @@ std::vector<MachineTypeRow> MakeRows() {
   none.info.default_ram_id = "ram";
   none.info.description = "empty machine";
   none.max_ram_below_4g = microvm.max_ram_below_4g;
-  return {microvm, none, q35};
+  std::vector<MachineTypeRow> rows = {microvm, none, q35};
+  for (MachineTypeRow& row : rows) row.info.properties = MachineObjectProperties(row.type);
+  return rows;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "vmm/base/error.h"
 #include "vmm/control/types.h"
 #include "vmm/machine/machine_options.h"
+#include "vmm/machine/qom/qom_node.h"
 
 namespace davit::machine {
 
@@ -25,5 +26,11 @@ struct MachineTypeRow {
 const std::vector<MachineTypeRow>& MachineTypeRows();
 // By name or alias; empty: the default. Error: QEMU's wording.
 Result<const MachineTypeRow*> FindMachineType(const std::string& name);
+
+// Of "/machine": names and types, and with their values. `ram` is the id of the object that is the
+// main memory; empty: there is none.
+std::vector<control::QomProperty> MachineObjectProperties(MachineType type);
+void AddMachineProperties(MachineType type, const MachineConfig& config,
+                          const MachineOptions& options, const std::string& ram, QomNode& machine);
 
 }  // namespace davit::machine

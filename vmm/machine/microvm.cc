@@ -240,6 +240,8 @@ BoardBuses Microvm::device_buses() {
   for (size_t i = 0; i < map.slots; ++i) {
     buses.virtio_mmio.push_back({map.SlotBase(i), map.SlotGsi(i)});
   }
+  // As in QEMU: behind the vCPUs, and four devices that come between.
+  buses.first_object = topology_.cpus + 4;
   buses.others = {{"main-system-bus", "System"}, {"isa.0", "ISA"}};
   return buses;
 }

@@ -65,12 +65,11 @@ Result<std::vector<uint16_t>> AsNodes(const std::string& name, const PropertyVal
 }
 
 Result<memory::NumaPolicy> AsPolicy(const std::string& name, const PropertyValue& value) {
-  using enum memory::NumaPolicy;
   DAVIT_ASSIGN(const std::string text, AsString(name, value));
-  if (text == "default") return kDefault;
-  if (text == "preferred") return kPreferred;
-  if (text == "bind") return kBind;
-  if (text == "interleave") return kInterleave;
+  for (const auto policy : {memory::NumaPolicy::kDefault, memory::NumaPolicy::kPreferred,
+                            memory::NumaPolicy::kBind, memory::NumaPolicy::kInterleave}) {
+    if (text == PolicyName(policy)) return policy;
+  }
   return Fail(fmt::format("Parameter 'policy' does not accept value '{}'", text));
 }
 
@@ -165,6 +164,11 @@ Result<bool> SetProperty(RamBlockOptions& out, const ObjectSpec& spec, const std
 
 }  // namespace
 
+const char* PolicyName(memory::NumaPolicy policy) {
+  static constexpr const char* kNames[] = {"default", "preferred", "bind", "interleave"};
+  return kNames[static_cast<unsigned>(policy)];
+}
+
 Result<RamBlockOptions> ParseMemoryBackend(const ObjectSpec& spec, const RamBlockOptions& base) {
   RamBlockOptions out = base;
   out.id = spec.id;
@@ -217,30 +221,107 @@ Result<RngOptions> ParseRng(const ObjectSpec& spec) {
   return options;
 }
 
+namespace {
+
+struct IoThreadProperty {
+  std::string_view name;
+  int64_t control::IoThreadInfo::*member;
+  bool polling;
+};
+constexpr IoThreadProperty kIoThread[] = {
+    {"poll-max-ns", &control::IoThreadInfo::poll_max_ns, true},
+    {"poll-grow", &control::IoThreadInfo::poll_grow, true},
+    {"poll-shrink", &control::IoThreadInfo::poll_shrink, true},
+    {"aio-max-batch", &control::IoThreadInfo::aio_max_batch, false},
+};
+constexpr std::string_view kPoolMin = "thread-pool-min";
+constexpr std::string_view kPoolMax = "thread-pool-max";
+constexpr int64_t kDefaultPoolMax = 64;
+
+Result<int64_t> AsCount(const std::string& name, const PropertyValue& value) {
+  DAVIT_ASSIGN(const int64_t count, AsSigned(name, value));
+  if (count >= 0) return count;
+  return Fail(fmt::format("{} value must be in range [0, {}]", name, INT64_MAX));
+}
+
+}  // namespace
+
 Result<control::IoThreadInfo> ParseIoThread(const ObjectSpec& spec) {
   control::IoThreadInfo info;
   info.id = spec.id;
   int64_t pool_min = 0;
-  int64_t pool_max = 64;
-  const std::pair<std::string_view, int64_t*> members[] = {
-      {"poll-max-ns", &info.poll_max_ns}, {"poll-grow", &info.poll_grow},
-      {"poll-shrink", &info.poll_shrink}, {"aio-max-batch", &info.aio_max_batch},
-      {"thread-pool-min", &pool_min},     {"thread-pool-max", &pool_max},
-  };
+  int64_t pool_max = kDefaultPoolMax;
   for (const auto& [name, value] : spec.properties) {
-    bool known = false;
-    for (const auto& [member, target] : members) {
-      if (name != member) continue;
-      DAVIT_ASSIGN(*target, AsSigned(name, value));
-      if (*target < 0) {
-        return Fail(fmt::format("{} value must be in range [0, {}]", name, INT64_MAX));
-      }
-      known = true;
+    int64_t* target = name == kPoolMin ? &pool_min : name == kPoolMax ? &pool_max : nullptr;
+    for (const IoThreadProperty& property : kIoThread) {
+      if (name == property.name) target = &(info.*property.member);
     }
-    if (!known) return Fail(fmt::format("Parameter '{}' is unexpected", name));
+    if (target == nullptr) return Fail(fmt::format("Parameter '{}' is unexpected", name));
+    DAVIT_ASSIGN(*target, AsCount(name, value));
   }
   DAVIT_TRY(CheckThreadPool(spec, pool_min, pool_max));
   return info;
+}
+
+// --- values --------------------------------------------------------------------------------
+
+std::optional<PropertyValue> ReadMemoryBackend(const RamBlockOptions& options,
+                                               std::string_view name) {
+  for (const BoolProperty& property : kBools) {
+    if (name != property.name || (property.kinds & Bit(options.kind)) == 0) continue;
+    return PropertyValue{options.*property.member};
+  }
+  for (const SizeProperty& property : kSizes) {
+    if (name != property.name || (property.kinds & Bit(options.kind)) == 0) continue;
+    return PropertyValue{options.*property.member};
+  }
+  if (name == "prealloc-threads") return PropertyValue{uint64_t{options.prealloc_threads}};
+  if (name == "policy") return PropertyValue{std::string(PolicyName(options.policy))};
+  if (name == "host-nodes") {
+    control::PropertyList nodes(options.host_nodes.size());
+    for (size_t i = 0; i < nodes.size(); ++i) nodes[i].value = uint64_t{options.host_nodes[i]};
+    return PropertyValue{std::move(nodes)};
+  }
+  if (name == "mem-path" && options.kind == Kind::kFile) return PropertyValue{options.path};
+  // Those that have one value alone here.
+  if (name == "pmem" && options.kind == Kind::kFile) return PropertyValue{false};
+  if (name == "prealloc-context") return PropertyValue{std::string()};
+  if (name == "x-use-canonical-path-for-ramblock-id") return PropertyValue{false};
+  return std::nullopt;
+}
+
+std::optional<PropertyValue> ReadIoThread(const ObjectSpec& spec, const control::IoThreadInfo& info,
+                                          std::string_view name) {
+  for (const IoThreadProperty& property : kIoThread) {
+    if (name == property.name) return PropertyValue{info.*property.member};
+  }
+  if (name != kPoolMin && name != kPoolMax) return std::nullopt;
+  for (const auto& [given, value] : spec.properties) {
+    if (given == name) return value;
+  }
+  return PropertyValue{name == kPoolMin ? int64_t{0} : kDefaultPoolMax};
+}
+
+std::optional<Status> WriteIoThread(control::IoThreadInfo& info, std::string_view name,
+                                    const PropertyValue& value) {
+  for (const IoThreadProperty& property : kIoThread) {
+    if (name != property.name) continue;
+    if (!property.polling) return Fail(fmt::format("Property 'iothread.{}' is not writable", name));
+    const auto count = AsCount(std::string(name), value);
+    if (!count) return Fail(count.error());
+    info.*property.member = *count;
+    return Status();
+  }
+  if (name != kPoolMin && name != kPoolMax) return std::nullopt;
+  return Fail(fmt::format("Property 'iothread.{}' is not writable", name));
+}
+
+std::optional<PropertyValue> ReadRng(std::string_view type, const RngOptions& options,
+                                     std::string_view name) {
+  if (name == "opened") return PropertyValue{true};
+  if (name == "filename" && type == "rng-random") return PropertyValue{options.filename};
+  if (name == "chardev" && type == "rng-egd") return PropertyValue{options.chardev};
+  return std::nullopt;
 }
 
 }  // namespace davit::machine

@@ -17,9 +17,8 @@ namespace {
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-const char* PolicyName(memory::NumaPolicy policy) {
-  static constexpr const char* kNames[] = {"default", "preferred", "bind", "interleave"};
-  return kNames[static_cast<unsigned>(policy)];
+io::PollOptions PollingOf(const control::IoThreadInfo& info) {
+  return {.max_ns = info.poll_max_ns, .grow = info.poll_grow, .shrink = info.poll_shrink};
 }
 
 tl::unexpected<Error> NotFound(const std::string& id) {
@@ -68,12 +67,11 @@ Status ObjectTree::Add(const control::ObjectSpec& spec) {
   auto object = std::make_unique<Object>();
   object->id = spec.id;
   object->type = spec.qom_type;
+  object->spec = spec;
   if (spec.qom_type == "iothread") {
     DAVIT_ASSIGN(object->thread_info, ParseIoThread(spec));
-    const control::IoThreadInfo& info = object->thread_info;
-    const io::PollOptions polling{
-        .max_ns = info.poll_max_ns, .grow = info.poll_grow, .shrink = info.poll_shrink};
-    DAVIT_ASSIGN(object->thread, io::IoThread::Create("IO " + spec.id, polling));
+    DAVIT_ASSIGN(object->thread,
+                 io::IoThread::Create("IO " + spec.id, PollingOf(object->thread_info)));
     object->thread_info.thread_id = object->thread->thread_id();
   } else if (spec.qom_type.starts_with("memory-backend-")) {
     DAVIT_TRY(CheckPreallocContext(spec));
@@ -103,7 +101,8 @@ Status ObjectTree::Remove(const std::string& id) {
 
 Status ObjectTree::AddRng(Object& object, const control::ObjectSpec& spec) const {
   DAVIT_CHECK(host_.loop != nullptr);
-  DAVIT_ASSIGN(const RngOptions options, ParseRng(spec));
+  DAVIT_ASSIGN(object.rng_options, ParseRng(spec));
+  const RngOptions& options = object.rng_options;
   if (spec.qom_type == "rng-builtin") {
     object.rng = backend::MakeRngBuiltin(*host_.loop);
   } else if (spec.qom_type == "rng-random") {
@@ -191,6 +190,34 @@ void ObjectTree::ReleaseMemory(const std::string& id) {
   if (object->machines_own) {
     std::erase_if(objects_, [object](const auto& o) { return o.get() == object; });
   }
+}
+
+void ObjectTree::AddTo(QomNode& objects) {
+  for (const auto& object : objects_) objects.Add(NodeOf(*object));
+}
+
+QomNode ObjectTree::NodeOf(Object& object) {
+  QomNode node{.name = object.id, .type = object.type};
+  node.get = [&object](std::string_view name) -> std::optional<Result<control::PropertyValue>> {
+    std::optional<control::PropertyValue> value;
+    if (object.memory != nullptr) value = ReadMemoryBackend(object.memory->options(), name);
+    if (object.thread != nullptr) value = ReadIoThread(object.spec, object.thread_info, name);
+    if (object.rng != nullptr) value = ReadRng(object.type, object.rng_options, name);
+    if (!value) return std::nullopt;
+    return *std::move(value);
+  };
+  node.set = [&object, get = node.get](
+                 std::string_view name,
+                 const control::PropertyValue& value) -> std::optional<Status> {
+    if (object.thread != nullptr) {
+      auto status = WriteIoThread(object.thread_info, name, value);
+      if (status && *status) object.thread->SetPolling(PollingOf(object.thread_info));
+      return status;
+    }
+    if (!get(name)) return std::nullopt;
+    return Fail(fmt::format("Property '{}.{}' is not writable", object.type, name));
+  };
+  return node;
 }
 
 std::vector<control::MemdevInfo> ObjectTree::Memdevs() const {

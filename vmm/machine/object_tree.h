@@ -15,6 +15,8 @@
 #include "vmm/base/error.h"
 #include "vmm/control/types.h"
 #include "vmm/io/io_thread.h"
+#include "vmm/machine/object_properties.h"
+#include "vmm/machine/qom/qom_node.h"
 #include "vmm/memory/ram_block.h"
 
 namespace davit::machine {
@@ -60,6 +62,8 @@ class ObjectTree {
   Result<std::shared_ptr<backend::RngSource>> UseRng(const std::string& id,
                                                      std::string_view property);
 
+  // Adds the objects below `objects`, which refer to this.
+  void AddTo(QomNode& objects);
   std::vector<control::MemdevInfo> Memdevs() const;
   std::vector<control::IoThreadInfo> IoThreads() const;
 
@@ -70,11 +74,14 @@ class ObjectTree {
     std::shared_ptr<memory::RamBlock> memory;  // memory-backend-*
     std::shared_ptr<io::IoThread> thread;      // iothread; in use when not the only reference
     std::shared_ptr<backend::RngSource> rng;   // rng-*
+    control::ObjectSpec spec;  // as it was given; of RAM of the machine's own: empty
+    RngOptions rng_options;
     control::IoThreadInfo thread_info;
     bool in_use = false;
     bool machines_own = false;  // made by AddMachineRam
   };
   Object* Find(const std::string& id) const;
+  static QomNode NodeOf(Object& object);
   Status CheckPreallocContext(const control::ObjectSpec& spec) const;
 
   Status AddRng(Object& object, const control::ObjectSpec& spec) const;

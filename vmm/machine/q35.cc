@@ -72,6 +72,7 @@ class Q35 final : public Board {
     BoardBuses buses;
     buses.mmio = &mmio_;
     buses.pci = &pci_;
+    buses.pci_object = "q35";
     buses.others = {{"main-system-bus", "System"}, {"isa.0", "ISA"}};
     return buses;
   }

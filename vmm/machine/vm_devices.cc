@@ -2,20 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // See vm_impl.h: the verbs that go to devices made by name.
-#include <fmt/format.h>
-
 #include "vmm/machine/vm_impl.h"
 #include "vmm/virtio/balloon/balloon.h"
 
 namespace davit::machine {
-namespace {
-
-tl::unexpected<Error> NoDevice(const std::string& path) {
-  return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", path));
-}
-
-}  // namespace
-
 Result<virtio::Balloon*> VmImpl::FindBalloon() const {
   virtio::VirtioDevice* const device =
       devices_ != nullptr ? devices_->FindVirtio(virtio::kIdBalloon) : nullptr;
@@ -32,18 +22,6 @@ Status VmImpl::SetBalloon(uint64_t target_bytes) {
 Result<uint64_t> VmImpl::BalloonActual() const {
   DAVIT_ASSIGN(virtio::Balloon* const balloon, FindBalloon());
   return balloon->Actual();
-}
-
-Result<control::PropertyValue> VmImpl::QomGet(const std::string& path,
-                                              const std::string& property) const {
-  if (devices_ == nullptr) return NoDevice(path);
-  return devices_->GetProperty(path, property);
-}
-
-Status VmImpl::QomSet(const std::string& path, const std::string& property,
-                      const control::PropertyValue& value) {
-  if (devices_ == nullptr) return NoDevice(path);
-  return devices_->SetProperty(path, property, value);
 }
 
 }  // namespace davit::machine

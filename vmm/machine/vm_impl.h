@@ -87,8 +87,9 @@ class VmImpl final : public control::VmControl {
   Status DumpDtb(const std::string& path) override;
   Status SetBalloon(uint64_t target_bytes) override;
   Result<uint64_t> BalloonActual() const override;
-  Result<control::PropertyValue> QomGet(const std::string& path,
-                                        const std::string& property) const override;
+  Result<control::QomObject> QomFind(const std::string& path) const override;
+  Result<std::optional<control::PropertyValue>> QomGet(const std::string& path,
+                                                       const std::string& property) const override;
   Status QomSet(const std::string& path, const std::string& property,
                 const control::PropertyValue& value) override;
   Status ObjectAdd(const control::ObjectSpec& spec) override { return objects_->Add(spec); }
@@ -137,6 +138,8 @@ class VmImpl final : public control::VmControl {
   Result<std::shared_ptr<void>> WatchMissingPages(const memory::RamBlock& block);
   void EndProcess(int exit_code);
   void Emit(const control::Event& event);
+  QomNode QomTree() const;  // vm_qom.cc
+  void AddCpusTo(QomNode& machine) const;
   // Error: there is none.
   Result<virtio::Balloon*> FindBalloon() const;
 

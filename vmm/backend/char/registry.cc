@@ -25,6 +25,20 @@ namespace {
 constexpr std::array<std::string_view, 9> kBackendNames = {
     "pty", "file", "udp", "socket", "null", "pipe", "mux", "ringbuf", "stdio"};
 
+std::string_view BackendOf(const ChardevSpec& spec) {
+  using Name = std::string_view;
+  return std::visit(Overloaded{[](const NullSpec&) -> Name { return "null"; },
+                               [](const StdioSpec&) -> Name { return "stdio"; },
+                               [](const FileSpec&) -> Name { return "file"; },
+                               [](const PipeSpec&) -> Name { return "pipe"; },
+                               [](const PtySpec&) -> Name { return "pty"; },
+                               [](const SocketSpec&) -> Name { return "socket"; },
+                               [](const UdpSpec&) -> Name { return "udp"; },
+                               [](const RingbufSpec&) -> Name { return "ringbuf"; },
+                               [](const MuxSpec&) -> Name { return "mux"; }},
+                    spec.backend);
+}
+
 }  // namespace
 
 ChardevRegistry::ChardevRegistry(io::EventLoop& loop) : ChardevRegistry(loop, Options{}) {}
@@ -78,15 +92,15 @@ Result<std::unique_ptr<Chardev>> ChardevRegistry::OpenMux(const std::string& id,
 Result<Chardev*> ChardevRegistry::Create(const ChardevSpec& spec) {
   if (At(spec.id)) return Fail(fmt::format("Duplicate ID '{}' for chardev", spec.id));
   DAVIT_ASSIGN(auto chardev, Open(spec));
-  return Add(std::move(chardev));
+  return Add(std::move(chardev), BackendOf(spec));
 }
 
-Result<Chardev*> ChardevRegistry::Add(std::unique_ptr<Chardev> chardev) {
+Result<Chardev*> ChardevRegistry::Add(std::unique_ptr<Chardev> chardev, std::string_view backend) {
   if (At(chardev->id())) {
     return Fail(fmt::format("Duplicate ID '{}' for chardev", chardev->id()));
   }
-  chardevs_.push_back(std::move(chardev));
-  return chardevs_.back().get();
+  chardevs_.push_back({std::move(chardev), backend});
+  return chardevs_.back().chardev.get();
 }
 
 Chardev* ChardevRegistry::Find(std::string_view id) const {
@@ -95,8 +109,8 @@ Chardev* ChardevRegistry::Find(std::string_view id) const {
 }
 
 Chardev* ChardevRegistry::At(std::string_view id) const {
-  for (const auto& chardev : chardevs_) {
-    if (chardev->id() == id) return chardev.get();
+  for (const Made& made : chardevs_) {
+    if (made.chardev->id() == id) return made.chardev.get();
   }
   return nullptr;
 }
@@ -110,24 +124,24 @@ Status ChardevRegistry::Remove(std::string_view id) {
   Chardev* chardev = At(id);
   if (!chardev) return Fail(fmt::format("Chardev '{}' not found", id));
   if (Busy(*chardev)) return Fail(fmt::format("Chardev '{}' is busy", id));
-  std::erase_if(chardevs_, [chardev](const auto& c) { return c.get() == chardev; });
+  std::erase_if(chardevs_, [chardev](const Made& made) { return made.chardev.get() == chardev; });
   return {};
 }
 
 Result<Chardev*> ChardevRegistry::Change(const ChardevSpec& spec) {
   const auto it = std::find_if(chardevs_.begin(), chardevs_.end(),
-                               [&](const auto& chardev) { return chardev->id() == spec.id; });
+                               [&](const Made& made) { return made.chardev->id() == spec.id; });
   if (it == chardevs_.end()) return Fail(fmt::format("Chardev '{}' does not exist", spec.id));
-  if (dynamic_cast<const MuxChardev*>(it->get())) {
+  if (dynamic_cast<const MuxChardev*>(it->chardev.get())) {
     return Fail("Mux device hotswap not supported yet");
   }
-  if (Busy(**it)) return Fail("Chardev user does not support chardev hotswap");
+  if (Busy(*it->chardev)) return Fail("Chardev user does not support chardev hotswap");
   auto chardev = Open(spec);
   if (!chardev) {
     return Fail(fmt::format("Failed to add chardev '{}': {}", spec.id, chardev.error().message));
   }
-  *it = *std::move(chardev);
-  return it->get();
+  *it = {*std::move(chardev), BackendOf(spec)};
+  return it->chardev.get();
 }
 
 Status ChardevRegistry::SendBreak(std::string_view id) {
@@ -158,9 +172,9 @@ Status ChardevRegistry::RingbufWrite(std::string_view id, std::span<const std::b
 
 std::vector<ChardevInfo> ChardevRegistry::List() const {
   std::vector<ChardevInfo> result;
-  for (const auto& chardev : chardevs_) {
+  for (const auto& [chardev, backend] : chardevs_) {
     result.push_back({chardev->id(), chardev->filename(),
-                      chardev->frontend_open() && chardev->frontend_listens()});
+                      chardev->frontend_open() && chardev->frontend_listens(), backend});
     // What a multiplexer stands on is as open as the multiplexer.
     const auto* mux = dynamic_cast<const MuxChardev*>(chardev.get());
     if (mux == nullptr) continue;

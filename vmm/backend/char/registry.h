@@ -27,6 +27,7 @@ struct ChardevInfo {
   std::string label;
   std::string filename;
   bool frontend_open = false;
+  std::string_view backend = {};  // of BackendNames(); empty: made elsewhere
 };
 
 class ChardevRegistry {
@@ -47,7 +48,7 @@ class ChardevRegistry {
   // A server socket with wait=on makes this wait for the client.
   Result<Chardev*> Create(const ChardevSpec& spec);
   // Takes over a device made elsewhere (tests, a monitor's socket that is listed only).
-  Result<Chardev*> Add(std::unique_ptr<Chardev> chardev);
+  Result<Chardev*> Add(std::unique_ptr<Chardev> chardev, std::string_view backend = {});
   // What a front end attaches to; null: none.
   Chardev* Find(std::string_view id) const;
   // Error: "Chardev 'x' not found", "Chardev 'x' is busy".
@@ -65,6 +66,10 @@ class ChardevRegistry {
   static std::span<const std::string_view> BackendNames();  // query-chardev-backends
 
  private:
+  struct Made {
+    std::unique_ptr<Chardev> chardev;
+    std::string_view backend;
+  };
   Result<std::unique_ptr<Chardev>> Open(const ChardevSpec& spec);
   Result<std::unique_ptr<Chardev>> OpenMux(const std::string& id, const MuxSpec& spec);
   Chardev* At(std::string_view id) const;
@@ -73,7 +78,7 @@ class ChardevRegistry {
 
   io::EventLoop& loop_;
   const Options options_;
-  std::vector<std::unique_ptr<Chardev>> chardevs_;
+  std::vector<Made> chardevs_;
 };
 
 }  // namespace davit::backend

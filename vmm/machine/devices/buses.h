@@ -5,6 +5,7 @@
 // devices.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -32,7 +33,9 @@ struct ClosedBus {
 struct BoardBuses {
   bus::Bus* mmio = nullptr;                 // where the slots are claimed
   std::vector<VirtioMmioSlot> virtio_mmio;  // virtio-mmio-bus.0, .1, ...
+  size_t first_object = 0;                  // virtio_mmio[0] is /machine/unattached/device[this]
   pci::HostBridge* pci = nullptr;           // null: the board has no PCI
+  std::string pci_object;                   // the host bridge is /machine/this: "q35"
   std::vector<ClosedBus> others;
 };
 

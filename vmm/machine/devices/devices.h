@@ -14,6 +14,7 @@
 #include "vmm/machine/devices/buses.h"
 #include "vmm/machine/devices/context.h"
 #include "vmm/machine/devices/row.h"
+#include "vmm/machine/qom/qom_node.h"
 #include "vmm/virtio/core/frontend.h"
 #include "vmm/virtio/transport/mmio/mmio_transport.h"
 
@@ -37,11 +38,9 @@ class Devices final : public memory::LiveMemory::Listener {
   void OnRunning(bool running);
   // All devices or none.
   Status OnMemory(const memory::GuestMemory& next) override;
-  // Properties by QOM path (control::VmControl).
-  Result<control::PropertyValue> GetProperty(const std::string& path,
-                                             const std::string& property) const;
-  Status SetProperty(const std::string& path, const std::string& property,
-                     const control::PropertyValue& value);
+  // Adds the devices and the buses that they sit on to the objects below `machine`, which refer to
+  // this.
+  void AddTo(QomNode& machine) const;
   // The board's virtio-mmio slots that hold a device, ascending.
   std::vector<size_t> used_slots() const;
   // The first virtio device of this id; null: there is none.
@@ -74,7 +73,11 @@ class Devices final : public memory::LiveMemory::Listener {
     std::string child_bus() const;  // the name of the bus that it has; empty: none
   };
 
-  Result<const Entry*> FindByPath(const std::string& path) const;
+  QomNode NodeOf(const Entry& entry) const;
+  void AddVirtioParts(const Entry& entry, QomNode& node) const;
+  QomDeviceState StateOf(const Entry& entry) const;
+  std::string ParentBusPath(const Entry& entry) const;
+  const Entry* FindBridge(const pci::Bus& secondary) const;
   Status AddToSlot(Entry& entry);
   Status AddToPci(Entry& entry);
   Status AddToDevice(Entry& entry);

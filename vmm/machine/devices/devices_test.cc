@@ -214,6 +214,7 @@ class PciDevicesTest : public DevicesTest {
     BoardBuses buses;
     buses.mmio = &mmio_;
     buses.pci = &host_;
+    buses.pci_object = "q35";
     buses.others = {{"isa.0", "ISA"}};
     devices_.emplace(DeviceContext{.accel = accel_,
                                    .loop = accel_.loop,
@@ -248,6 +249,11 @@ class PciDevicesTest : public DevicesTest {
              {"power_controller_present", {true}},
              {"slot", {slot}}}};
   }
+  QomNode Tree() const {
+    QomNode root{.name = "", .type = "container"};
+    devices_->AddTo(root.Add({.name = "machine", .type = "m"}));
+    return root;
+  }
   std::string Where(std::string_view id) {
     const pci::Function* function = host_.FindFunction(id);
     if (function == nullptr) return "nowhere";
@@ -270,9 +276,9 @@ TEST_F(PciDevicesTest, DevicesGoWhereTheyAreToldOrToTheFirstFreeSlot) {
   EXPECT_EQ(Where("c"), "pcie.0 8");
   // The property tells the place that it got.
   for (const auto& [id, place] : {std::pair("a", 72), {"b", 0}, {"c", 8}}) {
-    const auto addr = devices_->GetProperty(id, "addr");
-    ASSERT_TRUE(addr);
-    EXPECT_EQ(std::get<int64_t>(addr->value), place) << id;
+    const auto addr = ReadProperty(Tree(), id, "addr");
+    ASSERT_TRUE(addr && *addr);
+    EXPECT_EQ(std::get<int64_t>((*addr)->value), place) << id;
   }
   devices_.reset();
   EXPECT_EQ(Where("a"), "nowhere");
@@ -293,6 +299,35 @@ TEST_F(PciDevicesTest, APortHasABusOfItsName) {
   ASSERT_EQ(root.devices[1].buses.size(), 1U);
   ASSERT_EQ(root.devices[1].buses[0].devices.size(), 1U);
   EXPECT_EQ(root.devices[1].buses[0].devices[0].id, "a");
+}
+
+TEST_F(PciDevicesTest, DevicesStandInTheTreeOfObjects) {
+  ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
+  ASSERT_EQ(ErrorOf(PciRng("a", 0, "rp")), "added");
+  ASSERT_EQ(ErrorOf(PciRng("")), "added");
+  const QomNode root = Tree();
+  const auto read = [&root](const std::string& path, const std::string& property) {
+    const auto value = ReadProperty(root, path, property);
+    if (!value) return value.error().message;
+    if (!*value) return std::string("none");
+    if (const bool* flag = std::get_if<bool>(&(*value)->value))
+      return std::string(*flag ? "on" : "off");
+    const auto* text = std::get_if<std::string>(&(*value)->value);
+    return text != nullptr ? *text : std::string("a number");
+  };
+  EXPECT_EQ(read("/machine/peripheral/a", "type"), "virtio-rng-pci");
+  EXPECT_EQ(read("/machine/peripheral/a", "parent_bus"), "/machine/peripheral/rp/rp");
+  EXPECT_EQ(read("/machine/peripheral/a", "hotpluggable"), "on");
+  EXPECT_EQ(read("/machine/peripheral/a/virtio-backend", "type"), "virtio-rng-device");
+  EXPECT_EQ(read("/machine/peripheral/a/virtio-backend", "parent_bus"),
+            "/machine/peripheral/a/virtio-bus");
+  EXPECT_EQ(read("/machine/peripheral/a/virtio-backend", "packed"), "off");
+  EXPECT_EQ(read("/machine/peripheral-anon/device[0]", "parent_bus"), "/machine/q35/pcie.0");
+  EXPECT_EQ(read("/machine/peripheral-anon/device[0]", "hotpluggable"), "off");
+  EXPECT_EQ(read("/machine/peripheral-anon/device[0]", "nope"), "none");
+  const Status status = WriteProperty(root, "a", "packed", {true});
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message, "Property 'virtio-rng-pci.packed' not found");
 }
 
 TEST_F(PciDevicesTest, MistakesAreWordedAsQemus) {

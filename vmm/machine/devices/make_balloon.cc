@@ -44,8 +44,8 @@ MadeVirtio MakeBalloon(DeviceContext& context, const DeviceProperties& props) {
 
 namespace {
 
-constexpr std::string_view kInterval = "guest-stats-polling-interval";
-constexpr std::string_view kStats = "guest-stats";
+constexpr std::string_view kStats = kBalloonRunTime[0].name;
+constexpr std::string_view kInterval = kBalloonRunTime[1].name;
 
 }  // namespace
 

@@ -24,12 +24,21 @@ Result<MadeFunction> MakePvpanic(DeviceContext& context, const DeviceProperties&
 Result<MadeFunction> MakeI6300esb(DeviceContext& context, const DeviceProperties& props,
                                   pci::HostBridge& host);
 MadeVirtio MakeBalloon(DeviceContext& context, const DeviceProperties& props);
+inline constexpr RunTimeProperty kBalloonRunTime[] = {
+    {"guest-stats", "guest statistics"},
+    {"guest-stats-polling-interval", "int"},
+};
 std::optional<Result<control::PropertyValue>> GetBalloonProperty(virtio::VirtioDevice& device,
                                                                  std::string_view name);
 std::optional<Status> SetBalloonProperty(virtio::VirtioDevice& device, std::string_view name,
                                          const control::PropertyValue& value);
 MadeVirtio MakeBlock(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeMem(DeviceContext& context, const DeviceProperties& props);
+inline constexpr RunTimeProperty kMemRunTime[] = {
+    {"block-size", "size"},
+    {"requested-size", "size"},
+    {"size", "size"},
+};
 std::optional<Result<control::PropertyValue>> GetMemProperty(virtio::VirtioDevice& device,
                                                              std::string_view name);
 std::optional<Status> SetMemProperty(virtio::VirtioDevice& device, std::string_view name,

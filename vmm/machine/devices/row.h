@@ -36,21 +36,30 @@ struct MadeFunction {
   std::function<void(bool running)> on_running;  // the VM stops or goes on; may be empty
 };
 
-// Exactly one of the functions is set. An error is worded as QEMU's for the same mistake; nothing
-// is left behind.
+// A property that qom-list shows and -device does not have.
+struct RunTimeProperty {
+  std::string_view name;
+  std::string_view type;  // as QEMU names it
+};
+
+// Exactly one of the functions that make is set. An error is worded as QEMU's for the same mistake;
+// nothing is left behind.
 struct DeviceRow {
   // Of a virtio device without its transport: "virtio-rng" makes virtio-rng-pci,
   // virtio-rng-pci-non-transitional and virtio-rng-device. Of another device: the driver.
   std::string_view name;
   // The bus that the device has for others ("virtio-serial-bus"), called "<id>.0". Empty: none.
   std::string_view child_bus = {};
+  // Of a virtio device: its type among the objects, without its transport. Empty: NAME-device.
+  std::string_view virtio_type = {};
 
   Result<std::unique_ptr<virtio::VirtioDevice>> (*make_virtio)(
       DeviceContext& context, const DeviceProperties& props) = nullptr;
   Result<MadeFunction> (*make_function)(DeviceContext& context, const DeviceProperties& props,
                                         pci::HostBridge& host) = nullptr;
-  // Properties of a virtio device at run time, beside those of its spec. nullopt: none of this
-  // name.
+  // Properties of a virtio device that change at run time, or that -device does not have: as
+  // qom-list shows them, and how they are read and written. nullopt: none of this name.
+  std::span<const RunTimeProperty> run_time = {};
   std::optional<Result<control::PropertyValue>> (*get_property)(virtio::VirtioDevice& device,
                                                                 std::string_view name) = nullptr;
   std::optional<Status> (*set_property)(virtio::VirtioDevice& device, std::string_view name,
