@@ -135,6 +135,8 @@ class QomHandlers final : public qapi::QomCommands {
       Context& context, const qapi::DeviceListPropertiesArgs& args) override;
   Status ObjectAdd(Context& context, const qapi::ObjectOptions& args) override;
   Status ObjectDel(Context& context, const qapi::ObjectDelArgs& args) override;
+  Result<std::vector<qapi::ObjectPropertyInfo>> QomList(Context& context,
+                                                        const qapi::QomListArgs& args) override;
   Result<json::Value> QomGet(Context& context, const qapi::QomGetArgs& args) override;
   Status QomSet(Context& context, const qapi::QomSetArgs& args) override;
 

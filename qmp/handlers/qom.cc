@@ -6,6 +6,7 @@
 
 #include "qmp/handlers/object_spec.h"
 #include "qmp/handlers/parts.h"
+#include "qmp/handlers/qom_view.h"
 #include "schema/qapi/devices.h"
 
 namespace davit::qmp {
@@ -35,14 +36,17 @@ Status QomHandlers::ObjectDel(Context&, const qapi::ObjectDelArgs& args) {
   return vm_.ObjectDel(args.id);
 }
 
+Result<std::vector<qapi::ObjectPropertyInfo>> QomHandlers::QomList(Context&,
+                                                                   const qapi::QomListArgs& args) {
+  return ListObject(vm_, args.path);
+}
+
 Result<json::Value> QomHandlers::QomGet(Context&, const qapi::QomGetArgs& args) {
-  DAVIT_ASSIGN(const control::PropertyValue value, vm_.QomGet(args.path, args.property));
-  return ToJson(value);
+  return GetProperty(vm_, args.path, args.property);
 }
 
 Status QomHandlers::QomSet(Context&, const qapi::QomSetArgs& args) {
-  DAVIT_ASSIGN(const control::PropertyValue value, ToPropertyValue(args.value, args.property));
-  return vm_.QomSet(args.path, args.property, value);
+  return SetProperty(vm_, args.path, args.property, args.value);
 }
 
 }  // namespace davit::qmp

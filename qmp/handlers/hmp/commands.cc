@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "qmp/handlers/hmp/qom.h"
+
 namespace davit::qmp::hmp {
 namespace {
 
@@ -146,6 +148,21 @@ constexpr Command kCommands[] = {
      .help = "inject an NMI",
      .run = [](Call& call) { return call.vm.InjectNmi(); }},
     {"object_del", "id", "destroy an object", Arguments::kText, "string", DeleteObject},
+    {"qom-get", "path property", "print a property of an object", Arguments::kTwoTexts, "string",
+     GetQom},
+    {"qom-list",
+     "[path]",
+     "list the properties of an object",
+     Arguments::kOptionalWord,
+     {},
+     ListQom},
+    {.name = "qom-set",
+     .usage = "[-j] path property value",
+     .help = "change a property of an object; -j: the value is JSON",
+     .arguments = Arguments::kFlagTextsRest,
+     .wanted = "string",
+     .run = SetQom,
+     .flag = 'j'},
     {.name = "quit|q", .usage = "", .help = "end the VM and the process", .run = Quit},
     {"ringbuf_read", "device size", "take from a ring", Arguments::kTextNumber, "string", ReadRing},
     {"ringbuf_write", "device data", "put into a ring", Arguments::kTwoTexts, "string", WriteRing},

@@ -29,8 +29,10 @@ struct Call {
 
   // Arguments, by the row's kind.
   std::string text;         // of all that take texts: the first
-  std::string more;         // kTwoTexts, kUpToTwoTexts: the second
+  std::string more;         // kTwoTexts, kUpToTwoTexts, kFlagTextsRest: the second
+  std::string rest;         // kFlagTextsRest: what follows
   bool all = false;         // kCpu: -a
+  bool flag = false;        // kFlagTextsRest: the row's flag was given
   bool on = false;          // kTextSwitch
   bool has_number = false;  // kCpu: a CPU was given
   int64_t number = 0;       // kNumber, kTextNumber, kCpu; kMebibytes: in bytes
@@ -38,15 +40,17 @@ struct Call {
 
 enum class Arguments : uint8_t {
   kNone,
-  kText,          // one word, needed
-  kOptionalText,  // the rest of the line
-  kUpToTwoTexts,  // two words
-  kTwoTexts,      // two words, needed
-  kNumber,        // one number, needed
-  kMebibytes,     // one number of MiB, needed
-  kTextNumber,    // a word and a number, needed
-  kTextSwitch,    // one word and "on" or "off", needed
-  kCpu,           // [-a|vcpu]
+  kText,           // one word, needed
+  kOptionalText,   // the rest of the line
+  kOptionalWord,   // one word
+  kUpToTwoTexts,   // two words
+  kTwoTexts,       // two words, needed
+  kNumber,         // one number, needed
+  kMebibytes,      // one number of MiB, needed
+  kTextNumber,     // a word and a number, needed
+  kTextSwitch,     // one word and "on" or "off", needed
+  kCpu,            // [-a|vcpu]
+  kFlagTextsRest,  // a flag, two words and the rest of the line; the texts are needed
 };
 
 struct Command {
@@ -54,8 +58,9 @@ struct Command {
   std::string_view usage;  // as help shows it
   std::string_view help;
   Arguments arguments = Arguments::kNone;
-  std::string_view wanted = {};  // kText, kTwoTexts, kTextNumber: what is missing, "filename"
+  std::string_view wanted = {};  // of needed texts: what is missing, "filename"
   Status (*run)(Call&) = nullptr;
+  char flag = 0;  // kFlagTextsRest: 'j' for -j
 };
 
 // Both sorted by name.

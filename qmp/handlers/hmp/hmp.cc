@@ -40,15 +40,19 @@ Result<int64_t> ParseExpression(std::string_view word) {
   return value;
 }
 
-Status ParseCpu(std::string_view& rest, std::string_view name, hmp::Call& call) {
-  if (rest.starts_with('-')) {
-    const std::string_view word = TakeWord(rest);
-    if (word.size() < 2 || word[1] != 'a') {
-      return Fail(fmt::format("{}: unsupported option -{}", name,
-                              word.size() < 2 ? "" : word.substr(1, 1)));
-    }
-    call.all = true;
+Status ParseFlag(std::string_view& rest, std::string_view name, char flag, bool& out) {
+  if (!rest.starts_with('-')) return {};
+  const std::string_view word = TakeWord(rest);
+  if (word.size() < 2 || word[1] != flag) {
+    return Fail(
+        fmt::format("{}: unsupported option -{}", name, word.size() < 2 ? "" : word.substr(1, 1)));
   }
+  out = true;
+  return {};
+}
+
+Status ParseCpu(std::string_view& rest, std::string_view name, hmp::Call& call) {
+  DAVIT_TRY(ParseFlag(rest, name, 'a', call.all));
   if (rest.empty()) return {};
   DAVIT_ASSIGN(call.number, ParseExpression(TakeWord(rest)));
   call.has_number = true;
@@ -67,6 +71,16 @@ Status ParseNumber(std::string_view name, std::string_view rest, hmp::Call& call
     return Fail(fmt::format("'{}' has failed: integer is for 32-bit values", name));
   }
   return CheckEnd(name, rest);
+}
+
+// A flag, two words and the rest of the line.
+Status ParseTextsRest(const hmp::Command& command, std::string_view rest, hmp::Call& call) {
+  DAVIT_TRY(ParseFlag(rest, command.name, command.flag, call.flag));
+  call.text = TakeWord(rest);
+  call.more = TakeWord(rest);
+  if (rest.empty()) return Fail(fmt::format("{}: {} expected", command.name, command.wanted));
+  call.rest = rest.substr(0, rest.find_last_not_of(kBlank) + 1);
+  return {};
 }
 
 Status ParseArguments(const hmp::Command& command, std::string_view name, std::string_view rest,
@@ -89,6 +103,11 @@ Status ParseArguments(const hmp::Command& command, std::string_view name, std::s
       call.text = rest;
       rest = {};
       break;
+    case Arguments::kOptionalWord:
+      call.text = TakeWord(rest);
+      break;
+    case Arguments::kFlagTextsRest:
+      return ParseTextsRest(command, rest, call);
     case Arguments::kUpToTwoTexts:
       call.text = TakeWord(rest);
       call.more = TakeWord(rest);

@@ -62,15 +62,23 @@ class FakeVmControl final : public VmControl {
     if (balloon) return *balloon;
     return Fail(ErrorCode::kDeviceNotActive, "No balloon device has been activated");
   }
-  Result<PropertyValue> QomGet(const std::string& path,
-                               const std::string& property) const override {
-    if (path != "dev0") return Fail(ErrorCode::kDeviceNotFound, "Device '" + path + "' not found");
+  Result<QomObject> QomFind(const std::string& path) const override {
+    if (path != "dev0") return NoDevice(path);
+    QomObject object{qom_type, "dev0", {{"type", "string"}}};
+    for (const auto& [name, value] : properties) object.properties.push_back({name, "int"});
+    return object;
+  }
+  Result<std::optional<PropertyValue>> QomGet(const std::string& path,
+                                              const std::string& property) const override {
+    if (path != "dev0") return NoDevice(path);
+    if (const auto it = unlisted.find(property); it != unlisted.end()) return it->second;
     const auto it = properties.find(property);
-    if (it == properties.end()) return Fail("Property 'fake." + property + "' not found");
+    if (it == properties.end()) return std::nullopt;
     return it->second;
   }
   Status QomSet(const std::string& path, const std::string& property,
                 const PropertyValue& value) override {
+    if (path != "dev0") return NoDevice(path);
     properties[property] = value;
     return Did("qom-set " + path + "." + property);
   }
@@ -95,7 +103,9 @@ class FakeVmControl final : public VmControl {
   QtreeNode::Bus qtree;
   std::vector<PciBus> pci;
   std::optional<uint64_t> balloon;                  // actual; nullopt: no device
+  std::string qom_type = "fake";                    // of dev0
   std::map<std::string, PropertyValue> properties;  // of dev0
+  std::map<std::string, PropertyValue> unlisted;    // its values of the schema's properties
   std::string error;                                // not empty: what verbs fail with
   std::vector<std::string> calls;
   ShutdownCause quit_cause = ShutdownCause::kNone;
@@ -103,6 +113,9 @@ class FakeVmControl final : public VmControl {
   ObjectSpec added;
 
  private:
+  static tl::unexpected<Error> NoDevice(const std::string& path) {
+    return Fail(ErrorCode::kDeviceNotFound, "Device '" + path + "' not found");
+  }
   Status Did(std::string call) {
     calls.push_back(std::move(call));
     if (!error.empty()) return Fail(error);
