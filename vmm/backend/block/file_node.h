@@ -39,7 +39,7 @@ class FileNode final : public BlockNode {
   // --- I/O ---
   int fd() const { return fd_.get(); }
   AioMode aio() const { return aio_; }
-  // The file is in memory (tmpfs): a transfer is a copy, which no thread need be asked for.
+  // The file is in memory (tmpfs): a write is a copy, which no thread need be asked for.
   bool in_memory() const { return in_memory_; }
   // O_DIRECT: what offsets and lengths, and what addresses must be multiples of. Else 1.
   uint32_t request_alignment() const { return request_alignment_; }

@@ -188,7 +188,7 @@ void BlockQueue::Issue(BlockRequest& request) {
     return End(request, file.flush_error());
   }
   const bool transfer = request.state.op == BlockOp::kRead || request.state.op == BlockOp::kWrite;
-  if (transfer && file.in_memory() && request.bytes <= kCopiedBytes) {
+  if (request.state.op == BlockOp::kWrite && file.in_memory() && request.bytes <= kCopiedBytes) {
     return End(request, Execute(request));
   }
   const bool can_ring =
