@@ -15,7 +15,7 @@ struct HandlerSet::Parts {
         machine(deps.vm),
         machine_target(deps.vm),
         misc(deps),
-        qom(deps.vm),
+        qom(deps.vm, deps.chardevs),
         chardev(deps.chardevs),
         pci(deps.vm),
         acpi(deps.vm),

@@ -130,11 +130,16 @@ class MiscHandlers final : public qapi::MiscCommands {
 
 class QomHandlers final : public qapi::QomCommands {
  public:
-  explicit QomHandlers(VmControl& vm) : vm_(vm) {}
+  QomHandlers(VmControl& vm, const control::ChardevControl& chardevs)
+      : vm_(vm), chardevs_(chardevs) {}
   Result<std::vector<qapi::ObjectPropertyInfo>> DeviceListProperties(
       Context& context, const qapi::DeviceListPropertiesArgs& args) override;
   Status ObjectAdd(Context& context, const qapi::ObjectOptions& args) override;
   Status ObjectDel(Context& context, const qapi::ObjectDelArgs& args) override;
+  Result<std::vector<qapi::ObjectPropertyInfo>> QomListProperties(
+      Context& context, const qapi::QomListPropertiesArgs& args) override;
+  Result<std::vector<qapi::ObjectTypeInfo>> QomListTypes(
+      Context& context, const qapi::QomListTypesArgs& args) override;
   Result<std::vector<qapi::ObjectPropertyInfo>> QomList(Context& context,
                                                         const qapi::QomListArgs& args) override;
   Result<json::Value> QomGet(Context& context, const qapi::QomGetArgs& args) override;
@@ -142,6 +147,7 @@ class QomHandlers final : public qapi::QomCommands {
 
  private:
   VmControl& vm_;
+  const control::ChardevControl& chardevs_;
 };
 
 class CharHandlers final : public qapi::CharCommands {

@@ -2,30 +2,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // qapi/qom.json.
-#include <fmt/format.h>
-
 #include "qmp/handlers/object_spec.h"
 #include "qmp/handlers/parts.h"
+#include "qmp/handlers/qom_types.h"
 #include "qmp/handlers/qom_view.h"
-#include "schema/qapi/devices.h"
 
 namespace davit::qmp {
 
 Result<std::vector<qapi::ObjectPropertyInfo>> QomHandlers::DeviceListProperties(
     Context&, const qapi::DeviceListPropertiesArgs& args) {
-  const qapi::DeviceType* type = qapi::FindDeviceType(qapi::DeviceTypes(), args.typename_);
-  if (type == nullptr || type->name != args.typename_) {  // an alias is no type
-    return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", args.typename_));
-  }
-  std::vector<qapi::ObjectPropertyInfo> infos;
-  for (const qapi::DeviceProperty& property : type->properties) {
-    qapi::ObjectPropertyInfo& info = infos.emplace_back();
-    info.name = property.name;
-    info.type = property.type;
-    if (!property.description.empty()) info.description = std::string(property.description);
-    info.default_value = qapi::DefaultOf(property);
-  }
-  return infos;
+  return QomTypes(vm_, chardevs_).DeviceProperties(args.typename_);
+}
+
+Result<std::vector<qapi::ObjectPropertyInfo>> QomHandlers::QomListProperties(
+    Context&, const qapi::QomListPropertiesArgs& args) {
+  return QomTypes(vm_, chardevs_).Properties(args.typename_);
+}
+
+Result<std::vector<qapi::ObjectTypeInfo>> QomHandlers::QomListTypes(
+    Context&, const qapi::QomListTypesArgs& args) {
+  return QomTypes(vm_, chardevs_)
+      .List(args.implements.value_or("object"), args.abstract.value_or(false));
 }
 
 Status QomHandlers::ObjectAdd(Context&, const qapi::ObjectOptions& args) {
