@@ -22,6 +22,7 @@ qapi::ACPIOSTInfo ToQapi(const control::AcpiSlotStatus& status) {
 Result<std::vector<qapi::ACPIOSTInfo>> AcpiHandlers::QueryAcpiOspmStatus(Context&) {
   DAVIT_ASSIGN(const std::vector<control::AcpiSlotStatus> slots, vm_.AcpiOspmStatus());
   std::vector<qapi::ACPIOSTInfo> rows;
+  rows.reserve(slots.size());
   for (const control::AcpiSlotStatus& slot : slots) rows.push_back(ToQapi(slot));
   return rows;
 }

@@ -36,6 +36,7 @@ Result<std::vector<qapi::CpuInfoFast>> MachineHandlers::QueryCpusFast(Context&) 
 Result<std::vector<qapi::HotpluggableCPU>> MachineHandlers::QueryHotpluggableCpus(Context&) {
   DAVIT_ASSIGN(const std::vector<control::HotpluggableCpu> cpus, vm_.HotpluggableCpus());
   std::vector<qapi::HotpluggableCPU> rows;
+  rows.reserve(cpus.size());
   for (const control::HotpluggableCpu& cpu : cpus) {
     rows.push_back({.type = cpu.type,
                     .vcpus_count = 1,

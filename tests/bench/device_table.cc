@@ -24,7 +24,7 @@ namespace davit::bench {
 namespace {
 
 constexpr int kRounds = 15;
-constexpr int kNetRounds = 5;
+constexpr int kNetRounds = 15;
 constexpr int kBalloonRounds = 5;
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kRamMiB = 1024;
