@@ -20,6 +20,7 @@
 #include "daemon/image_opener.h"
 #include "daemon/monitor_spec.h"
 #include "daemon/options/chardev_params.h"
+#include "daemon/options/parse.h"
 #include "daemon/options/table.h"
 #include "daemon/process/daemonize.h"
 #include "daemon/process/pidfile.h"
@@ -250,7 +251,9 @@ Status App::MakeVm() {
                        netdevs_,
                        server_.fd_sets(),
                        {{kQmpMajor, kQmpMinor, kQmpMicro}, kPackage},
-                       CommandLineOptions()});
+                       CommandLineOptions(),
+                       std::move(options_.device_globals),
+                       ParseDeviceLine});
   handlers_ = handler_set_->handlers();
   return {};
 }

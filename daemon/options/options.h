@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "qmp/handlers/device_spec.h"
 #include "vmm/backend/char/spec.h"
 #include "vmm/control/block_control.h"
 #include "vmm/control/net_control.h"
@@ -81,6 +82,7 @@ struct Options {
   std::vector<MonitorOption> monitors;
   std::vector<BlockdevOption> blockdevs;  // made in this order, before the drives
   std::vector<DriveOption> drives;
+  std::vector<qmp::DeviceGlobal> device_globals;  // -global, for devices made later
   LogOptions log;
   std::string process_name;  // -name process=; empty: unchanged
   std::string pidfile;

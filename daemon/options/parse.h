@@ -19,4 +19,7 @@ namespace davit::daemon {
 Result<Options> ParseCommandLine(std::span<const char* const> arguments,
                                  std::vector<std::string>* warnings = nullptr);
 
+// -device's text, for device_add of the human monitor.
+Result<qmp::DeviceLine> ParseDeviceLine(const std::string& text);
+
 }  // namespace davit::daemon

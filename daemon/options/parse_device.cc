@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/options/parse.h"
 #include "daemon/options/table.h"
 #include "qmp/handlers/device_spec.h"
 #include "schema/qapi/devices.h"
@@ -75,6 +76,11 @@ Status ApplyDevice(ParseContext& context, ParamList& list) {
   return {};
 }
 
+Result<qmp::DeviceLine> ParseDeviceLine(const std::string& text) {
+  DAVIT_ASSIGN(const ParamList list, SplitParams(text, kDeviceSchema, nullptr));
+  return qmp::DeviceLine{list.entries(), list.help};
+}
+
 Status ApplyGlobal(ParseContext& context, ParamList& list) {
   GlobalConfig global{context.where, list.Get("driver"), list.Get("property"), list.Get("value")};
   if (!list.Has("driver") && !list.Has("property") && !list.Has("value")) {
@@ -89,7 +95,7 @@ Status ApplyGlobal(ParseContext& context, ParamList& list) {
 }
 
 Status FinishDevices(ParseContext& context) {
-  std::vector<qmp::DeviceGlobal> globals;
+  std::vector<qmp::DeviceGlobal>& globals = context.options.device_globals;
   for (GlobalConfig& global : context.globals) {
     if (IsDevice(global.driver)) {
       globals.push_back({global.driver, global.property, global.value});

@@ -183,6 +183,23 @@ Result<DeviceSpec> DeviceSpecFromJson(const json::Object& object,
   return std::move(builder.spec());
 }
 
+Result<DeviceSpec> DeviceSpecFromArguments(const json::Object& arguments,
+                                           std::span<const DeviceGlobal> globals) {
+  DeviceTexts texts;
+  for (const auto& [key, value] : arguments.members()) {
+    if (const std::string* text = value.AsString()) {
+      texts.emplace_back(key, *text);
+    } else if (const bool* flag = value.AsBool(); flag != nullptr && !IsPlace(key)) {
+      texts.emplace_back(key, *flag ? "on" : "off");
+    } else if (value.is_number() && !IsPlace(key)) {
+      texts.emplace_back(key, json::Write(value));
+    } else {
+      return Fail(fmt::format("Invalid parameter type for '{}', expected: string", key));
+    }
+  }
+  return DeviceSpecFromTexts(texts, globals);
+}
+
 Result<std::string> DevicePropertiesText(std::string_view name) {
   const DeviceType* type = qapi::FindDeviceType(qapi::DeviceTypes(), name);
   if (type == nullptr) return Fail(fmt::format("Device '{}' not found", name));

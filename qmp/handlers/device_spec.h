@@ -7,6 +7,7 @@
 // business. Pure.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -31,6 +32,16 @@ struct DeviceGlobal {
 using DeviceTexts = std::vector<std::pair<std::string, std::string>>;
 Result<control::DeviceSpec> DeviceSpecFromTexts(const DeviceTexts& texts,
                                                 std::span<const DeviceGlobal> globals);
+// -device's text in its parts, as device_add of the human monitor takes it too.
+struct DeviceLine {
+  DeviceTexts texts;
+  bool help = false;  // asked for the properties, or without a driver for the drivers
+};
+using DeviceLineParser = std::function<Result<DeviceLine>(const std::string& text)>;
+
+// device_add's arguments. As in QEMU a scalar of any type goes by its text ("nr": "3").
+Result<control::DeviceSpec> DeviceSpecFromArguments(const json::Object& arguments,
+                                                    std::span<const DeviceGlobal> globals);
 // Values are held to their types.
 Result<control::DeviceSpec> DeviceSpecFromJson(const json::Object& object,
                                                std::span<const DeviceGlobal> globals);

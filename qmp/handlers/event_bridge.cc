@@ -86,6 +86,11 @@ struct Convert {
     if (!event.peer) return qapi::events::NetdevStreamDisconnected({event.netdev});
     return qapi::events::NetdevStreamConnected({event.netdev, ToAddress(*event.peer)});
   }
+  qapi::Event operator()(const control::DeviceDeletedEvent& event) const {
+    qapi::DeviceDeletedEventArgs args{.device = std::nullopt, .path = event.path};
+    if (!event.id.empty()) args.device = event.id;
+    return qapi::events::DeviceDeleted(args);
+  }
 };
 
 }  // namespace

@@ -16,6 +16,7 @@ struct HandlerSet::Parts {
         machine_target(deps.vm),
         misc(deps),
         qom(deps.vm, deps.chardevs),
+        qdev(deps.vm, deps.device_globals),
         chardev(deps.chardevs),
         pci(deps.vm),
         acpi(deps.vm),
@@ -30,6 +31,7 @@ struct HandlerSet::Parts {
   MachineTargetHandlers machine_target;
   MiscHandlers misc;
   QomHandlers qom;
+  QdevHandlers qdev;
   CharHandlers chardev;
   PciHandlers pci;
   AcpiHandlers acpi;
@@ -48,6 +50,7 @@ HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps))
                .qom = &parts_->qom,
                .char_ = &parts_->chardev,
                .net = &parts_->net,
+               .qdev = &parts_->qdev,
                .pci = &parts_->pci,
                .acpi = &parts_->acpi,
                .block_nodes = &parts_->block_nodes,

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "qmp/handlers/device_spec.h"
 #include "qmp/session/fd_sets.h"
 #include "schema/qapi/commands.h"
 #include "vmm/control/block_control.h"
@@ -27,6 +28,8 @@ struct HandlerDeps {
   FdSets& fd_sets;
   qapi::VersionInfo version;  // the greeting's
   std::vector<qapi::CommandLineOptionInfo> command_line_options;
+  std::vector<DeviceGlobal> device_globals;  // -global, for devices made later
+  DeviceLineParser parse_device_line;        // for HMP
 };
 
 class HandlerSet {

@@ -58,7 +58,9 @@ class HandlersTest : public testing::Test {
        net_,
        fd_sets_,
        {{7, 2, 0}, "davit 0"},
-       {{"smp-opts", {{"cpus", qapi::CommandLineParameterType::kNumber, {}, {}}}}, {"msg", {}}}}};
+       {{"smp-opts", {{"cpus", qapi::CommandLineParameterType::kNumber, {}, {}}}}, {"msg", {}}},
+       {},
+       {}}};
 };
 
 TEST_F(HandlersTest, EveryCommandHasAHandler) {

@@ -22,7 +22,8 @@ std::string VersionText(const qapi::VersionInfo& version) {
 MiscHandlers::MiscHandlers(const HandlerDeps& deps)
     : vm_(deps.vm),
       fd_sets_(deps.fd_sets),
-      hmp_(deps.vm, deps.chardevs, deps.blocks, deps.net, VersionText(deps.version)),
+      hmp_(deps.vm, deps.chardevs, deps.blocks, deps.net, VersionText(deps.version),
+           {deps.parse_device_line, deps.device_globals}),
       options_(deps.command_line_options) {}
 
 Result<qapi::NameInfo> MiscHandlers::QueryName(Context&) {

@@ -150,6 +150,18 @@ class QomHandlers final : public qapi::QomCommands {
   const control::ChardevControl& chardevs_;
 };
 
+class QdevHandlers final : public qapi::QdevCommands {
+ public:
+  QdevHandlers(VmControl& vm, std::vector<DeviceGlobal> globals)
+      : vm_(vm), globals_(std::move(globals)) {}
+  Result<json::Value> DeviceAdd(Context& context, json::Object args) override;
+  Status DeviceDel(Context& context, const qapi::DeviceDelArgs& args) override;
+
+ private:
+  VmControl& vm_;
+  const std::vector<DeviceGlobal> globals_;
+};
+
 class CharHandlers final : public qapi::CharCommands {
  public:
   explicit CharHandlers(control::ChardevControl& chardevs) : chardevs_(chardevs) {}

@@ -85,11 +85,17 @@ struct NetdevStreamEvent {
   std::optional<Peer> peer;  // nullopt: it went
 };
 
-using Event =
-    std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent, SuspendEvent,
-                 WakeupEvent, WatchdogEvent, GuestPanickedEvent, GuestCrashLoadedEvent,
-                 BalloonChangeEvent, SerialPortChangeEvent, BlockIoErrorEvent, NicRxFilterEvent,
-                 NetdevStreamEvent, AcpiDeviceOstEvent, MemoryDeviceSizeChangeEvent>;
+// DEVICE_DELETED
+struct DeviceDeletedEvent {
+  std::string id;  // empty: anonymous, or a part of another device
+  std::string path;
+};
+
+using Event = std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent,
+                           SuspendEvent, WakeupEvent, WatchdogEvent, GuestPanickedEvent,
+                           GuestCrashLoadedEvent, BalloonChangeEvent, SerialPortChangeEvent,
+                           BlockIoErrorEvent, NicRxFilterEvent, NetdevStreamEvent,
+                           AcpiDeviceOstEvent, MemoryDeviceSizeChangeEvent, DeviceDeletedEvent>;
 
 class EventSink {
  public:

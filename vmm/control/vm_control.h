@@ -92,6 +92,13 @@ class VmControl {
   virtual Status QomSet(const std::string& path, const std::string& property,
                         const PropertyValue& value) = 0;
 
+  // --- hot-plug -------------------------------------------------------------------------
+  // Makes a device and plugs it in. Error: nothing is left behind.
+  virtual Status DeviceAdd(const DeviceSpec& spec) = 0;
+  // Unplugs a device; id: its name or path. A request: DeviceDeletedEvent follows from the control
+  // loop, when the guest has agreed where it has a say.
+  virtual Status DeviceDel(const std::string& id) = 0;
+
   // --- objects --------------------------------------------------------------------
   virtual Status ObjectAdd(const ObjectSpec& spec) = 0;
   virtual Status ObjectDel(const std::string& id) = 0;

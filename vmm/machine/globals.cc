@@ -24,6 +24,8 @@ constexpr FixedProperty kFixed[] = {
     // No sleeping state but S5.
     {"ICH9-LPC", "disable_s3", {"1"}},
     {"ICH9-LPC", "disable_s4", {"1"}},
+    // PCI Express has its own hot-plug.
+    {"ICH9-LPC", "acpi-pci-hotplug-with-bridge-support", {"off", "false", "no", "n"}},
     {"kvm-pit", "lost_tick_policy", {"delay"}},
     {"mc146818rtc", "lost_tick_policy", {"discard"}},
 };

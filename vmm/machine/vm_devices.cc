@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // See vm_impl.h: the verbs that go to devices made by name.
+#include <fmt/format.h>
+
 #include "vmm/machine/vm_impl.h"
 #include "vmm/virtio/balloon/balloon.h"
 
 namespace davit::machine {
+
 Result<virtio::Balloon*> VmImpl::FindBalloon() const {
   virtio::VirtioDevice* const device =
       devices_ != nullptr ? devices_->FindVirtio(virtio::kIdBalloon) : nullptr;
@@ -22,6 +25,21 @@ Status VmImpl::SetBalloon(uint64_t target_bytes) {
 Result<uint64_t> VmImpl::BalloonActual() const {
   DAVIT_ASSIGN(virtio::Balloon* const balloon, FindBalloon());
   return balloon->Actual();
+}
+
+Status VmImpl::DeviceAdd(const control::DeviceSpec& spec) {
+  if (devices_ == nullptr) {
+    return Fail(
+        fmt::format("No '{}' bus found for device '{}'", BusTypeOf(spec.driver), spec.driver));
+  }
+  return devices_->HotAdd(spec);
+}
+
+Status VmImpl::DeviceDel(const std::string& id) {
+  if (devices_ == nullptr) {
+    return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", id));
+  }
+  return devices_->Unplug(id);
 }
 
 }  // namespace davit::machine

@@ -92,6 +92,8 @@ class VmImpl final : public control::VmControl {
                                                        const std::string& property) const override;
   Status QomSet(const std::string& path, const std::string& property,
                 const control::PropertyValue& value) override;
+  Status DeviceAdd(const control::DeviceSpec& spec) override;
+  Status DeviceDel(const std::string& id) override;
   Status ObjectAdd(const control::ObjectSpec& spec) override { return objects_->Add(spec); }
   Status ObjectDel(const std::string& id) override { return objects_->Remove(id); }
 

@@ -39,10 +39,15 @@ class Bridge : public Function {
   Window memory_window() const;
   Window prefetch_window() const;
 
-  // A function came to the bus behind, or is about to leave. Control thread, no lock.
-  virtual void OnChild(Function& child, bool present) {
+  enum class ChildChange : uint8_t {
+    kThere,    // before the guest runs, it has always been there
+    kPlugged,  // came while the guest may run
+    kLeaving,  // is about to leave
+  };
+  // On the bus behind. Control thread, no lock.
+  virtual void OnChild(Function& child, ChildChange change) {
     (void)child;
-    (void)present;
+    (void)change;
   }
 
  protected:

@@ -57,9 +57,17 @@ Status Bus::CheckMultifunction(const Function& function, uint8_t devfn) const {
   return {};
 }
 
-Status Bus::Attach(Function& function, std::optional<uint8_t> devfn) {
+Status Bus::Attach(Function& function, std::optional<uint8_t> devfn, bool hot) {
   DAVIT_CHECK(function.bus() == nullptr && (bridge_ == nullptr || bridge_->bus() != nullptr));
   DAVIT_ASSIGN(const uint8_t place, Place(function, devfn));
+  // Software looks at the functions of a slot once, when function 0 comes.
+  const Function* const first = functions_[Devfn(SlotOf(place), 0)];
+  if (hot && first != nullptr) {
+    return Fail(
+        fmt::format("PCI: slot {} function 0 already occupied by {}, new func {} cannot be "
+                    "exposed to guest.",
+                    SlotOf(place), first->driver(), function.driver()));
+  }
   DAVIT_TRY(CheckMultifunction(function, place));
   DAVIT_TRY(function.Realize(*this));
   function.config().Freeze();
@@ -69,14 +77,16 @@ Status Bus::Attach(Function& function, std::optional<uint8_t> devfn) {
     function.Connect(this, place);
     function.ResetConfig();
   }
-  if (bridge_ != nullptr) bridge_->OnChild(function, true);
+  if (bridge_ != nullptr) {
+    bridge_->OnChild(function, hot ? Bridge::ChildChange::kPlugged : Bridge::ChildChange::kThere);
+  }
   return {};
 }
 
 void Bus::Detach(Function& function) {
   DAVIT_CHECK(function.bus() == this);
   if (Bridge* bridge = function.as_bridge()) DAVIT_CHECK(bridge->secondary().functions().empty());
-  if (bridge_ != nullptr) bridge_->OnChild(function, false);
+  if (bridge_ != nullptr) bridge_->OnChild(function, Bridge::ChildChange::kLeaving);
   // The claims are released without the lock: a vCPU that waits for it may be inside one.
   std::vector<std::pair<BarKind, uint64_t>> claims;
   {

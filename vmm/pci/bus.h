@@ -34,8 +34,8 @@ class Bus {
 
   // Puts the function at devfn, or in the first free slot. Error: QEMU's text ("PCI: slot 3
   // function 0 not available for virtio-rng-pci, in use by ..."), the multifunction rules, or the
-  // function's own Realize().
-  Status Attach(Function& function, std::optional<uint8_t> devfn);
+  // function's own Realize(). hot: the guest may run, and is told by the bridge above.
+  Status Attach(Function& function, std::optional<uint8_t> devfn, bool hot = false);
   // Its BARs are unmapped and its interrupt is low when this returns; no vCPU is inside it.
   void Detach(Function& function);
 

@@ -183,6 +183,7 @@ void Function::ConfigWrite(uint32_t offset, std::span<const uint8_t> data) {
   if (offset >= config_.size()) return;
   data = data.first(std::min<size_t>(data.size(), config_.size() - offset));
   const auto size = static_cast<uint32_t>(data.size());
+  OnConfigWriting(offset, data);
   config_.Write(offset, data);
   if (express_ != 0 && Overlap(offset, size, express_ + kExpressDeviceControl, 2)) {
     const uint32_t at = express_ + kExpressDeviceControl;

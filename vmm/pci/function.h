@@ -126,6 +126,11 @@ class Function {
     (void)offset;
     (void)size;
   }
+  // Software is about to write `data`, as it is. Host lock.
+  virtual void OnConfigWriting(uint32_t offset, std::span<const uint8_t> data) {
+    (void)offset;
+    (void)data;
+  }
   // After bytes were written (masks applied) and mappings have followed. Host lock.
   virtual void OnConfigWritten(uint32_t offset, uint32_t size) {
     (void)offset;

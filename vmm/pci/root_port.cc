@@ -4,6 +4,8 @@
 // See root_port.h. Offsets and values are those of QEMU 7.2's generic root port.
 #include "vmm/pci/root_port.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "vmm/base/check.h"
@@ -25,12 +27,17 @@ constexpr uint32_t kSlotBase = 0x00020019;  // buttons and lamps, interlock
 constexpr uint32_t kSlotPowerController = 0x02;
 constexpr uint32_t kSlotHotplug = 0x60;  // capable, and surprise
 constexpr unsigned kSlotNumberShift = 19;
+constexpr uint16_t kEvents = 0x1f;         // bits of the status register
 constexpr uint16_t kControlEvents = 0x19;  // button, presence, command completed
 constexpr uint16_t kControlInterrupt = 0x20;
 constexpr uint16_t kControlAttentionOff = 0x00c0;
 constexpr uint16_t kControlPowerLampOn = 0x0100, kControlPowerLampOff = 0x0300;
 constexpr uint16_t kControlPowerOff = 0x0400;
+constexpr uint16_t kControlPowerLamp = 0x0300, kControlPowerLampBlink = 0x0200;
+constexpr uint16_t kControlInterlock = 0x0800;
+constexpr uint16_t kStatusButton = 0x01, kStatusPresenceChanged = 0x08;
 constexpr uint16_t kStatusCommandCompleted = 0x10;
+constexpr uint16_t kStatusLocked = 0x80;
 constexpr uint16_t kStatusPresent = 0x40;
 constexpr uint16_t kLinkActive = 0x2000;
 constexpr uint16_t kFullLink = 0x0204;  // 16 GT/s, x32
@@ -104,8 +111,8 @@ Status RootPort::Realize(Bus& bus) {
 }
 
 bool RootPort::powered() const {
-  return !(values_.power_controller &&
-           (config().Get16(express_ + kExpressSlotControl) & kControlPowerOff));
+  return !emptying_ && !(values_.power_controller &&
+                         (config().Get16(express_ + kExpressSlotControl) & kControlPowerOff));
 }
 
 void RootPort::ShowChild(bool present) {
@@ -124,33 +131,85 @@ void RootPort::ShowChild(bool present) {
 }
 
 void RootPort::OnConfigReset() {
-  const bool present = secondary().Find(0) != nullptr;
+  const bool present = !emptying_ && secondary().Find(0) != nullptr;
   uint16_t control = kControlAttentionOff;
   if (values_.power_controller) {
     control |= present ? kControlPowerLampOn : kControlPowerLampOff | kControlPowerOff;
   }
   config().Set16(express_ + kExpressSlotControl, control);
   was_powered_ = powered();
+  was_off_ = SlotIsOff();
   notified_ = false;
   ShowChild(present);
   Bridge::OnConfigReset();
 }
 
-void RootPort::OnChild(Function& child, bool present) {
+void RootPort::OnChild(Function& child, ChildChange change) {
   const auto lock = host()->Lock();
   if (FunctionOf(child.devfn()) != 0) return;
-  ShowChild(present);
+  ShowChild(change != ChildChange::kLeaving);
+  if (change == ChildChange::kPlugged) {
+    AddStatus(kStatusPresenceChanged | kStatusButton);
+    Notify();
+  }
   // Before the guest runs, a device that is there is on.
-  const uint32_t control = express_ + kExpressSlotControl;
-  if (values_.power_controller) {
+  if (change == ChildChange::kThere && values_.power_controller) {
+    const uint32_t control = express_ + kExpressSlotControl;
     const auto others =
-        static_cast<uint16_t>(config().Get16(control) & ~(kControlPowerLampOff | kControlPowerOff));
-    config().Set16(control, others | (present ? kControlPowerLampOn
-                                              : kControlPowerLampOff | kControlPowerOff));
+        static_cast<uint16_t>(config().Get16(control) & ~(kControlPowerLamp | kControlPowerOff));
+    config().Set16(control, others | kControlPowerLampOn);
   }
   was_powered_ = powered();
+  was_off_ = SlotIsOff();
   // A child that leaves is unmapped by its bus, without the lock.
-  if (present) UpdateBehind();
+  if (change != ChildChange::kLeaving) UpdateBehind();
+}
+
+Status RootPort::CheckPlug() {
+  const auto lock = host()->Lock();
+  if (!values_.hotplug) {
+    return Fail(fmt::format("Hot-plug failed: unsupported by the port device '{}'", id()));
+  }
+  if (config().Get16(express_ + kExpressSlotStatus) & kStatusLocked) {
+    return Fail("slot is electromechanically locked");
+  }
+  return {};
+}
+
+Result<bool> RootPort::AskUnplug() {
+  const auto lock = host()->Lock();
+  if (!values_.hotplug) {
+    return Fail(fmt::format("Hot-unplug failed: unsupported by the port device '{}'", id()));
+  }
+  if (config().Get16(express_ + kExpressSlotStatus) & kStatusLocked) {
+    return Fail("slot is electromechanically locked");
+  }
+  const uint16_t control = config().Get16(express_ + kExpressSlotControl);
+  if ((control & kControlPowerLamp) == kControlPowerLampBlink) {
+    return Fail("Hot-unplug failed: guest is busy (power indicator blinking)");
+  }
+  // Of functions without function 0 the guest never knew.
+  if (SlotIsOff() || secondary().Find(0) == nullptr) return true;
+  AddStatus(kStatusButton);
+  Notify();
+  return false;
+}
+
+void RootPort::SlotEmptied() {
+  const auto lock = host()->Lock();
+  emptying_ = false;
+  was_powered_ = powered();
+}
+
+void RootPort::AddStatus(uint16_t bits) {
+  const uint32_t status = express_ + kExpressSlotStatus;
+  config().Set16(status, config().Get16(status) | bits);
+}
+
+bool RootPort::SlotIsOff() const {
+  const uint16_t control = config().Get16(express_ + kExpressSlotControl);
+  return (!values_.power_controller || (control & kControlPowerOff)) &&
+         (control & kControlPowerLamp) == kControlPowerLampOff;
 }
 
 void RootPort::Notify() {
@@ -165,20 +224,51 @@ void RootPort::Notify() {
   }
 }
 
+// Two things are in a write that the register does not keep: the interlock's toggle, and whether
+// the guest clears events blindly. Guests do so as they start, and would lose a press of the button
+// that came before; events survive a write that clears more than is set.
+void RootPort::OnConfigWriting(uint32_t offset, std::span<const uint8_t> data) {
+  kept_events_.reset();
+  interlock_ = false;
+  const auto byte = [&](uint32_t at) -> uint8_t {
+    return at >= offset && at - offset < data.size() ? data[at - offset] : 0;
+  };
+  const uint32_t status = express_ + kExpressSlotStatus;
+  const auto events = static_cast<uint16_t>(config().Get16(status) & kEvents);
+  if ((byte(status) & kEvents & ~events) != 0) kept_events_ = events;
+  interlock_ = (byte(express_ + kExpressSlotControl + 1) & (kControlInterlock >> 8)) != 0;
+}
+
 void RootPort::OnConfigWritten(uint32_t offset, uint32_t size) {
   Bridge::OnConfigWritten(offset, size);
   const uint32_t control = express_ + kExpressSlotControl;
   if (offset >= control + 4 || offset + size <= control) return;
-  if (offset < control + 2) {
-    if (std::exchange(was_powered_, powered()) != powered()) {
-      if (!powered()) ResetBehind();
-      UpdateBehind();
-    }
-    // Each write of the control register is a command (6.7.3.2), and done.
-    const uint32_t status = express_ + kExpressSlotStatus;
-    config().Set16(status, config().Get16(status) | kStatusCommandCompleted);
-  }
+  if (kept_events_) AddStatus(*kept_events_);
+  if (offset < control + 2) OnControlWritten();
   Notify();
+}
+
+void RootPort::OnControlWritten() {
+  const uint32_t status = express_ + kExpressSlotStatus;
+  if (interlock_) config().Set16(status, config().Get16(status) ^ kStatusLocked);
+  // Once, when the last of the two goes off: guests write to the registers of empty slots, too.
+  if (!std::exchange(was_off_, SlotIsOff()) && SlotIsOff() &&
+      (config().Get16(status) & kStatusPresent) && values_.hotplug) {
+    LetGo();
+  }
+  if (std::exchange(was_powered_, powered()) != powered()) {
+    if (!powered()) ResetBehind();
+    UpdateBehind();
+  }
+  // Each write of the control register is a command (6.7.3.2), and done.
+  AddStatus(kStatusCommandCompleted);
+}
+
+void RootPort::LetGo() {
+  emptying_ = true;
+  ShowChild(false);
+  AddStatus(kStatusPresenceChanged);
+  if (values_.powered_off) values_.powered_off();
 }
 
 }  // namespace davit::pci

@@ -3,11 +3,15 @@
 //
 // pcie-root-port: an Express port on the root bus with one slot behind it, as QEMU's generic one
 // (1b36:000c): MSI-X, AER, ACS and slot registers (PCI Express 4.0, 7.5.3.9 to 7.5.3.11). The slot
-// shows presence and link of function 0 and completes commands at once; hot-plug events are raised
-// by whoever plugs.
+// shows presence and link of function 0, completes commands at once, and is one for hot-plug (6.7).
+//
+// A card that comes is told by "presence detect changed" and the attention button. Who wants it out
+// presses that button; the guest agrees by switching power and its lamp off. From then on the slot
+// shows itself empty and answers nothing, and whoever owns the card is told to take it out.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,6 +28,9 @@ struct RootPortConfig {
   uint8_t port = 0;
   bool hotplug = true;
   bool power_controller = true;
+  // The guest lets the cards of the slot go: they are to be detached, then SlotEmptied(). Any
+  // thread, the host lock held; must not block. May be empty.
+  std::function<void()> powered_off = {};
 };
 
 class RootPort final : public Bridge {
@@ -33,12 +40,21 @@ class RootPort final : public Bridge {
   ~RootPort() override;
 
   const RootPortConfig& config_values() const { return values_; }
-  void OnChild(Function& child, bool present) override;
+  void OnChild(Function& child, ChildChange change) override;
 
   bool powered() const override;
 
+  // --- hot-plug: control thread, no lock; errors are QEMU's ---
+  // Whether a card may be plugged in now.
+  Status CheckPlug();
+  // A card shall go. True: the slot is off, it may go now. False: the guest was asked.
+  Result<bool> AskUnplug();
+  // The cards that the guest let go are out.
+  void SlotEmptied();
+
  protected:
   Status Realize(Bus& bus) override;  // error: chassis and slot in use by another port
+  void OnConfigWriting(uint32_t offset, std::span<const uint8_t> data) override;
   void OnConfigWritten(uint32_t offset, uint32_t size) override;
   void OnConfigReset() override;
 
@@ -46,11 +62,19 @@ class RootPort final : public Bridge {
   // --- host lock ---
   void ShowChild(bool present);  // presence and link
   void Notify();                 // the hot-plug interrupt follows control and status
+  void AddStatus(uint16_t bits);
+  bool SlotIsOff() const;  // power and lamp
+  void OnControlWritten();
+  void LetGo();
 
   const RootPortConfig values_;
   uint32_t express_ = 0;
   bool notified_ = false;
   bool was_powered_ = true;
+  bool was_off_ = false;
+  bool emptying_ = false;                // let go, and not yet out
+  std::optional<uint16_t> kept_events_;  // of a write that clears too much
+  bool interlock_ = false;               // the write asks for it
   std::unique_ptr<Msix> msix_;
 };
 

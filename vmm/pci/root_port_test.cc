@@ -18,6 +18,10 @@ constexpr uint8_t kAt = Devfn(1, 0);
 constexpr uint32_t kSlotControl = 0x54 + kExpressSlotControl;
 constexpr uint32_t kSlotStatus = 0x54 + kExpressSlotStatus;
 
+// Slot control, attention lamp off.
+constexpr uint16_t kOn = 0x01c0, kBlinking = 0x02c0, kPowerOffLampOn = 0x05c0, kOff = 0x07c0;
+constexpr uint16_t kButton = 0x01, kPresenceChanged = 0x08, kPresent = 0x40;
+
 // A device with an Express capability, as the recorded ones.
 class Endpoint final : public Function {
  public:
@@ -32,7 +36,9 @@ class Endpoint final : public Function {
 
 class RootPortTest : public HostFixture {
  protected:
-  RootPortTest() : port_({.bus_name = "rp", .chassis = 3, .slot = 5}, host_) {
+  RootPortTest()
+      : port_({.bus_name = "rp", .chassis = 3, .slot = 5, .powered_off = [this] { ++let_go_; }},
+              host_) {
     EXPECT_TRUE(host_.root().Attach(port_, kAt));
     child_.With(0, BarKind::kMemory32, 0x1000).With(1, BarKind::kIo, 0x20);
   }
@@ -40,9 +46,14 @@ class RootPortTest : public HostFixture {
     if (child_.bus()) port_.secondary().Detach(child_);
     host_.root().Detach(port_);
   }
-  void PlugChild() { ASSERT_TRUE(port_.secondary().Attach(child_, std::nullopt)); }
+  void PlugChild(bool hot = false) {
+    ASSERT_TRUE(port_.secondary().Attach(child_, std::nullopt, hot));
+  }
+  uint32_t Status() { return ConfigLoad(0, kAt, kSlotStatus, 2); }
+  void SetControl(uint16_t value) { ConfigStore(0, kAt, kSlotControl, value, 2); }
   void NumberBuses() { ConfigStore(0, kAt, kPrimaryBus, 0x00010100); }
 
+  int let_go_ = 0;
   RootPort port_;
   TestFunction child_;
 };
@@ -173,11 +184,85 @@ TEST_F(RootPortTest, CompletedCommandInterruptsWhenWanted) {
 TEST_F(RootPortTest, PoweredOffSlotAnswersNothing) {
   PlugChild();
   NumberBuses();
-  ConfigStore(0, kAt, kSlotControl, 0x07c0, 2);
+  ConfigStore(0, kAt, kSlotControl, kPowerOffLampOn, 2);
   EXPECT_EQ(ConfigLoad(1, 0, kVendorId), 0xffffffffu);
   EXPECT_EQ(child_.quick_resets, 1);
-  ConfigStore(0, kAt, kSlotControl, 0x01c0, 2);
+  ConfigStore(0, kAt, kSlotControl, kOn, 2);
   EXPECT_EQ(ConfigLoad(1, 0, kVendorId), 0x10f01af4u);
+}
+
+TEST_F(RootPortTest, ACardThatComesIsTold) {
+  SetControl(kOff | 0x28);  // interrupt when presence changes
+  EXPECT_EQ(Status() & kPresent, 0u);
+  EXPECT_FALSE(Line(1));
+  PlugChild(true);
+  EXPECT_EQ(Status() & (kPresent | kPresenceChanged | kButton),
+            kPresent | kPresenceChanged | kButton);
+  EXPECT_TRUE(Line(1));
+  ConfigStore(0, kAt, kSlotStatus, 0x1f & Status(), 2);
+  EXPECT_FALSE(Line(1));
+  // It has no power yet.
+  NumberBuses();
+  EXPECT_EQ(ConfigLoad(1, 0, kVendorId), 0xffffffffu);
+  SetControl(kOn);
+  EXPECT_EQ(ConfigLoad(1, 0, kVendorId), 0x10f01af4u);
+  EXPECT_EQ(let_go_, 0);
+}
+
+TEST_F(RootPortTest, ACardGoesWhenPowerAndLampAreOff) {
+  PlugChild();
+  NumberBuses();
+  SetControl(kOn | 0x21);  // interrupt at the button
+  EXPECT_EQ(port_.AskUnplug(), false);
+  EXPECT_TRUE(Line(1));
+  EXPECT_EQ(Status() & kButton, kButton);
+  SetControl(kBlinking);
+  EXPECT_EQ(port_.AskUnplug().error().message,
+            "Hot-unplug failed: guest is busy (power indicator blinking)");
+  SetControl(kPowerOffLampOn);
+  EXPECT_EQ(let_go_, 0);
+  SetControl(kOff);
+  EXPECT_EQ(let_go_, 1);
+  EXPECT_EQ(Status() & (kPresent | kPresenceChanged), kPresenceChanged);
+  // However the guest goes on, the slot is empty until the card is out.
+  SetControl(kOff);
+  SetControl(kOn);
+  EXPECT_EQ(let_go_, 1);
+  EXPECT_EQ(ConfigLoad(1, 0, kVendorId), 0xffffffffu);
+  host_.Reset();
+  EXPECT_EQ(Status() & kPresent, 0u);
+  port_.secondary().Detach(child_);
+  port_.SlotEmptied();
+  PlugChild(true);
+  NumberBuses();
+  SetControl(kOn);
+  EXPECT_EQ(ConfigLoad(1, 0, kVendorId), 0x10f01af4u);
+}
+
+TEST_F(RootPortTest, ASlotThatIsOffNeedsNoAnswer) {
+  PlugChild(true);
+  EXPECT_EQ(port_.AskUnplug(), true);
+  SetControl(kOff);
+  EXPECT_EQ(let_go_, 0);
+}
+
+TEST_F(RootPortTest, EventsSurviveAGuestThatClearsAll) {
+  PlugChild();
+  EXPECT_EQ(port_.AskUnplug(), false);
+  ConfigStore(0, kAt, kSlotStatus, 0x1f, 2);
+  EXPECT_EQ(Status() & kButton, kButton);
+  ConfigStore(0, kAt, kSlotStatus, kButton, 2);
+  EXPECT_EQ(Status() & kButton, 0u);
+}
+
+TEST_F(RootPortTest, ALockedSlotTakesAndGivesNothing) {
+  SetControl(kOff | 0x0800);
+  EXPECT_EQ(Status() & 0x80, 0x80u);
+  EXPECT_EQ(ConfigLoad(0, kAt, kSlotControl, 2) & 0x0800, 0u);
+  EXPECT_EQ(port_.CheckPlug().error().message, "slot is electromechanically locked");
+  EXPECT_EQ(port_.AskUnplug().error().message, "slot is electromechanically locked");
+  SetControl(kOff | 0x0800);
+  EXPECT_TRUE(port_.CheckPlug());
 }
 
 TEST_F(RootPortTest, FunctionLevelResetResetsTheEndpoint) {

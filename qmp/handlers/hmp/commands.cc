@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "qmp/handlers/hmp/devices.h"
 #include "qmp/handlers/hmp/qom.h"
 
 namespace davit::qmp::hmp {
@@ -126,6 +127,13 @@ constexpr Command kCommands[] = {
      .help = "resume emulation",
      .run = [](Call& call) { return call.vm.Cont(); }},
     {"cpu", "index", "set the default CPU", Arguments::kNumber, {}, SetCpu},
+    {"device_add",
+     "driver[,prop=value][,...]",
+     "make a device and plug it in",
+     Arguments::kOptionalText,
+     {},
+     AddDevice},
+    {"device_del", "device", "unplug a device", Arguments::kText, "string", DeleteDevice},
     {.name = "dumpdtb",
      .usage = "filename",
      .help = "write the guest's device tree to a file",

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "qmp/handlers/hmp/hmp.h"
 #include "vmm/base/error.h"
 #include "vmm/control/block_control.h"
 #include "vmm/control/chardev_control.h"
@@ -24,6 +25,7 @@ struct Call {
   const control::BlockControl& blocks;
   control::NetControl& net;
   const std::string& version;
+  const HmpDevices& devices;
   int64_t current_cpu = 0;
   std::string out;  // lines end in '\n'
 

@@ -174,7 +174,7 @@ void Run(std::string_view line, hmp::Call& call) {
 }  // namespace
 
 Result<std::string> Hmp::Execute(const std::string& line, std::optional<int64_t> cpu_index) const {
-  hmp::Call call{vm_, chardevs_, blocks_, net_, version_, 0, {}, {}, {}};
+  hmp::Call call{vm_, chardevs_, blocks_, net_, version_, devices_, 0, {}, {}, {}};
   if (cpu_index) {
     call.current_cpu = *cpu_index;
     if (!hmp::HasCpu(vm_, *cpu_index)) {

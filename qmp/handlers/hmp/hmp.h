@@ -8,7 +8,10 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "qmp/handlers/device_spec.h"
 #include "vmm/base/error.h"
 #include "vmm/control/block_control.h"
 #include "vmm/control/chardev_control.h"
@@ -17,12 +20,24 @@
 
 namespace davit::qmp {
 
+// How device_add's text becomes a device.
+struct HmpDevices {
+  DeviceLineParser parse_line;
+  std::vector<DeviceGlobal> globals;
+};
+
 class Hmp {
  public:
   // References must outlive it. `version` is what "info version" prints.
   Hmp(control::VmControl& vm, control::ChardevControl& chardevs,
-      const control::BlockControl& blocks, control::NetControl& net, std::string version)
-      : vm_(vm), chardevs_(chardevs), blocks_(blocks), net_(net), version_(std::move(version)) {}
+      const control::BlockControl& blocks, control::NetControl& net, std::string version,
+      HmpDevices devices)
+      : vm_(vm),
+        chardevs_(chardevs),
+        blocks_(blocks),
+        net_(net),
+        version_(std::move(version)),
+        devices_(std::move(devices)) {}
 
   // The output, lines ended by CR LF; faults of the command line are part of it. Error: there is no
   // CPU `cpu_index`.
@@ -34,6 +49,7 @@ class Hmp {
   const control::BlockControl& blocks_;
   control::NetControl& net_;
   std::string version_;
+  HmpDevices devices_;
 };
 
 }  // namespace davit::qmp

@@ -13,6 +13,19 @@ namespace {
 
 using control::RunState;
 
+// Enough of -device's language: DRIVER[,help|,KEY=VALUE].
+Result<DeviceLine> ParseLine(const std::string& text) {
+  DeviceLine line;
+  const size_t comma = text.find(',');
+  line.texts.emplace_back("driver", text.substr(0, comma));
+  if (comma == std::string::npos) return line;
+  const std::string rest = text.substr(comma + 1);
+  const size_t equals = rest.find('=');
+  line.help = rest == "help";
+  if (!line.help) line.texts.emplace_back(rest.substr(0, equals), rest.substr(equals + 1));
+  return line;
+}
+
 class HmpTest : public testing::Test {
  protected:
   std::string Do(const std::string& line, std::optional<int64_t> cpu = std::nullopt) {
@@ -23,7 +36,7 @@ class HmpTest : public testing::Test {
   control::FakeChardevs chardevs_;
   control::FakeNet net_;
   control::FakeBlocks blocks_;
-  Hmp hmp_{vm_, chardevs_, blocks_, net_, "7.2.0davit"};
+  Hmp hmp_{vm_, chardevs_, blocks_, net_, "7.2.0davit", {ParseLine, {}}};
 };
 
 TEST_F(HmpTest, VerbsCallTheVm) {
@@ -34,6 +47,23 @@ TEST_F(HmpTest, VerbsCallTheVm) {
   EXPECT_EQ(vm_.calls,
             (std::vector<std::string>{"stop", "stop", "cont", "cont", "reset", "powerdown",
                                       "wakeup", "nmi", "dumpdtb /x", "object-del m"}));
+}
+
+TEST_F(HmpTest, DevicesComeAndGo) {
+  EXPECT_EQ(Do("device_add virtio-rng-pci,id=r1"), "");
+  EXPECT_EQ(Do("device_del r1"), "");
+  EXPECT_EQ(vm_.calls, (std::vector<std::string>{"device_add virtio-rng-pci r1", "device_del r1"}));
+  EXPECT_EQ(Do("device_add nope"), "Error: 'nope' is not a valid device model name\r\n");
+  EXPECT_EQ(Do("device_add virtserialport,nr=x"), "Error: Parameter 'nr' expects integer\r\n");
+  EXPECT_EQ(Do("device_add virtserialport,help").find("virtserialport options:\r\n"), 0U);
+  EXPECT_EQ(Do("device_add vmcoreinfo extra"),
+            "device_add: extraneous characters at the end of line\r\n"
+            "Try \"help device_add\" for more information\r\n");
+  EXPECT_EQ(Do("device_del"),
+            "device_del: string expected\r\n"
+            "Try \"help device_del\" for more information\r\n");
+  vm_.error = "no room";
+  EXPECT_EQ(Do("device_add vmcoreinfo"), "Error: no room\r\n");
 }
 
 TEST_F(HmpTest, ChardevVerbs) {

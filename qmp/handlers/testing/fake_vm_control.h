@@ -82,6 +82,11 @@ class FakeVmControl final : public VmControl {
     properties[property] = value;
     return Did("qom-set " + path + "." + property);
   }
+  Status DeviceAdd(const DeviceSpec& spec) override {
+    plugged = spec;
+    return Did("device_add " + spec.driver + " " + spec.id);
+  }
+  Status DeviceDel(const std::string& id) override { return Did("device_del " + id); }
   Status ObjectAdd(const ObjectSpec& spec) override {
     added = spec;
     return Did("object-add " + spec.id);
@@ -111,6 +116,7 @@ class FakeVmControl final : public VmControl {
   ShutdownCause quit_cause = ShutdownCause::kNone;
   ActionChange action_change;
   ObjectSpec added;
+  DeviceSpec plugged;
 
  private:
   static tl::unexpected<Error> NoDevice(const std::string& path) {

@@ -47,11 +47,15 @@ struct DeviceContext {
   std::function<bool(uint16_t id)> has_virtio = {};
   // The same by driver.
   std::function<bool(const std::string& driver)> has_device = {};
+  // --- hot-plug; any thread, does not block (Devices fills them in) ---
+  // The guest has let go of the cards behind the PCI Express port with this bus.
+  std::function<void(const std::string& bus)> slot_off = {};
+  // The guest has agreed to the removal of the device at `path` (PlainDevice::AskUnplug()).
+  std::function<void(const std::string& path)> unplugged = {};
   devices::FwCfg* fw_cfg = nullptr;         // null: the board has none
   backend::BlockGraph* blocks = nullptr;    // drive=; null: the process has none
   uint32_t cpus = 1;                        // at start: the queues of a device that is not told
   Netdevs* netdevs = nullptr;               // netdev=; null: the process has none
-  bool hotplug = false;                     // the machine is made: device_add
   MemoryDevices* memory_devices = nullptr;  // null: the board has no room for them
   devices::MemoryHotplug* memory_slots = nullptr;  // null: the board has no ACPI
   // Sees to missing huge pages of a block for as long as the result lives; null: it has none.

@@ -14,14 +14,13 @@
 #include "vmm/machine/devices/makers.h"
 #include "vmm/machine/object_tree.h"
 #include "vmm/pci/bridge.h"
+#include "vmm/pci/root_port.h"
 #include "vmm/virtio/transport/pci/virtio_pci.h"
 
 namespace davit::machine {
 namespace {
 
 constexpr std::string_view kSlotBus = "virtio-mmio-bus";
-
-std::string SlotName(size_t slot) { return fmt::format("{}.{}", kSlotBus, slot); }
 
 virtio::FrontendOptions OptionsOf(const DeviceProperties& props) {
   virtio::FrontendOptions options;
@@ -53,6 +52,12 @@ tl::unexpected<Error> NoBus(std::string_view type, const std::string& driver) {
 
 }  // namespace
 
+std::string Devices::SlotName(size_t slot) { return fmt::format("{}.{}", kSlotBus, slot); }
+
+tl::unexpected<Error> Devices::NoHotPlug(const std::string& bus) {
+  return Fail(fmt::format("Bus '{}' does not support hotplugging", bus));
+}
+
 std::string Devices::Entry::child_bus() const {
   if (row->child_bus.empty() || spec.id.empty()) return std::string(row->child_bus);
   return spec.id + ".0";
@@ -65,6 +70,12 @@ Devices::Devices(DeviceContext context, BoardBuses buses)
     return std::any_of(entries_.begin(), entries_.end(),
                        [&](const auto& entry) { return entry->spec.driver == driver; });
   };
+  context_.slot_off = [this](const std::string& bus) { RunSoon([this, bus] { EmptySlot(bus); }); };
+  context_.unplugged = [this](const std::string& path) {
+    RunSoon([this, path] {
+      if (const auto entry = FindForUnplug(path)) Remove(**entry);
+    });
+  };
   for (const VirtioMmioSlot& place : buses_.virtio_mmio) {
     slots_.push_back({place, std::make_unique<virtio::MmioTransport>(
                                  place.base, context_.accel.Line(place.gsi))});
@@ -73,14 +84,7 @@ Devices::Devices(DeviceContext context, BoardBuses buses)
 
 Devices::~Devices() {
   context_.memory.Forget(*this);
-  for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
-    (*it)->plain.reset();
-    auto& function = (*it)->pci.function;
-    if (function != nullptr && function->bus() != nullptr) function->bus()->Detach(*function);
-    // An I/O thread raises interrupts through the function until its device is quiet.
-    if ((*it)->frontend != nullptr) (*it)->frontend->Quiesce();
-    function.reset();
-  }
+  for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) TakeDown(**it);
   for (Slot& slot : slots_) {
     (void)buses_.mmio->Release(slot.place.base);
     slot.transport.reset();
@@ -97,20 +101,22 @@ Status Devices::Init() {
   return {};
 }
 
-Status Devices::Add(const control::DeviceSpec& spec) {
+Status Devices::Make(const control::DeviceSpec& spec, bool hot) {
   const auto same = [&](const auto& entry) { return entry->spec.id == spec.id; };
   if (!spec.id.empty() && std::any_of(entries_.begin(), entries_.end(), same)) {
     return Fail(fmt::format("Duplicate device ID '{}'", spec.id));
   }
   auto entry = std::make_unique<Entry>();
   entry->spec = spec;
-  const auto anonymous = std::count_if(entries_.begin(), entries_.end(),
-                                       [](const auto& other) { return other->spec.id.empty(); });
-  entry->path = spec.id.empty() ? fmt::format("/machine/peripheral-anon/device[{}]", anonymous)
+  entry->hot = hot;
+  entry->path = spec.id.empty() ? fmt::format("/machine/peripheral-anon/device[{}]", anonymous_)
                                 : "/machine/peripheral/" + spec.id;
   entry->row = FindDeviceRow(spec.driver);
   if (entry->row == nullptr) {
     return Fail(fmt::format("'{}' is not a valid device model name", spec.driver));
+  }
+  if (hot && !entry->row->hotpluggable) {
+    return Fail("Parameter 'driver' expects a pluggable device type");
   }
   if (entry->row->make_child != nullptr) {
     DAVIT_TRY(AddToDevice(*entry));
@@ -121,6 +127,10 @@ Status Devices::Add(const control::DeviceSpec& spec) {
   } else {
     DAVIT_TRY(AddToSlot(*entry));
   }
+  if (spec.id.empty()) ++anonymous_;
+  if (entry->frontend != nullptr) entry->frontend->OnRunning(running_);
+  if (entry->plain != nullptr) entry->plain->OnRunning(running_);
+  if (entry->pci.on_running) entry->pci.on_running(running_);
   entries_.push_back(std::move(entry));
   return {};
 }
@@ -192,7 +202,7 @@ Result<const Devices::Entry*> Devices::FindParent(const Entry& entry) const {
 // --- making ----------------------------------------------------------------------------------
 
 Result<std::unique_ptr<virtio::Frontend>> Devices::MakeFrontend(Entry& entry) {
-  const DeviceProperties props(entry.spec, entry.path);
+  const DeviceProperties props(entry.spec, entry.path, entry.hot);
   io::EventLoop* loop = &context_.loop;
   if (const std::string id = props.Text("iothread"); !id.empty()) {
     DAVIT_ASSIGN(entry.iothread, context_.objects.UseIoThread(id, "iothread"));
@@ -208,14 +218,25 @@ Result<std::unique_ptr<virtio::Frontend>> Devices::MakeFrontend(Entry& entry) {
 
 Status Devices::AddToSlot(Entry& entry) {
   DAVIT_ASSIGN(entry.slot, FindSlot(entry.spec));
+  if (entry.hot) return NoHotPlug(SlotName(entry.slot));
   DAVIT_ASSIGN(entry.frontend, MakeFrontend(entry));
   slots_[entry.slot].transport->Plug(*entry.frontend, &context_.accel.doorbells());
   return {};
 }
 
+Status Devices::CheckHotPlug(const Entry& entry, const pci::Bus& bus) const {
+  auto* const port = dynamic_cast<pci::RootPort*>(bus.bridge());
+  if (port == nullptr) return NoHotPlug(bus.name());
+  if (entry.row->make_function == MakeRootPort) {
+    return Fail("pcie-root-port: a port behind a port is not supported");
+  }
+  return port->CheckPlug();
+}
+
 Status Devices::AddToPci(Entry& entry) {
-  const DeviceProperties props(entry.spec, entry.path);
+  const DeviceProperties props(entry.spec, entry.path, entry.hot);
   DAVIT_ASSIGN(pci::Bus* const bus, FindPciBus(entry.spec));
+  if (entry.hot) DAVIT_TRY(CheckHotPlug(entry, *bus));
   if (entry.row->make_virtio != nullptr) {
     DAVIT_TRY(CheckModern(props));
     DAVIT_ASSIGN(entry.frontend, MakeFrontend(entry));
@@ -230,27 +251,32 @@ Status Devices::AddToPci(Entry& entry) {
   }
   const int64_t addr = props.Int("addr");
   return bus->Attach(*entry.pci.function,
-                     addr < 0 ? std::nullopt : std::optional(static_cast<uint8_t>(addr)));
+                     addr < 0 ? std::nullopt : std::optional(static_cast<uint8_t>(addr)),
+                     entry.hot);
 }
 
 Status Devices::AddToDevice(Entry& entry) {
   DAVIT_ASSIGN(entry.parent, FindParent(entry));
   DAVIT_ASSIGN(entry.plain,
-               entry.row->make_child(context_, DeviceProperties(entry.spec, entry.path),
+               entry.row->make_child(context_, DeviceProperties(entry.spec, entry.path, entry.hot),
                                      *entry.parent->virtio()));
   return {};
 }
 
 Status Devices::AddBusless(Entry& entry) {
   DAVIT_TRY(CheckBusType(entry.spec, ""));
-  DAVIT_ASSIGN(entry.plain,
-               entry.row->make_busless(context_, DeviceProperties(entry.spec, entry.path)));
+  DAVIT_ASSIGN(entry.plain, entry.row->make_busless(
+                                context_, DeviceProperties(entry.spec, entry.path, entry.hot)));
   return {};
 }
 
 // --- life ------------------------------------------------------------------------------------
 
 void Devices::Reset() {
+  // The newest first: what waits behind a port that waits itself goes with it.
+  for (size_t i = entries_.size(); i-- > 0;) {
+    if (i < entries_.size() && entries_[i]->pending_until) Finish(*entries_[i]);
+  }
   for (const auto& entry : entries_) {
     if (entry->on_slot()) {
       entry->frontend->Quiesce();
@@ -265,6 +291,8 @@ void Devices::Reset() {
 }
 
 void Devices::OnRunning(bool running) {
+  running_ = running;
+  clock_.Run(running);
   for (const auto& entry : entries_) {
     if (entry->frontend != nullptr) entry->frontend->OnRunning(running);
     if (entry->plain != nullptr) entry->plain->OnRunning(running);

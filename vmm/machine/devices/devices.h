@@ -1,11 +1,14 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The devices that were made by name (-device): makes each by its row, puts it on a bus of the
-// board, and takes all away in the reverse order. Owner: control thread.
+// The devices that were made by name (-device, device_add): makes each by its row, puts it on a bus
+// of the board, takes it away when the guest has agreed to that (devices_unplug.cc), and all in the
+// reverse order at the end. Owner: control thread.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +18,7 @@
 #include "vmm/machine/devices/context.h"
 #include "vmm/machine/devices/row.h"
 #include "vmm/machine/qom/qom_node.h"
+#include "vmm/machine/vm_clock.h"
 #include "vmm/virtio/core/frontend.h"
 #include "vmm/virtio/transport/mmio/mmio_transport.h"
 
@@ -30,10 +34,18 @@ class Devices final : public memory::LiveMemory::Listener {
 
   // Claims the board's slots; empty ones answer as the specification wants. Once, first.
   Status Init();
-  // Error: QEMU's for the same mistake; nothing is left behind.
-  Status Add(const control::DeviceSpec& spec);
+  // Before the guest runs. Error: QEMU's for the same mistake; nothing is left behind.
+  Status Add(const control::DeviceSpec& spec) { return Make(spec, false); }
+  // At any time, vCPUs run or not: the guest is told as the bus has it. Error: as Add(), and where
+  // bus or driver know no hot-plug.
+  Status HotAdd(const control::DeviceSpec& spec) { return Make(spec, true); }
+  // Unplugs the device with this name or path: at once, when the guest agrees, or at the next
+  // Reset(). DeviceDeletedEvent follows when it is gone, those of its children before. Error: there
+  // is none, it cannot be unplugged, or the guest was asked just now.
+  Status Unplug(const std::string& id);
 
-  // Power-on state, of what the board's own buses do not reset. The vCPUs are parked.
+  // Power-on state, of what the board's own buses do not reset; what waits for the guest's
+  // agreement to go, goes. The vCPUs are parked.
   void Reset();
   void OnRunning(bool running);
   // All devices or none.
@@ -58,6 +70,9 @@ class Devices final : public memory::LiveMemory::Listener {
     control::DeviceSpec spec;
     std::string path;  // "/machine/peripheral/ID"
     const DeviceRow* row = nullptr;
+    bool hot = false;
+    // The guest was asked to let it go: until then (guest's time, ns) it is not asked again.
+    std::optional<int64_t> pending_until;
     std::shared_ptr<io::IoThread> iothread;  // keeps it from being removed
     // One of these by kind.
     std::unique_ptr<virtio::Frontend> frontend;  // virtio
@@ -78,6 +93,20 @@ class Devices final : public memory::LiveMemory::Listener {
   QomDeviceState StateOf(const Entry& entry) const;
   std::string ParentBusPath(const Entry& entry) const;
   const Entry* FindBridge(const pci::Bus& secondary) const;
+  Status Make(const control::DeviceSpec& spec, bool hot);
+  Status CheckHotPlug(const Entry& entry, const pci::Bus& bus) const;
+  static std::string SlotName(size_t slot);
+  static tl::unexpected<Error> NoHotPlug(const std::string& bus);
+  // --- devices_unplug.cc ---
+  Result<Entry*> FindForUnplug(const std::string& id) const;
+  Result<bool> AskUnplug(const Entry& entry) const;
+  std::vector<Entry*> ChildrenOf(const Entry& entry) const;  // the newest first
+  static void TakeDown(Entry& entry);
+  void Remove(Entry& entry);
+  void Finish(Entry& entry);  // Remove(), with what shares its slot
+  void EmptySlot(const std::string& bus);
+  void RunSoon(std::function<void()> fn);  // on the control thread, while this lives; any thread
+
   Status AddToSlot(Entry& entry);
   Status AddToPci(Entry& entry);
   Status AddToDevice(Entry& entry);
@@ -96,6 +125,10 @@ class Devices final : public memory::LiveMemory::Listener {
   const BoardBuses buses_;
   std::vector<std::unique_ptr<Entry>> entries_;  // in order of creation
   std::vector<Slot> slots_;
+  unsigned anonymous_ = 0;  // devices without a name that were made so far
+  bool running_ = true;
+  VmClock clock_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace davit::machine

@@ -9,6 +9,8 @@
 
 #include <array>
 #include <optional>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "vmm/io/testing/fake_event_loop.h"
@@ -16,6 +18,7 @@
 #include "vmm/irq/recording_msi.h"
 #include "vmm/machine/accel.h"
 #include "vmm/machine/object_tree.h"
+#include "vmm/pci/express.h"
 #include "vmm/pci/host_bridge.h"
 #include "vmm/pci/intx_lines.h"
 
@@ -220,7 +223,7 @@ class PciDevicesTest : public DevicesTest {
                                    .loop = accel_.loop,
                                    .memory = memory_,
                                    .objects = objects_,
-                                   .emit = {}},
+                                   .emit = [this](const control::Event& event) { Heard(event); }},
                      buses);
     EXPECT_TRUE(devices_->Init());
   }
@@ -254,12 +257,38 @@ class PciDevicesTest : public DevicesTest {
     devices_->AddTo(root.Add({.name = "machine", .type = "m"}));
     return root;
   }
+  void Heard(const control::Event& event) {
+    if (const auto* gone = std::get_if<control::DeviceDeletedEvent>(&event)) {
+      gone_ += "[" + gone->id + "]" + gone->path + " ";
+    }
+  }
+  // What was deleted since the last call.
+  std::string TakeGone() {
+    while (accel_.loop.RunPosted()) {
+    }
+    return std::exchange(gone_, "");
+  }
+  std::string HotAdd(const control::DeviceSpec& spec) {
+    const Status added = devices_->HotAdd(spec);
+    return added ? "added" : added.error().message;
+  }
+  std::string Unplug(const std::string& id) {
+    const Status asked = devices_->Unplug(id);
+    return asked ? "asked" : asked.error().message;
+  }
+  // The guest's write to the slot control of the port at root-bus device `slot`.
+  void WriteSlotControl(uint8_t slot, uint16_t value) {
+    const std::array<uint8_t, 2> data{static_cast<uint8_t>(value),
+                                      static_cast<uint8_t>(value >> 8)};
+    host_.Write(0, pci::Devfn(slot, 0), 0x54 + pci::kExpressSlotControl, data);
+  }
   std::string Where(std::string_view id) {
     const pci::Function* function = host_.FindFunction(id);
     if (function == nullptr) return "nowhere";
     return function->bus()->name() + " " + std::to_string(function->devfn());
   }
 
+  std::string gone_;
   bus::Bus ports_{"I/O port"};
   irq::RecordingMsi msi_;
   irq::RecordingIrqLine line_;
@@ -355,6 +384,101 @@ TEST_F(PciDevicesTest, LegacyIsRefused) {
   EXPECT_EQ(ErrorOf(spec), "the legacy interface of virtio is not supported");
   Set(spec, "disable-legacy", {std::string("on")});
   EXPECT_EQ(ErrorOf(spec), "added");
+}
+
+constexpr uint16_t kSlotOn = 0x01c0, kSlotBlinking = 0x02c0, kSlotOff = 0x07c0;
+
+TEST_F(PciDevicesTest, ADeviceGoesWhenTheGuestSwitchesItsSlotOff) {
+  ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
+  devices_->OnRunning(true);
+  WriteSlotControl(0, kSlotOn);
+  ASSERT_EQ(HotAdd(PciRng("a", -1, "rp")), "added");
+  EXPECT_EQ(Where("a"), "rp 0");
+  EXPECT_EQ(Unplug("a"), "asked");
+  EXPECT_EQ(Where("a"), "rp 0");
+  EXPECT_EQ(Unplug("a"), "Device a is already in the process of unplug");
+  EXPECT_EQ(TakeGone(), "");
+  WriteSlotControl(0, kSlotBlinking);
+  WriteSlotControl(0, kSlotOff);
+  EXPECT_EQ(TakeGone(), "[]/machine/peripheral/a/virtio-backend [a]/machine/peripheral/a ");
+  EXPECT_EQ(Where("a"), "nowhere");
+  EXPECT_EQ(Unplug("a"), "Device 'a' not found");
+  // Everything is free again.
+  EXPECT_EQ(HotAdd(PciRng("a", 0, "rp")), "added");
+}
+
+TEST_F(PciDevicesTest, ASlotThatIsOffGivesItsDeviceAtOnce) {
+  ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
+  WriteSlotControl(0, kSlotOff);
+  ASSERT_EQ(HotAdd(PciRng("", -1, "rp")), "added");
+  EXPECT_EQ(Unplug("/machine/peripheral-anon/device[0]"), "asked");
+  EXPECT_EQ(TakeGone(),
+            "[]/machine/peripheral-anon/device[0]/virtio-backend "
+            "[]/machine/peripheral-anon/device[0] ");
+  // Its number is not given again.
+  ASSERT_EQ(HotAdd(PciRng("", -1, "rp")), "added");
+  EXPECT_EQ(Unplug("/machine/peripheral-anon/device[0]"),
+            "Device '/machine/peripheral-anon/device[0]' not found");
+}
+
+TEST_F(PciDevicesTest, AResetTakesWhatTheGuestDidNotGive) {
+  ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
+  ASSERT_EQ(ErrorOf(PciRng("a", -1, "rp")), "added");
+  ASSERT_EQ(ErrorOf(Port("other", 2)), "added");
+  ASSERT_EQ(ErrorOf(PciRng("b", -1, "other")), "added");
+  EXPECT_EQ(Unplug("a"), "asked");
+  devices_->Reset();
+  host_.Reset();
+  EXPECT_EQ(TakeGone(), "[]/machine/peripheral/a/virtio-backend [a]/machine/peripheral/a ");
+  EXPECT_EQ(Where("b"), "other 0");
+}
+
+TEST_F(PciDevicesTest, FunctionsOfASlotGoTogether) {
+  ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
+  WriteSlotControl(0, kSlotOff);
+  ASSERT_EQ(HotAdd(PciRng("f1", 1, "rp")), "added");
+  ASSERT_EQ(HotAdd(PciRng("f2", 2, "rp")), "added");
+  // Without function 0 none has a bond with the others.
+  EXPECT_EQ(Unplug("f1"), "asked");
+  EXPECT_EQ(TakeGone(), "[]/machine/peripheral/f1/virtio-backend [f1]/machine/peripheral/f1 ");
+  EXPECT_EQ(HotAdd(PciRng("f0", 0, "rp")),
+            "PCI: 0.0 indicates single function, but 0.2 is already populated.");
+  control::DeviceSpec first = PciRng("f0", 0, "rp");
+  Set(first, "multifunction", {true});
+  ASSERT_EQ(HotAdd(first), "added");
+  EXPECT_EQ(HotAdd(PciRng("f3", 3, "rp")),
+            "PCI: slot 0 function 0 already occupied by virtio-rng-pci, new func virtio-rng-pci "
+            "cannot be exposed to guest.");
+  EXPECT_EQ(Unplug("f2"), "asked");
+  EXPECT_EQ(TakeGone(),
+            "[]/machine/peripheral/f0/virtio-backend [f0]/machine/peripheral/f0 "
+            "[]/machine/peripheral/f2/virtio-backend [f2]/machine/peripheral/f2 ");
+}
+
+TEST_F(PciDevicesTest, PlacesWithoutHotPlugRefuse) {
+  control::DeviceSpec fixed = Port("fixed", 1);
+  Set(fixed, "hotplug", {false});
+  ASSERT_EQ(ErrorOf(fixed), "added");
+  ASSERT_EQ(ErrorOf(Port("rp", 2)), "added");
+  ASSERT_EQ(ErrorOf(PciRng("a", -1, "fixed")), "added");
+  EXPECT_EQ(HotAdd(PciRng("b")), "Bus 'pcie.0' does not support hotplugging");
+  EXPECT_EQ(HotAdd(PciRng("b", 1, "fixed")),
+            "Hot-plug failed: unsupported by the port device 'fixed'");
+  EXPECT_EQ(Unplug("a"), "Hot-unplug failed: unsupported by the port device 'fixed'");
+  EXPECT_EQ(Unplug("rp"), "Bus 'pcie.0' does not support hotplugging");
+  EXPECT_EQ(Unplug(""), "Device '' not found");
+  EXPECT_EQ(Where("b"), "nowhere");
+  EXPECT_EQ(HotAdd(PciRng("b", -1, "rp")), "added");
+  WriteSlotControl(1, kSlotBlinking);
+  EXPECT_EQ(Unplug("b"), "Hot-unplug failed: guest is busy (power indicator blinking)");
+}
+
+TEST_F(DevicesTest, SlotsOfMicrovmAreForTheStartAlone) {
+  ASSERT_EQ(ErrorOf(Rng("a")), "added");
+  EXPECT_EQ(devices_->HotAdd(Rng("b")).error().message,
+            "Bus 'virtio-mmio-bus.0' does not support hotplugging");
+  EXPECT_EQ(devices_->Unplug("a").error().message,
+            "Bus 'virtio-mmio-bus.1' does not support hotplugging");
 }
 
 }  // namespace

@@ -80,9 +80,9 @@ MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props) {
     DAVIT_ASSIGN(block, context.objects.FindMemory(memdev, "memdev"));
   }
   if (context.memory_devices == nullptr) {
-    return Fail(context.hotplug ? "Device 'pc-dimm' can not be hotplugged on this machine"
-                                : "memory devices (e.g. for memory hotplug) are not supported by "
-                                  "the machine");
+    return Fail(props.hot() ? "Device 'pc-dimm' can not be hotplugged on this machine"
+                            : "memory devices (e.g. for memory hotplug) are not supported by "
+                              "the machine");
   }
   if (context.memory_slots == nullptr) {
     return Fail("memory hotplug is not enabled: missing acpi device or acpi disabled");
@@ -112,7 +112,7 @@ MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props) {
   info.address = address;
   info.size = request.size;
   info.slot = slot;
-  info.hotplugged = context.hotplug;
+  info.hotplugged = props.hot();
   DAVIT_ASSIGN(std::shared_ptr<void> watch, context.watch_memory(*block));
   auto dimm = std::make_unique<PcDimm>(
       PcDimm::Parts{*context.memory_devices, *context.memory_slots, context.objects}, info, memdev,

@@ -14,7 +14,7 @@ pci::FunctionOptions FunctionOptionsOf(const DeviceProperties& props) {
   return {.driver = props.driver(), .id = props.id(), .multifunction = props.Bool("multifunction")};
 }
 
-Result<MadeFunction> MakeRootPort(DeviceContext&, const DeviceProperties& props,
+Result<MadeFunction> MakeRootPort(DeviceContext& context, const DeviceProperties& props,
                                   pci::HostBridge& host) {
   pci::RootPortConfig config{.function = FunctionOptionsOf(props), .bus_name = props.id()};
   for (unsigned n = 1; config.bus_name.empty(); ++n) {
@@ -26,6 +26,7 @@ Result<MadeFunction> MakeRootPort(DeviceContext&, const DeviceProperties& props,
   config.port = static_cast<uint8_t>(props.Uint("port"));
   config.hotplug = props.Bool("hotplug");
   config.power_controller = props.Bool("power_controller_present");
+  config.powered_off = [slot_off = context.slot_off, bus = config.bus_name] { slot_off(bus); };
   return MadeFunction{std::make_unique<pci::RootPort>(config, host), {}};
 }
 

@@ -18,14 +18,18 @@ namespace davit::machine {
 
 class DeviceProperties {
  public:
-  explicit DeviceProperties(const control::DeviceSpec& spec, std::string path = {})
-      : spec_(spec), path_(std::move(path)) {}
+  explicit DeviceProperties(const control::DeviceSpec& spec, std::string path = {},
+                            bool hot = false)
+      : spec_(spec), path_(std::move(path)), hot_(hot) {}
 
   const std::string& driver() const { return spec_.driver; }
   const std::string& id() const { return spec_.id; }
   const std::string& bus() const { return spec_.bus; }
   // Of the device among the machine's objects: "/machine/peripheral/ID".
   const std::string& path() const { return path_; }
+
+  // Made by device_add, when the guest may have run.
+  bool hot() const { return hot_; }
 
   // Given, or it has a default.
   bool Has(std::string_view name) const { return Find(name) != nullptr; }
@@ -45,6 +49,7 @@ class DeviceProperties {
 
   const control::DeviceSpec& spec_;
   const std::string path_;
+  const bool hot_;
 };
 
 }  // namespace davit::machine

@@ -69,7 +69,7 @@ std::string Devices::ParentBusPath(const Entry& entry) const {
 }
 
 QomDeviceState Devices::StateOf(const Entry& entry) const {
-  QomDeviceState state{.parent_bus = ParentBusPath(entry)};
+  QomDeviceState state{.parent_bus = ParentBusPath(entry), .hotplugged = entry.hot};
   state.hotpluggable = entry.parent != nullptr;
   if (entry.pci.function != nullptr && entry.pci.function->bus() != nullptr) {
     const Entry* const bridge = FindBridge(*entry.pci.function->bus());

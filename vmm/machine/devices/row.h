@@ -28,6 +28,9 @@ class PlainDevice {
   virtual ~PlainDevice() = default;
   virtual void Reset() {}  // power-on state; the vCPUs are parked
   virtual void OnRunning(bool running) { (void)running; }
+  // device_del. True: it can go now. False: the guest was asked, and when it agrees
+  // DeviceContext::unplugged() is called. Error: it cannot go.
+  virtual Result<bool> AskUnplug() { return true; }
 };
 
 // A PCI function that is not virtio.
@@ -70,9 +73,12 @@ struct DeviceRow {
   Result<std::unique_ptr<PlainDevice>> (*make_child)(DeviceContext& context,
                                                      const DeviceProperties& props,
                                                      virtio::VirtioDevice& parent) = nullptr;
-  // A device on no bus.
+  // A device on no bus: of the machine (vmcoreinfo), or with a socket of its own kind (a CPU, a
+  // memory module).
   Result<std::unique_ptr<PlainDevice>> (*make_busless)(DeviceContext& context,
                                                        const DeviceProperties& props) = nullptr;
+  // Whether it can come and go while the VM lives, where its bus can take it.
+  bool hotpluggable = true;
 };
 
 std::span<const DeviceRow> DeviceRows();

@@ -1,0 +1,37 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See devices.h.
+#include "qmp/handlers/hmp/devices.h"
+
+#include <algorithm>
+
+namespace davit::qmp::hmp {
+
+Status AddDevice(Call& call) {
+  if (const size_t blank = call.text.find_first_of(" \t"); blank != std::string::npos) {
+    call.out +=
+        "device_add: extraneous characters at the end of line\n"
+        "Try \"help device_add\" for more information\n";
+    return {};
+  }
+  DAVIT_ASSIGN(const DeviceLine line, call.devices.parse_line(call.text));
+  if (!line.help) {
+    DAVIT_ASSIGN(const control::DeviceSpec spec,
+                 DeviceSpecFromTexts(line.texts, call.devices.globals));
+    return call.vm.DeviceAdd(spec);
+  }
+  const auto driver = std::find_if(line.texts.begin(), line.texts.end(),
+                                   [](const auto& text) { return text.first == "driver"; });
+  if (driver == line.texts.end()) {
+    call.out += DevicesText();
+    return {};
+  }
+  DAVIT_ASSIGN(const std::string text, DevicePropertiesText(driver->second));
+  call.out += text;
+  return {};
+}
+
+Status DeleteDevice(Call& call) { return call.vm.DeviceDel(call.text); }
+
+}  // namespace davit::qmp::hmp

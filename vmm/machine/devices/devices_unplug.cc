@@ -1,0 +1,123 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// See devices.h: how devices go while the VM lives. A PCI function goes when the guest has switched
+// its slot off (vmm/pci/root_port.h); what sits on another device goes at once, and hears of it by
+// that device's own protocol; a device with a socket of its own kind asks the guest itself.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "vmm/machine/devices/devices.h"
+#include "vmm/pci/root_port.h"
+
+namespace davit::machine {
+namespace {
+
+// How long a guest has time to answer before it may be asked again (its own time).
+constexpr int64_t kAnswerTime = int64_t{5} * 1000 * 1000 * 1000;
+
+}  // namespace
+
+void Devices::RunSoon(std::function<void()> fn) {
+  context_.loop.Post([alive = std::weak_ptr<bool>(alive_), fn = std::move(fn)] {
+    if (!alive.expired()) fn();
+  });
+}
+
+Result<Devices::Entry*> Devices::FindForUnplug(const std::string& id) const {
+  const bool is_path = id.starts_with('/');
+  const auto it = std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+    return is_path ? entry->path == id : !id.empty() && entry->spec.id == id;
+  });
+  if (it != entries_.end()) return it->get();
+  return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", id));
+}
+
+Result<bool> Devices::AskUnplug(const Entry& entry) const {
+  if (!entry.row->hotpluggable) {
+    return Fail(fmt::format("Device '{}' does not support hotplugging", entry.spec.driver));
+  }
+  if (entry.on_slot()) return NoHotPlug(SlotName(entry.slot));
+  if (const pci::Function* const function = entry.pci.function.get()) {
+    auto* const port = dynamic_cast<pci::RootPort*>(function->bus()->bridge());
+    if (port == nullptr) return NoHotPlug(function->bus()->name());
+    return port->AskUnplug();
+  }
+  return entry.plain->AskUnplug();
+}
+
+Status Devices::Unplug(const std::string& id) {
+  DAVIT_ASSIGN(Entry* const entry, FindForUnplug(id));
+  if (entry->pending_until && clock_.Now() < *entry->pending_until) {
+    return Fail(fmt::format("Device {} is already in the process of unplug", id));
+  }
+  DAVIT_ASSIGN(const bool now, AskUnplug(*entry));
+  if (!now) {
+    if (entry->pci.function != nullptr) entry->pending_until = clock_.Now() + kAnswerTime;
+  } else {
+    Finish(*entry);
+  }
+  return {};
+}
+
+void Devices::Finish(Entry& entry) {
+  const pci::Function* const function = entry.pci.function.get();
+  // Without function 0 the others are not there for the guest, and have no bond.
+  if (function != nullptr && function->bus()->Find(0) != nullptr) {
+    EmptySlot(function->bus()->name());
+  } else {
+    Remove(entry);
+  }
+}
+
+// All functions of a slot go together: its power is one.
+void Devices::EmptySlot(const std::string& bus_name) {
+  pci::Bus* const bus = buses_.pci->FindBus(bus_name);
+  if (bus == nullptr) return;
+  for (const pci::Function* const function : bus->functions()) {
+    const auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const auto& one) {
+      return one->pci.function.get() == function;
+    });
+    if (entry != entries_.end()) Remove(**entry);
+  }
+  static_cast<pci::RootPort*>(bus->bridge())->SlotEmptied();
+}
+
+std::vector<Devices::Entry*> Devices::ChildrenOf(const Entry& entry) const {
+  std::vector<Entry*> children;
+  for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
+    if ((*it)->parent == &entry) children.push_back(it->get());
+  }
+  return children;
+}
+
+// The guest cannot reach it any more, nothing of it is in flight; its back ends are still held.
+void Devices::TakeDown(Entry& entry) {
+  entry.plain.reset();
+  auto& function = entry.pci.function;
+  if (function != nullptr && function->bus() != nullptr) function->bus()->Detach(*function);
+  // An I/O thread raises interrupts through the function until its device is quiet.
+  if (entry.frontend != nullptr) entry.frontend->Quiesce();
+  function.reset();
+}
+
+void Devices::Remove(Entry& entry) {
+  for (Entry* const child : ChildrenOf(entry)) Remove(*child);
+  const bool has_part = entry.frontend != nullptr && entry.pci.function != nullptr;
+  TakeDown(entry);
+  const auto at = std::find_if(entries_.begin(), entries_.end(),
+                               [&](const auto& other) { return other.get() == &entry; });
+  const std::unique_ptr<Entry> gone = std::move(*at);
+  entries_.erase(at);
+  // After the answer to the command that may be the cause, which waits for what that posted.
+  RunSoon([this, id = gone->spec.id, path = gone->path, has_part] {
+    RunSoon([this, id, path, has_part] {
+      if (has_part) context_.emit(control::DeviceDeletedEvent{{}, path + "/virtio-backend"});
+      context_.emit(control::DeviceDeletedEvent{id, path});
+    });
+  });
+}
+
+}  // namespace davit::machine
