@@ -21,9 +21,9 @@ class LinuxGuestQ35 : public ::testing::Test {
     if (vm_ != nullptr) return;
     ASSERT_FALSE(started_) << "the guest is gone";
     started_ = true;
-    vm_ = StartLinux({"-machine", "q35", "-m", "6G", "-device", "pcie-root-port,id=port0,chassis=1",
-                      "-device", "virtio-rng-pci,bus=port0", "-device",
-                      "virtio-rng-pci,addr=4,vectors=0"});
+    vm_ = StartLinux({"-machine", "q35", "-m", "6G,slots=2,maxmem=8G", "-device",
+                      "pcie-root-port,id=port0,chassis=1", "-device", "virtio-rng-pci,bus=port0",
+                      "-device", "virtio-rng-pci,addr=4,vectors=0"});
     ASSERT_NE(vm_, nullptr);
     auto line = WaitForInit(*vm_);
     if (!line) vm_.reset();
@@ -66,7 +66,7 @@ TEST_F(LinuxGuestQ35, DeviceBehindAPortGetsItsPlaceFromTheKernel) {
   EXPECT_CONTAINS(Lines("ls /sys/bus/pci/devices\n"), "0000:01:00.0");
   const std::string resources = Lines("cat /sys/bus/pci/devices/0000:01:00.0/resource\n");
   // BAR 4 of virtio-pci is prefetchable and 64 bits wide: it goes above RAM.
-  EXPECT_CONTAINS(resources, "0x0000000200000000 0x0000000200003fff");
+  EXPECT_CONTAINS(resources, "0x0000000300000000 0x0000000300003fff");
   EXPECT_CONTAINS(Lines("cat /sys/bus/pci/devices/0000:00:01.0/secondary_bus_number\n"), "| 1");
 }
 
@@ -106,12 +106,40 @@ TEST_F(LinuxGuestQ35, EcamAndWindowsAreWhereTheTablesSay) {
   EXPECT_CONTAINS(memory, "80000000-afffffff : PCI Bus 0000:00");
   EXPECT_CONTAINS(memory, "b0000000-bfffffff : PCI ");
   EXPECT_CONTAINS(memory, "c0000000-febfffff : PCI Bus 0000:00");
-  EXPECT_CONTAINS(memory, "200000000-9ffffffff : PCI Bus 0000:00");
+  EXPECT_CONTAINS(memory, "300000000-affffffff : PCI Bus 0000:00");
   EXPECT_CONTAINS(memory, "100000000-1ffffffff : System RAM");
   const std::string ports = Lines("cat /proc/ioports\n");
   EXPECT_CONTAINS(ports, "0600-0603 : ACPI PM1a_EVT_BLK");
   EXPECT_CONTAINS(ports, "0608-060b : ACPI PM_TMR");
   EXPECT_CONTAINS(ports, "0620-062f : ACPI GPE0_BLK");
+}
+
+TEST_F(LinuxGuestQ35, DimmComesAndGoes) {
+  constexpr int64_t kDimm = 128 << 20;
+  EXPECT_EQ(Ask(*vm_, "write /sys/devices/system/memory/auto_online_blocks online_movable\n",
+                "init: write "),
+            "done");
+  const auto total_kib = [] { return NumberAfter(Lines("cat /proc/meminfo\n"), "MemTotal:"); };
+  const auto execute = [](const char* command, json::Object arguments) {
+    const auto done = vm_->qmp().Execute(command, std::move(arguments));
+    EXPECT_TRUE(done) << done.error();
+  };
+  const long long before = total_kib();
+  execute("object-add", {{"qom-type", "memory-backend-ram"}, {"id", "m0"}, {"size", kDimm}});
+  execute("device_add", {{"driver", "pc-dimm"}, {"id", "dimm0"}, {"memdev", "m0"}});
+  auto report = vm_->qmp().WaitEvent("ACPI_DEVICE_OST", kReplyTime);
+  ASSERT_TRUE(report) << report.error();
+  EXPECT_EQ(report->data["info"]["device"], json::Value("dimm0"));
+  EXPECT_EQ(report->data["info"]["status"], json::Value(0));
+  EXPECT_EQ(total_kib(), before + kDimm / 1024);
+  EXPECT_CONTAINS(Lines("cat /proc/iomem\n"), "200000000-207ffffff : System RAM");
+
+  execute("device_del", {{"id", "dimm0"}});
+  auto deleted = vm_->qmp().WaitEvent("DEVICE_DELETED", kReplyTime);
+  ASSERT_TRUE(deleted) << deleted.error();
+  EXPECT_EQ(deleted->data["device"], json::Value("dimm0"));
+  EXPECT_EQ(total_kib(), before);
+  execute("object-del", {{"id", "m0"}});
 }
 
 TEST_F(LinuxGuestQ35, RebootGoesThroughTheResetPort) {

@@ -140,6 +140,39 @@ TEST_F(VmDevicesTest, WithoutAcpiTheCommandLineNamesTheSlots) {
   EXPECT_EQ(DeviceTree(**acpi).find("virtio_mmio.device"), std::string::npos);
 }
 
+TEST_F(VmDevicesTest, ADimmThatKvmRefusesLeavesNoTrace) {
+  config_.type = "q35";
+  config_.memory.slots = 1;
+  config_.memory.maxmem = uint64_t{1} << 30;
+  auto vm = Create();
+  ASSERT_TRUE(vm) << vm.error();
+  loop_.RunPosted();
+  constexpr uint64_t kSize = uint64_t{2} << 20;
+  ASSERT_TRUE((*vm)->ObjectAdd({"memory-backend-ram", "m0", {{"size", {kSize}}}}));
+  const control::DeviceSpec dimm{"pc-dimm",
+                                 "d0",
+                                 "",
+                                 {{"addr", {uint64_t{0}}},
+                                  {"memdev", {std::string("m0")}},
+                                  {"node", {uint64_t{0}}},
+                                  {"slot", {int64_t{-1}}}}};
+  kvm_.vm->fail_call = "SetMemorySlot";
+  EXPECT_FALSE((*vm)->DeviceAdd(dimm));
+  EXPECT_TRUE((*vm)->MemoryDevices().empty());
+  EXPECT_EQ((*vm)->MemorySize().plugged_memory, 0U);
+  kvm_.vm->fail_call.clear();
+  kvm_.vm->caps[kvm::Cap::kNrMemslots] = 1;
+  const Status full = (*vm)->DeviceAdd(dimm);
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().message, "hypervisor has no free memory slots left");
+  // Id, slot, address and backend are free.
+  kvm_.vm->caps[kvm::Cap::kNrMemslots] = 2;
+  ASSERT_TRUE((*vm)->DeviceAdd(dimm));
+  EXPECT_EQ(kvm_.vm->slots.back().gpa, uint64_t{4} << 30);
+  EXPECT_EQ(kvm_.vm->slots.back().size, kSize);
+  EXPECT_EQ((*vm)->MemorySize().plugged_memory, kSize);
+}
+
 TEST_F(VmDevicesTest, AMachineWithoutBusesTakesNone) {
   config_.type = "none";
   config_.kernel = {};

@@ -94,6 +94,8 @@ volatile uint64_t* MapWord(uint64_t address) {
   return reinterpret_cast<volatile uint64_t*>(kWindow + (address & (kLargePage - 1)));
 }
 
+}  // namespace
+
 bool TestWord(uint64_t address) {
   volatile uint64_t* word = MapWord(address);
   const uint64_t old = *word;
@@ -103,8 +105,6 @@ bool TestWord(uint64_t address) {
   *word = old;
   return ok;
 }
-
-}  // namespace
 
 void ReadBootInfo(uint32_t kind, uint64_t address) {
   if (kind == BOOT_LINUX) {

@@ -38,6 +38,9 @@ void ReadBootInfo(uint32_t kind, uint64_t address);
 
 void PrintMemoryMap();
 
+// Writes a word at `address`, reads it back and restores it. Any address, also above 4 GiB.
+bool TestWord(uint64_t address);
+
 // Writes and reads back a word at both ends of each usable range (and above 4 GiB through a
 // window). Prints one line per range.
 void TestMemory();

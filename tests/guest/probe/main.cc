@@ -8,6 +8,7 @@
 #include "boot_info.h"
 #include "console.h"
 #include "devices.h"
+#include "dimms.h"
 #include "fdt.h"
 #include "interrupts.h"
 #include "io.h"
@@ -81,6 +82,7 @@ void PrintHelp() {
       "k heartbeat on/off b banner again      e write to port e9\n"
       "l pci devices      V virtio devices    B balloon\n"
       "d write, read and flush disks          g random numbers\n"
+      "D memory modules: take and give up\n"
       "o write to the virtio console (what it hears it sends back)\n"
       "p power off        r reset (i8042)     R reset (acpi)\n"
       "x triple fault     u run code that no processor can\n");
@@ -155,6 +157,8 @@ void RunDeviceCommand(int command) {
       return PrintBalloon();
     case 'd':
       return TestBlock();
+    case 'D':
+      return ServeDimms();
     case 'g':
       return TestRng();
     case 'o':

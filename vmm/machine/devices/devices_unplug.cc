@@ -43,6 +43,7 @@ Result<bool> Devices::AskUnplug(const Entry& entry) const {
   if (const pci::Function* const function = entry.pci.function.get()) {
     auto* const port = dynamic_cast<pci::RootPort*>(function->bus()->bridge());
     if (port == nullptr) return NoHotPlug(function->bus()->name());
+    if (entry.row->unplug_error != nullptr) return Fail(entry.row->unplug_error);
     return port->AskUnplug();
   }
   return entry.plain->AskUnplug();

@@ -35,11 +35,18 @@ class PcDimm final : public PlainDevice {
     parts_.objects.ReleaseMemory(memdev_);
   }
 
-  Status Plug(MemoryDevices::Request request) {
+  Result<bool> AskUnplug() override {
+    parts_.slots.RequestEject(slot());
+    return false;
+  }
+
+  // ejected: any thread.
+  Status Plug(MemoryDevices::Request request, std::function<void()> ejected) {
     request.describe = [this] { return info_; };
     DAVIT_TRY(parts_.memory.Plug(std::move(request), info_.address));
     parts_.slots.Plug(slot(),
-                      {info_.id, info_.address, info_.size, static_cast<uint32_t>(info_.node)},
+                      {info_.id, info_.address, info_.size, static_cast<uint32_t>(info_.node),
+                       std::move(ejected)},
                       info_.hotplugged);
     plugged_ = true;
     return {};
@@ -117,7 +124,8 @@ MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props) {
   auto dimm = std::make_unique<PcDimm>(
       PcDimm::Parts{*context.memory_devices, *context.memory_slots, context.objects}, info, memdev,
       std::move(watch));
-  DAVIT_TRY(dimm->Plug(std::move(request)));
+  DAVIT_TRY(dimm->Plug(std::move(request),
+                       [unplugged = context.unplugged, path = props.path()] { unplugged(path); }));
   DAVIT_TRY(context.objects.UseMemory(memdev));
   return dimm;
 }

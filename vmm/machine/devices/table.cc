@@ -14,7 +14,7 @@ namespace {
 // clang-format off: one row a line.
 constexpr DeviceRow kRows[] = {
     {.name = "i6300esb", .make_function = MakeI6300esb},
-    {.name = "pc-dimm", .make_busless = MakePcDimm, .hotpluggable = false},
+    {.name = "pc-dimm", .make_busless = MakePcDimm},
     {.name = "pcie-root-port", .make_function = MakeRootPort},
     {.name = "pvpanic-pci", .make_function = MakePvpanic},
     {.name = "scsi-cd", .parent_bus = "SCSI", .make_child = MakeScsiUnit},
@@ -34,7 +34,7 @@ constexpr DeviceRow kRows[] = {
      .run_time = kMemRunTime,
      .get_property = GetMemProperty,
      .set_property = SetMemProperty,
-     .hotpluggable = false},
+     .unplug_error = "virtio based memory devices cannot be unplugged."},
     {.name = "virtio-net", .make_virtio = MakeNet},
     {.name = "virtio-rng", .make_virtio = MakeRng},
     {.name = "virtio-scsi", .child_bus = "SCSI", .make_virtio = MakeScsi},
