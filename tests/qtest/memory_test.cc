@@ -6,6 +6,10 @@
 // Runs on QEMU, too.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
 #include "schema/runtime/json/json.h"
 #include "tests/support/virtio/machine.h"
 #include "tests/support/virtio/virtio.h"
@@ -94,8 +98,21 @@ class MemoryHotPlugQtest : public ::testing::Test {
       m_.Out(0xcfc, 4, value);
     }
   }
+  // Of the VMM's process: address space, and open files.
+  uint64_t MappedMib() {
+    std::ifstream statm(Proc() + "statm");
+    uint64_t pages = 0;
+    statm >> pages;
+    return pages * 4096 / kMib;
+  }
+  size_t Files() {
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(Proc() + "fd"),
+                                             std::filesystem::directory_iterator()));
+  }
+  std::string Proc() { return "/proc/" + std::to_string(m_.process().pid()) + "/"; }
+
   void Plug(const std::string& id, int64_t mib) {
-    m_.Qmp("object-add", {{"qom-type", "memory-backend-ram"},
+    m_.Qmp("object-add", {{"qom-type", "memory-backend-memfd"},
                           {"id", "mem-" + id},
                           {"size", mib * static_cast<int64_t>(kMib)}});
     m_.Qmp("device_add", {{"driver", "pc-dimm"}, {"id", id}, {"memdev", "mem-" + id}});
@@ -166,7 +183,9 @@ TEST_F(MemoryHotPlugQtest, TheBalloonCountsAndTakesPluggedPages) {
   EXPECT_EQ(balloon->Config<uint32_t>(0), 64 * kMib / 4096);
 }
 
-TEST_F(MemoryHotPlugQtest, SlotsAndAddressesAreFreeAgain) {
+TEST_F(MemoryHotPlugQtest, NothingIsLeftOfWhatCameAndWent) {
+  const uint64_t mapped = MappedMib();
+  const size_t files = Files();
   for (int cycle = 0; cycle < 20; ++cycle) {
     Plug("a", 64);
     Plug("b", 128);
@@ -183,6 +202,9 @@ TEST_F(MemoryHotPlugQtest, SlotsAndAddressesAreFreeAgain) {
     }
   }
   EXPECT_EQ(json::Write(m_.Qmp("query-memory-devices")), "[]");
+  EXPECT_EQ(Files(), files);
+  // 3840 MiB have come and gone; a heap may have grown beside.
+  EXPECT_LT(MappedMib(), mapped + 1024);
 }
 
 TEST_F(MemoryHotPlugQtest, AGuestThatDoesNotAnswerLosesItAtTheReset) {
