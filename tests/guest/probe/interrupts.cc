@@ -116,6 +116,8 @@ extern "C" void HandleInterrupt(InterruptFrame* frame) {
     case kEventVector:
       HandleEvent();
       break;
+    case kHotplugVector:
+      break;
     case kSpuriousVector:
       return;
     default: {
@@ -156,6 +158,8 @@ void InitInterrupts() {
   // interrupt.
   ReadEvents();
 }
+
+uint32_t MessageAddress() { return 0xfee00000 | (Cpuid(1).ebx >> 24) << 12; }
 
 uint64_t Ticks() { return ticks; }
 uint64_t EventInterrupts() { return event_interrupts; }

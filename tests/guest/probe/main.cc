@@ -10,6 +10,7 @@
 #include "devices.h"
 #include "dimms.h"
 #include "fdt.h"
+#include "hotplug.h"
 #include "interrupts.h"
 #include "io.h"
 #include "pci.h"
@@ -221,6 +222,7 @@ extern "C" [[noreturn]] void ProbeMain(uint32_t kind, uint64_t address) {
   PrintMachine();
   InitInterrupts();  // before "ready": an edge of the button must not get lost
   StartDevices();
+  FindHotplugSlots();
   PrintReady();
   for (;;) {
     asm volatile("cli" : : : "memory");
@@ -232,6 +234,7 @@ extern "C" [[noreturn]] void ProbeMain(uint32_t kind, uint64_t address) {
     if (TakePowerButton()) PowerOff("button");
     Beat();
     ServeDevices();
+    ServeHotplug();
     HaltUntilInterrupt();
   }
 }

@@ -22,6 +22,7 @@ constexpr uint32_t kMemoryWindow = 0x20;
 constexpr uint32_t kPrefetchWindow = 0x24;
 constexpr uint32_t kPrefetchBaseUpper = 0x28;
 constexpr uint32_t kPrefetchLimitUpper = 0x2c;
+constexpr uint32_t kCapabilities = 0x34;
 constexpr uint32_t kMemoryAndMaster = 6;
 
 // Where BARs go that nobody has placed, and the share of each bridge.
@@ -46,6 +47,14 @@ uint32_t BarSize(PciAddress at, uint32_t offset) {
   return mask == 0 ? 0 : ~mask + 1;
 }
 
+void PlaceBars(PciAddress at) {
+  for (uint32_t bar = 0; bar < 6; ++bar) {
+    const bool wide = (PciRead32(at, kBars + 4 * bar) & 7) == 4;
+    PciBar(at, bar);
+    bar += wide ? 1 : 0;  // the next is its upper half
+  }
+}
+
 void ScanBus(uint8_t bus, PciBus& found);
 
 // Numbers the bus behind a bridge, gives it a window, and looks at what is there.
@@ -67,8 +76,7 @@ void OpenBridge(PciAddress at, PciBus& found) {
     PciEnable(at);
     ScanBus(secondary, found);
     for (uint32_t i = 0; i < found.functions; ++i) {
-      const PciAddress function = found.function[i];
-      for (uint32_t bar = 0; function.bus == secondary && bar < 6; ++bar) PciBar(function, bar);
+      if (found.function[i].bus == secondary) PlaceBars(found.function[i]);
     }
     numbers = PciRead32(at, kBusNumbers);
     PciWrite32(at, kBusNumbers, (numbers & 0xff00ffff) | (next_bus - 1) << 16);
@@ -135,6 +143,30 @@ uint64_t PciBar(PciAddress at, uint32_t index) {
   next_address += size;
   PciEnable(at);
   return placed;
+}
+
+uint32_t PciPlaceBehind(PciAddress bridge) {
+  const uint8_t bus = uint8_t(PciRead32(bridge, kBusNumbers) >> 8);
+  const uint32_t before = next_address;
+  next_address = PciRead32(bridge, kMemoryWindow) << 16 & 0xfff00000;
+  uint32_t functions = 0;
+  for (uint8_t function = 0; function < 8; ++function) {
+    const PciAddress at{bus, 0, function};
+    if (PciRead32(at, 0) == kNobody) continue;
+    ++functions;
+    PlaceBars(at);
+  }
+  next_address = before;
+  return functions;
+}
+
+uint32_t PciCapability(PciAddress at, uint8_t id) {
+  uint32_t offset = PciRead8(at, kCapabilities) & ~3U;
+  for (uint32_t steps = 0; offset != 0 && steps < 48; ++steps) {
+    if (PciRead8(at, offset) == id) return offset;
+    offset = PciRead8(at, offset + 1) & ~3U;
+  }
+  return 0;
 }
 
 bool ScanPci(PciBus& found) {

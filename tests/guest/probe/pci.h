@@ -33,6 +33,13 @@ struct PciBus {
   PciAddress function[kMaxPciFunctions];
 };
 
+// Gives addresses to the memory BARs of the card behind a bridge that ScanPci() opened, from the
+// start of its window: for a card that came later. The number of its functions; 0: it does not
+// answer.
+uint32_t PciPlaceBehind(PciAddress bridge);
+// The offset of a capability; 0: it has none.
+uint32_t PciCapability(PciAddress at, uint8_t id);
+
 // All functions, bridges opened on the way. False: the machine has no PCI.
 bool ScanPci(PciBus& found);
 void PrintPci();

@@ -1,0 +1,106 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "hotplug.h"
+
+#include "console.h"
+#include "devices.h"
+#include "interrupts.h"
+#include "io.h"
+#include "pci.h"
+
+namespace probe {
+namespace {
+
+constexpr uint8_t kExpress = 0x10, kMsix = 0x11;
+constexpr uint32_t kHeader = 0x0e;
+// In the Express capability (7.5.3.9 to 7.5.3.11). Control and status are one doubleword: status in
+// the upper half, where a written one clears an event.
+constexpr uint32_t kSlotCapabilities = 0x14, kSlotControl = 0x18;
+constexpr uint32_t kHotplugCapable = 0x40;
+// No attention lamp; an interrupt at the button and when presence changes.
+constexpr uint32_t kAlways = 0x00c0 | 0x0029;
+constexpr uint32_t kLampOn = 0x0100, kLampBlinking = 0x0200, kLampOff = 0x0300;
+constexpr uint32_t kPowerOff = 0x0400;
+constexpr uint32_t kButton = 0x01, kPresenceChanged = 0x08, kPresent = 0x40;
+
+struct Slot {
+  PciAddress port;
+  uint32_t control;  // offset
+  bool on;
+};
+constexpr uint32_t kMaxSlots = 16;
+uint32_t slots;
+Slot slot_table[kMaxSlots];
+
+// The port's one vector; the table is at the start of BAR 0.
+void EnableInterrupt(PciAddress port) {
+  const uint32_t msix = PciCapability(port, kMsix);
+  const uint64_t table = PciBar(port, 0);
+  if (msix == 0 || table == 0) return;
+  Mmio<uint32_t>(table) = MessageAddress();
+  Mmio<uint32_t>(table + 4) = 0;
+  Mmio<uint32_t>(table + 8) = kHotplugVector;
+  Mmio<uint32_t>(table + 12) = 0;
+  PciWrite32(port, msix, PciRead32(port, msix) | 0x80000000);
+}
+
+void Print(const Slot& slot, const char* what) {
+  probe::Print("hotplug: %x:%x.%x %s\n", uint64_t{slot.port.bus}, uint64_t{slot.port.device},
+               uint64_t{slot.port.function}, what);
+}
+
+void SwitchOn(Slot& slot) {
+  PciWrite32(slot.port, slot.control, kAlways | kLampOn);
+  slot.on = true;
+  if (PciPlaceBehind(slot.port) == 0) return Print(slot, "answers nothing");
+  StartDevices();
+  Print(slot, "on");
+}
+
+// The card goes with the last of these writes.
+void SwitchOff(Slot& slot) {
+  PciWrite32(slot.port, slot.control, kAlways | kLampBlinking);
+  PciWrite32(slot.port, slot.control, kAlways | kLampBlinking | kPowerOff);
+  PciWrite32(slot.port, slot.control, kAlways | kLampOff | kPowerOff);
+  slot.on = false;
+  StartDevices();
+  Print(slot, "off");
+}
+
+void Serve(Slot& slot) {
+  const uint32_t both = PciRead32(slot.port, slot.control);
+  const uint32_t status = both >> 16;
+  const uint32_t events = status & (kButton | kPresenceChanged);
+  if (events == 0) return;
+  PciWrite32(slot.port, slot.control, (both & 0xffff) | events << 16);
+  if ((status & kPresent) != 0 && !slot.on) {
+    SwitchOn(slot);
+  } else if (slot.on && (events & kButton) != 0) {
+    SwitchOff(slot);
+  }
+}
+
+}  // namespace
+
+void FindHotplugSlots() {
+  static PciBus bus;
+  if (!ScanPci(bus)) return;
+  for (uint32_t i = 0; i < bus.functions && slots < kMaxSlots; ++i) {
+    const PciAddress at = bus.function[i];
+    if ((PciRead8(at, kHeader) & 0x7f) != 1) continue;
+    const uint32_t express = PciCapability(at, kExpress);
+    if (express == 0 || !(PciRead32(at, express + kSlotCapabilities) & kHotplugCapable)) continue;
+    const uint32_t control = express + kSlotControl;
+    const uint32_t now = PciRead32(at, control);
+    slot_table[slots++] = {at, control, (now & kPowerOff) == 0};
+    EnableInterrupt(at);
+    PciWrite32(at, control, (now & 0xffff) | kAlways);
+  }
+}
+
+void ServeHotplug() {
+  for (uint32_t i = 0; i < slots; ++i) Serve(slot_table[i]);
+}
+
+}  // namespace probe
