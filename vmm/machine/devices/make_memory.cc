@@ -35,6 +35,12 @@ class PcDimm final : public PlainDevice {
     parts_.objects.ReleaseMemory(memdev_);
   }
 
+  std::optional<control::PropertyValue> Property(std::string_view name) const override {
+    if (name == "addr") return control::PropertyValue{info_.address};
+    if (name == "slot") return control::PropertyValue{info_.slot};
+    if (name == "size") return control::PropertyValue{info_.size};
+    return std::nullopt;
+  }
   Result<bool> AskUnplug() override {
     parts_.slots.RequestEject(slot());
     return false;

@@ -52,6 +52,7 @@ MadeVirtio MakeSerial(DeviceContext& context, const DeviceProperties& props);
 MadePlain MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
                          virtio::VirtioDevice& parent);
 MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props);
+inline constexpr RunTimeProperty kDimmRunTime[] = {{"size", "uint64"}};
 MadePlain MakeVmCoreInfo(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeVsock(DeviceContext& context, const DeviceProperties& props);
 

@@ -103,11 +103,20 @@ QomNode Devices::NodeOf(const Entry& entry) const {
   QomNode node = DeviceNode(NameIn(entry.path), entry.spec.driver, StateOf(entry));
   node.id = entry.spec.id;
   for (const RunTimeProperty& property : entry.row->run_time) {
-    node.live.push_back({std::string(property.name), std::string(property.type)});
+    const auto constant =
+        entry.plain != nullptr ? entry.plain->Property(property.name) : std::nullopt;
+    if (constant) {
+      node.fixed.push_back({std::string(property.name), std::string(property.type), *constant});
+    } else {
+      node.live.push_back({std::string(property.name), std::string(property.type)});
+    }
   }
   node.get = [&entry](std::string_view name) -> std::optional<Result<control::PropertyValue>> {
     if (entry.row->get_property != nullptr) {
       if (auto value = entry.row->get_property(*entry.virtio(), name)) return value;
+    }
+    if (entry.plain != nullptr) {
+      if (auto value = entry.plain->Property(name)) return Result<control::PropertyValue>(*value);
     }
     // Where it is, also when it was given no place.
     if (name == "addr" && entry.pci.function != nullptr) {

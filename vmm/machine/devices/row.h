@@ -31,6 +31,12 @@ class PlainDevice {
   // device_del. True: it can go now. False: the guest was asked, and when it agrees
   // DeviceContext::unplugged() is called. Error: it cannot go.
   virtual Result<bool> AskUnplug() { return true; }
+  // A property that only the device knows, such as the place that it got. nullopt: none of this
+  // name.
+  virtual std::optional<control::PropertyValue> Property(std::string_view name) const {
+    (void)name;
+    return std::nullopt;
+  }
 };
 
 // A PCI function that is not virtio.
@@ -60,8 +66,9 @@ struct DeviceRow {
       DeviceContext& context, const DeviceProperties& props) = nullptr;
   Result<MadeFunction> (*make_function)(DeviceContext& context, const DeviceProperties& props,
                                         pci::HostBridge& host) = nullptr;
-  // Properties of a virtio device that change at run time, or that -device does not have: as
-  // qom-list shows them, and how they are read and written. nullopt: none of this name.
+  // Properties that change at run time, or that -device does not have: as qom-list shows them, and
+  // how those of a virtio device are read and written (else: PlainDevice::Property()). nullopt:
+  // none of this name.
   std::span<const RunTimeProperty> run_time = {};
   std::optional<Result<control::PropertyValue>> (*get_property)(virtio::VirtioDevice& device,
                                                                 std::string_view name) = nullptr;

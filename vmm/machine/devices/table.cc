@@ -14,7 +14,7 @@ namespace {
 // clang-format off: one row a line.
 constexpr DeviceRow kRows[] = {
     {.name = "i6300esb", .make_function = MakeI6300esb},
-    {.name = "pc-dimm", .make_busless = MakePcDimm},
+    {.name = "pc-dimm", .run_time = kDimmRunTime, .make_busless = MakePcDimm},
     {.name = "pcie-root-port", .make_function = MakeRootPort},
     {.name = "pvpanic-pci", .make_function = MakePvpanic},
     {.name = "scsi-cd", .parent_bus = "SCSI", .make_child = MakeScsiUnit},
