@@ -68,6 +68,7 @@ constexpr Row kRows[] = {
     {"event-loop-base", "object"},
     {"memory-backend", "object"},
     {"rng-backend", "object"},
+    {"secret_common", "object"},
 };
 
 // By how a name begins: what it is a kind of.
@@ -75,6 +76,7 @@ using Kinds = std::pair<std::string_view, std::string_view>[];
 constexpr Kinds kObjects = {{"iothread", "event-loop-base"},
                             {"memory-backend-", "memory-backend"},
                             {"rng-", "rng-backend"},
+                            {"secret", "secret_common"},
                             {"", "object"}};
 constexpr Kinds kMachines = {
     {"pc-", "generic-pc-machine"}, {"none", "machine"}, {"", "x86-machine"}};

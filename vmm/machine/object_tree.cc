@@ -10,9 +10,12 @@
 
 #include "vmm/base/check.h"
 #include "vmm/machine/object_properties.h"
+#include "vmm/machine/secret.h"
 
 namespace davit::machine {
 namespace {
+
+constexpr std::string_view kSecret = "secret";
 
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -82,6 +85,8 @@ Status ObjectTree::Add(const control::ObjectSpec& spec) {
     DAVIT_ASSIGN(object->memory, memory::RamBlock::Create(options));
   } else if (spec.qom_type.starts_with("rng-")) {
     DAVIT_TRY(AddRng(*object, spec));
+  } else if (spec.qom_type == kSecret) {
+    DAVIT_TRY(CheckSecret(spec));
   } else {
     return Fail(fmt::format("Parameter 'qom-type' does not accept value '{}'", spec.qom_type));
   }
@@ -203,6 +208,7 @@ QomNode ObjectTree::NodeOf(Object& object) {
     if (object.memory != nullptr) value = ReadMemoryBackend(object.memory->options(), name);
     if (object.thread != nullptr) value = ReadIoThread(object.spec, object.thread_info, name);
     if (object.rng != nullptr) value = ReadRng(object.type, object.rng_options, name);
+    if (object.type == kSecret) value = ReadSecret(object.spec, name);
     if (!value) return std::nullopt;
     return *std::move(value);
   };

@@ -158,5 +158,54 @@ TEST_F(Objects, UsedIothreadCannotGo) {
   EXPECT_TRUE(objects_.Remove("io"));
 }
 
+TEST_F(Objects, ASecretIsCheckedWhenItIsMade) {
+  using Text = std::string;
+  EXPECT_EQ(ErrorOf({"secret", "s", {}}), "Either 'file' or 'data' must be provided");
+  EXPECT_EQ(ErrorOf({"secret", "s", {{"data", {Text("x")}}, {"file", {Text("y")}}}}),
+            "'file' and 'data' are mutually exclusive");
+  EXPECT_EQ(ErrorOf({"secret", "s", {{"file", {Text("/nonexistent")}}}}),
+            "Unable to read /nonexistent: Failed to open file “/nonexistent”: No such file or "
+            "directory");
+  EXPECT_EQ(ErrorOf({"secret", "s", {{"file", {Text("/dev/zero")}}}}),
+            "Unable to read /dev/zero: Error reading file “/dev/zero”: File too large");
+  EXPECT_EQ(ErrorOf({"secret", "s", {{"data", {Text("a-b")}}, {"format", {Text("base64")}}}}),
+            "Base64 data contains invalid characters");
+  EXPECT_EQ(ErrorOf({"secret", "s", {{"data", {Text("x")}}, {"keyid", {Text("k")}}}}),
+            "property 'keyid' of secret is not supported");
+  EXPECT_FALSE(objects_.Has("s"));
+  ASSERT_TRUE(
+      objects_.Add({"secret", "s", {{"data", {Text("YQ==")}}, {"format", {Text("base64")}}}}));
+  EXPECT_TRUE(objects_.Remove("s"));
+}
+
+TEST_F(Objects, PropertiesReadAsTheObjectHasThem) {
+  ASSERT_TRUE(objects_.Add({"iothread", "io", {{"poll-grow", {uint64_t{3}}}}}));
+  ASSERT_TRUE(objects_.Add({"memory-backend-memfd", "m", {{"size", {uint64_t{4096}}}}}));
+  QomNode root{.name = "", .type = "container"};
+  objects_.AddTo(root);
+  const auto number = [&root](const char* path, const char* name) {
+    const auto value = ReadProperty(root, path, name);
+    if (!value || !*value) return int64_t{-1};
+    if (const auto* n = std::get_if<uint64_t>(&(*value)->value)) return static_cast<int64_t>(*n);
+    if (const auto* b = std::get_if<bool>(&(*value)->value)) return int64_t{*b};
+    const auto* n = std::get_if<int64_t>(&(*value)->value);
+    return n != nullptr ? *n : int64_t{-1};
+  };
+  EXPECT_EQ(number("io", "poll-grow"), 3);
+  EXPECT_EQ(number("io", "thread-pool-max"), 64);
+  EXPECT_EQ(number("io", "size"), -1);
+  EXPECT_EQ(number("m", "size"), 4096);
+  EXPECT_EQ(number("m", "share"), 1);  // of a memfd
+  EXPECT_EQ(number("m", "mem-path"), -1);
+
+  ASSERT_TRUE(WriteProperty(root, "io", "poll-max-ns", {uint64_t{7}}));
+  EXPECT_EQ(objects_.IoThreads().front().poll_max_ns, 7);
+  for (const auto& [path, name] : {std::pair("io", "aio-max-batch"), {"m", "share"}}) {
+    const Status status = WriteProperty(root, path, name, {true});
+    ASSERT_FALSE(status) << name;
+    EXPECT_TRUE(status.error().message.ends_with("is not writable")) << status.error();
+  }
+}
+
 }  // namespace
 }  // namespace davit::machine
