@@ -114,4 +114,12 @@ MadeVirtio MakeNet(DeviceContext& context, const DeviceProperties& props) {
   return card;
 }
 
+// The address that it was given, or got.
+std::optional<Result<control::PropertyValue>> GetNetProperty(virtio::VirtioDevice& device,
+                                                             std::string_view name) {
+  if (name != "mac") return std::nullopt;
+  const net::MacAddress& mac = static_cast<virtio::Net&>(device).mac();
+  return control::PropertyValue{fmt::format("{:02x}", fmt::join(mac, ":"))};
+}
+
 }  // namespace davit::machine

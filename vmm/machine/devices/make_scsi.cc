@@ -22,6 +22,11 @@ class ScsiUnitChild final : public PlainDevice {
   ScsiUnitChild(ScsiDevice& host, uint8_t target, uint16_t lun)
       : host_(host), target_(target), lun_(lun) {}
   ~ScsiUnitChild() override { host_.RemoveUnit(target_, lun_); }
+  std::optional<control::PropertyValue> Property(std::string_view name) const override {
+    if (name == "scsi-id") return control::PropertyValue{uint64_t{target_}};
+    if (name == "lun") return control::PropertyValue{uint64_t{lun_}};
+    return std::nullopt;
+  }
 
  private:
   ScsiDevice& host_;

@@ -17,6 +17,10 @@ constexpr uint64_t kMaxPorts = 511;
 class SerialPortDevice final : public PlainDevice {
  public:
   explicit SerialPortDevice(std::unique_ptr<virtio::SerialPort> port) : port_(std::move(port)) {}
+  std::optional<control::PropertyValue> Property(std::string_view name) const override {
+    if (name != "nr") return std::nullopt;
+    return control::PropertyValue{uint64_t{port_->number()}};
+  }
 
  private:
   std::unique_ptr<virtio::SerialPort> port_;

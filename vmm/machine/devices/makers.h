@@ -44,6 +44,8 @@ std::optional<Result<control::PropertyValue>> GetMemProperty(virtio::VirtioDevic
 std::optional<Status> SetMemProperty(virtio::VirtioDevice& device, std::string_view name,
                                      const control::PropertyValue& value);
 MadeVirtio MakeNet(DeviceContext& context, const DeviceProperties& props);
+std::optional<Result<control::PropertyValue>> GetNetProperty(virtio::VirtioDevice& device,
+                                                             std::string_view name);
 MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeScsi(DeviceContext& context, const DeviceProperties& props);
 MadePlain MakeScsiUnit(DeviceContext& context, const DeviceProperties& props,

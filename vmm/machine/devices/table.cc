@@ -35,7 +35,7 @@ constexpr DeviceRow kRows[] = {
      .get_property = GetMemProperty,
      .set_property = SetMemProperty,
      .unplug_error = "virtio based memory devices cannot be unplugged."},
-    {.name = "virtio-net", .make_virtio = MakeNet},
+    {.name = "virtio-net", .make_virtio = MakeNet, .get_property = GetNetProperty},
     {.name = "virtio-rng", .make_virtio = MakeRng},
     {.name = "virtio-scsi", .child_bus = "SCSI", .make_virtio = MakeScsi},
     {.name = "virtio-serial", .child_bus = "virtio-serial-bus", .make_virtio = MakeSerial},
