@@ -55,4 +55,10 @@ MadeVirtio MakeBlock(DeviceContext& context, const DeviceProperties& props) {
   return device;
 }
 
+std::optional<Result<control::PropertyValue>> GetBlockProperty(virtio::VirtioDevice& device,
+                                                               std::string_view name) {
+  if (name != "num-queues") return std::nullopt;
+  return control::PropertyValue{uint64_t{device.traits().queue_sizes.size()}};
+}
+
 }  // namespace davit::machine

@@ -109,6 +109,13 @@ MadeVirtio MakeScsi(DeviceContext& context, const DeviceProperties& props) {
   return device;
 }
 
+std::optional<Result<control::PropertyValue>> GetScsiProperty(virtio::VirtioDevice& device,
+                                                              std::string_view name) {
+  if (name != "num_queues") return std::nullopt;
+  const size_t queues = device.traits().queue_sizes.size();
+  return control::PropertyValue{uint64_t{queues - virtio::scsi::kFirstRequestQueue}};
+}
+
 Result<std::unique_ptr<PlainDevice>> MakeScsiUnit(DeviceContext& context,
                                                   const DeviceProperties& props,
                                                   virtio::VirtioDevice& parent) {

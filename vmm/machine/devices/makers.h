@@ -43,11 +43,15 @@ std::optional<Result<control::PropertyValue>> GetMemProperty(virtio::VirtioDevic
                                                              std::string_view name);
 std::optional<Status> SetMemProperty(virtio::VirtioDevice& device, std::string_view name,
                                      const control::PropertyValue& value);
+std::optional<Result<control::PropertyValue>> GetBlockProperty(virtio::VirtioDevice& device,
+                                                               std::string_view name);
 MadeVirtio MakeNet(DeviceContext& context, const DeviceProperties& props);
 std::optional<Result<control::PropertyValue>> GetNetProperty(virtio::VirtioDevice& device,
                                                              std::string_view name);
 MadeVirtio MakeRng(DeviceContext& context, const DeviceProperties& props);
 MadeVirtio MakeScsi(DeviceContext& context, const DeviceProperties& props);
+std::optional<Result<control::PropertyValue>> GetScsiProperty(virtio::VirtioDevice& device,
+                                                              std::string_view name);
 MadePlain MakeScsiUnit(DeviceContext& context, const DeviceProperties& props,
                        virtio::VirtioDevice& parent);
 MadeVirtio MakeSerial(DeviceContext& context, const DeviceProperties& props);

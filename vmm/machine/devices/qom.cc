@@ -9,6 +9,7 @@
 
 #include "vmm/machine/devices/devices.h"
 #include "vmm/pci/bridge.h"
+#include "vmm/virtio/transport/pci/virtio_pci.h"
 
 namespace davit::machine {
 namespace {
@@ -117,6 +118,10 @@ QomNode Devices::NodeOf(const Entry& entry) const {
     }
     if (entry.plain != nullptr) {
       if (auto value = entry.plain->Property(name)) return Result<control::PropertyValue>(*value);
+    }
+    if (const auto* const function = dynamic_cast<virtio::VirtioPci*>(entry.pci.function.get());
+        function != nullptr && name == "vectors") {
+      return control::PropertyValue{uint64_t{function->vectors()}};
     }
     // Where it is, also when it was given no place.
     if (name == "addr" && entry.pci.function != nullptr) {

@@ -40,6 +40,8 @@ class VirtioPci final : public pci::Function, public DeviceInterrupts {
   ~VirtioPci() override;
 
   Frontend& frontend() { return frontend_; }
+  // Of MSI-X; 0: it has none.
+  uint16_t vectors() const { return msix_ != nullptr ? msix_->vectors() : 0; }
 
   // DeviceInterrupts: any thread.
   void RaiseQueue(uint16_t queue) override;
