@@ -101,7 +101,7 @@ class Devices final : public memory::LiveMemory::Listener {
   Result<Entry*> FindForUnplug(const std::string& id) const;
   Result<bool> AskUnplug(const Entry& entry) const;
   std::vector<Entry*> ChildrenOf(const Entry& entry) const;  // the newest first
-  static void TakeDown(Entry& entry);
+  void TakeDown(Entry& entry);
   void Remove(Entry& entry);
   void Finish(Entry& entry);  // Remove(), with what shares its slot
   void EmptySlot(const std::string& bus);

@@ -96,6 +96,13 @@ std::vector<Devices::Entry*> Devices::ChildrenOf(const Entry& entry) const {
 
 // The guest cannot reach it any more, nothing of it is in flight; its back ends are still held.
 void Devices::TakeDown(Entry& entry) {
+  if (entry.parent != nullptr) {
+    // Nothing of it is in flight while its host stands still.
+    virtio::Frontend& host = *entry.parent->frontend;
+    host.OnRunning(false);
+    entry.plain.reset();
+    host.OnRunning(running_);
+  }
   entry.plain.reset();
   auto& function = entry.pci.function;
   if (function != nullptr && function->bus() != nullptr) function->bus()->Detach(*function);

@@ -35,8 +35,8 @@ struct Sense {
 inline constexpr Sense kInvalidOpcode{5, 0x20, 0}, kInvalidField{5, 0x24, 0}, kBadLba{5, 0x21, 0},
     kLunNotSupported{5, 0x25, 0}, kBadParameterLength{5, 0x1a, 0}, kBadParameter{5, 0x26, 0},
     kSavingUnsupported{5, 0x39, 0}, kWriteProtected{7, 0x27, 0}, kPowerOn{6, 0x29, 0},
-    kCapacityHasChanged{6, 0x2a, 9}, kReadError{3, 0x11, 0}, kWriteError{3, 0x0c, 0},
-    kSpaceFull{7, 0x27, 7}, kNoSense{};
+    kCapacityHasChanged{6, 0x2a, 9}, kLunsHaveChanged{6, 0x3f, 0x0e}, kReadError{3, 0x11, 0},
+    kWriteError{3, 0x0c, 0}, kSpaceFull{7, 0x27, 7}, kNoSense{};
 
 inline constexpr uint8_t kGood = 0, kCheckCondition = 2;
 inline constexpr size_t kSenseBytes = 18;

@@ -12,6 +12,7 @@
 #include <bit>
 #include <utility>
 
+#include "vmm/base/check.h"
 #include "vmm/virtio/scsi/scsi_internal.h"
 
 namespace davit::virtio {
@@ -37,7 +38,7 @@ Result<std::unique_ptr<ScsiDevice>> ScsiDevice::Create(const ScsiConfig& config)
 ScsiDevice::ScsiDevice(const ScsiConfig& config) : config_(config) {
   traits_.name = "virtio-scsi";
   traits_.id = kIdScsi;
-  traits_.features = scsi::kFeatureChange;
+  traits_.features = scsi::kFeatureHotplug | scsi::kFeatureChange;
   traits_.queue_sizes.assign(scsi::kFirstRequestQueue + config.num_queues, config.queue_size);
   traits_.config_size = sizeof(scsi::Config);
   notify_.resize(traits_.queue_sizes.size());
@@ -73,28 +74,39 @@ Status ScsiDevice::AddUnit(const ScsiUnitConfig& config,
   const auto lock = host().Lock();
   DAVIT_TRY(AddFirstUnit(config, std::move(disk)));
   Lun& lun = *luns_.at(KeyOf(config.target, config.lun));
-  if (active_) lun.disk->Start(host().loop(), [this] { Ready(); });
+  if (!active_) return {};
+  lun.disk->Start(host().loop(), [this] { Ready(); });
+  UnitsChanged(config, scsi::kRescan);
   return {};
 }
 
 void ScsiDevice::RemoveUnit(uint8_t target, uint16_t lun) {
+  std::unique_ptr<Lun> unit;  // whose disk waits for the loop as it goes: not under the lock
+  const auto lock = host().Lock();
   const auto it = luns_.find(KeyOf(target, lun));
   if (it == luns_.end()) return;
   it->second->disk->set_resized(nullptr);
-  const auto lock = host().Lock();
-  it->second->gone = true;
+  DAVIT_CHECK(it->second->disk->in_flight() == 0);
+  for (const std::unique_ptr<Active>& active : held_) {
+    if (active->lun == it->second.get()) active->aborted = true;
+  }
+  AbortHeld();
+  unit = std::move(it->second);
+  luns_.erase(it);
+  UnitsChanged(unit->config, scsi::kRemoved);
+  Reap();
 }
 
 bool ScsiDevice::HasUnit(uint8_t target, uint16_t lun) const {
   const auto it = luns_.find(KeyOf(target, lun));
-  return it != luns_.end() && !it->second->gone;
+  return it != luns_.end();
 }
 
 std::vector<uint16_t> ScsiDevice::LunsOf(uint8_t target) const {
   std::vector<uint16_t> luns;
   for (auto it = luns_.lower_bound(KeyOf(target, 0)); it != luns_.end(); ++it) {
     if (it->second->config.target != target) break;
-    if (!it->second->gone) luns.push_back(it->second->config.lun);
+    luns.push_back(it->second->config.lun);
   }
   return luns;
 }
@@ -102,7 +114,7 @@ std::vector<uint16_t> ScsiDevice::LunsOf(uint8_t target) const {
 ScsiDevice::Lun* ScsiDevice::Find(const scsi::LunAddress& address) {
   if (!WellFormed(address)) return nullptr;
   const auto it = luns_.find(KeyOf(address[1], LunOf(address)));
-  return it == luns_.end() || it->second->gone ? nullptr : it->second.get();
+  return it == luns_.end() ? nullptr : it->second.get();
 }
 
 // --- configuration space -------------------------------------------------------------------------

@@ -47,11 +47,12 @@ class ScsiDevice final : public VirtioDevice {
   static Result<std::unique_ptr<ScsiDevice>> Create(const ScsiConfig& config);
   ~ScsiDevice() override;
 
-  // When it has its host. Error: the address is taken, or the sizes do not fit.
+  // When it has its host; the driver is told. Error: the address is taken, or the sizes do not fit.
   Status AddUnit(const ScsiUnitConfig& config, std::shared_ptr<backend::BlockBackend> disk);
   // Before it has one.
   Status AddFirstUnit(const ScsiUnitConfig& config, std::shared_ptr<backend::BlockBackend> disk);
-  // No new request reaches the unit; its disk goes with the device.
+  // The unit and its disk go, and the driver is told; what the error policy keeps of its requests
+  // is aborted. Nothing of it is in flight: the device stands still (OnRunning(false), drained).
   void RemoveUnit(uint8_t target, uint16_t lun);
   bool HasUnit(uint8_t target, uint16_t lun) const;
 
@@ -92,6 +93,7 @@ class ScsiDevice final : public VirtioDevice {
   void DropWaiting();
   void SendEvent(uint32_t event, const scsi::LunAddress& lun, uint32_t reason);
   void Resized(Lun& lun);
+  void UnitsChanged(const ScsiUnitConfig& unit, uint32_t reason);
 
   void RetryHeld();
   void Reap();   // lock held

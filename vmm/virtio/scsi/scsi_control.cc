@@ -134,6 +134,15 @@ void ScsiDevice::SendEvent(uint32_t event, const scsi::LunAddress& lun, uint32_t
   queue->Notify();
 }
 
+void ScsiDevice::UnitsChanged(const ScsiUnitConfig& unit, uint32_t reason) {
+  if (!active_ || !(features_ & scsi::kFeatureHotplug)) return;
+  SendEvent(scsi::kTransportReset, AddressOf(unit.target, unit.lun), reason);
+  // Drivers that miss events hear of it from the others.
+  for (const auto& [key, lun] : luns_) {
+    if (lun->attention.key == 0) lun->attention = scsi::kLunsHaveChanged;
+  }
+}
+
 void ScsiDevice::Resized(Lun& lun) {
   lun.attention = scsi::kCapacityHasChanged;
   if (!(features_ & scsi::kFeatureChange)) return;

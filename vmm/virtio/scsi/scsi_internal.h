@@ -31,7 +31,6 @@ struct ScsiDevice::Lun {
   const ScsiUnitConfig config;
   const std::shared_ptr<backend::BlockBackend> disk;
   scsi::Sense attention = scsi::kPowerOn;  // told at the next command; key 0: none
-  bool gone = false;
 };
 
 struct ScsiDevice::Active {

@@ -40,6 +40,17 @@ class Scsi : public ::testing::Test {
     header.tag = tag;
     return header;
   }
+  void OfferEvent() {
+    driver_->queue(kEventQueue).Add().Writable(sizeof(Event)).Publish();
+    driver_->queue(kEventQueue).Kick();
+  }
+  Event TakeEvent() {
+    Event event{};
+    const auto used = driver_->queue(kEventQueue).CollectUsed();
+    EXPECT_EQ(used.size(), 1u);
+    if (!used.empty()) memcpy(&event, used[0].bytes.data(), sizeof(event));
+    return event;
+  }
   struct Result {
     CommandResponse head;
     Bytes sense;
@@ -182,20 +193,38 @@ TEST_F(Scsi, UnmapAndWriteSameReachTheDisk) {
   EXPECT_EQ(Run({0x35}).head.status, kGood);
 }
 
-TEST_F(Scsi, ARemovedUnitIsNotThere) {
+TEST_F(Scsi, ARemovedUnitIsNotThereAndItsDiskIsFree) {
+  OfferEvent();
   device_->RemoveUnit(2, 1);
   EXPECT_FALSE(device_->HasUnit(2, 1));
   EXPECT_EQ(Run({0x00}).head.response, kBadTarget);
+  const Event event = TakeEvent();
+  EXPECT_EQ(event.event, kTransportReset);
+  EXPECT_EQ(event.lun, (LunAddress{1, 2, 0, 1}));
+  EXPECT_EQ(event.reason, kRemoved);
+  EXPECT_TRUE(graph_.RemoveNode("f0"));
+}
+
+TEST_F(Scsi, AUnitThatComesIsToldAndTakesCommands) {
+  device_->RemoveUnit(2, 1);
+  OfferEvent();
+  EXPECT_EQ(TakeEvent().event, kEventsMissed);  // there was no room to tell of the removal
+  OfferEvent();
+  auto disk = graph_.Attach("f0", {.qdev = "/machine/d1"});
+  ASSERT_TRUE(disk);
+  ASSERT_TRUE(device_->AddUnit({.target = 3, .lun = 0, .unit = {}}, std::move(*disk)));
+  const Event event = TakeEvent();
+  EXPECT_EQ(event.event, kTransportReset);
+  EXPECT_EQ(event.lun, (LunAddress{1, 3, 0, 0}));
+  EXPECT_EQ(event.reason, kRescan);
+  EXPECT_EQ(Run({0x00}, "", 0, {1, 3, 0, 0}).sense[12], 0x29);  // power on
+  EXPECT_EQ(Run({0x00}, "", 0, {1, 3, 0, 0}).head.status, kGood);
 }
 
 TEST_F(Scsi, ANewSizeIsAnEventAndAUnitAttention) {
-  driver_->queue(1).Add().Writable(sizeof(Event)).Publish();
-  driver_->queue(1).Kick();
+  OfferEvent();
   ASSERT_TRUE(graph_.Resize(*graph_.FindNode("f0"), 2 * kDiskBytes));
-  const auto used = driver_->queue(1).CollectUsed();
-  ASSERT_EQ(used.size(), 1u);
-  Event event{};
-  memcpy(&event, used[0].bytes.data(), sizeof(event));
+  const Event event = TakeEvent();
   EXPECT_EQ(event.event, kParameterChange);
   EXPECT_EQ(event.lun, (LunAddress{1, 2, 0, 1}));
   EXPECT_EQ(event.reason, kCapacityChanged);

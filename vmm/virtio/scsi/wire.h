@@ -13,7 +13,7 @@
 
 namespace davit::virtio::scsi {
 
-inline constexpr uint64_t kFeatureChange = Bit(2);
+inline constexpr uint64_t kFeatureHotplug = Bit(1), kFeatureChange = Bit(2);
 
 inline constexpr uint16_t kControlQueue = 0, kEventQueue = 1, kFirstRequestQueue = 2;
 
@@ -100,7 +100,10 @@ struct Event {
   le32 reason;
 };
 static_assert(sizeof(Event) == 16);
-inline constexpr uint32_t kEventsMissed = 0x80000000, kNoEvent = 0, kParameterChange = 3;
+inline constexpr uint32_t kEventsMissed = 0x80000000, kNoEvent = 0, kTransportReset = 1,
+                          kParameterChange = 3;
+// Reasons of kTransportReset: a unit is there, or is no more.
+inline constexpr uint32_t kRescan = 1, kRemoved = 2;
 inline constexpr uint32_t kCapacityChanged = 0x092a;  // ASCQ, ASC
 
 }  // namespace davit::virtio::scsi
