@@ -62,6 +62,13 @@ TEST(EventBridgeTest, ShutdownAndResetTellWhoCausedThem) {
             R"(RESET {"guest": false, "reason": "host-qmp-system-reset"})");
 }
 
+TEST(EventBridgeTest, DeletedDeviceTellsItsIdWhenItHadOne) {
+  EXPECT_EQ(Text(control::DeviceDeletedEvent{"c3", "/machine/peripheral/c3"}),
+            R"(DEVICE_DELETED {"device": "c3", "path": "/machine/peripheral/c3"})");
+  EXPECT_EQ(Text(control::DeviceDeletedEvent{"", "/machine/unattached/device[2]"}),
+            R"(DEVICE_DELETED {"path": "/machine/unattached/device[2]"})");
+}
+
 TEST(EventBridgeTest, OstTellsTheSlotAndTheCode) {
   EXPECT_EQ(
       Text(control::AcpiDeviceOstEvent{{control::AcpiSlotStatus::Type::kCpu, "c3", "3", 3, 0x82}}),

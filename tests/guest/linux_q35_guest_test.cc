@@ -21,9 +21,9 @@ class LinuxGuestQ35 : public ::testing::Test {
     if (vm_ != nullptr) return;
     ASSERT_FALSE(started_) << "the guest is gone";
     started_ = true;
-    vm_ = StartLinux({"-machine", "q35", "-m", "6G,slots=2,maxmem=8G", "-device",
-                      "pcie-root-port,id=port0,chassis=1", "-device", "virtio-rng-pci,bus=port0",
-                      "-device", "virtio-rng-pci,addr=4,vectors=0"});
+    vm_ = StartLinux({"-machine", "q35", "-smp", "1,maxcpus=2", "-m", "6G,slots=2,maxmem=8G",
+                      "-device", "pcie-root-port,id=port0,chassis=1", "-device",
+                      "virtio-rng-pci,bus=port0", "-device", "virtio-rng-pci,addr=4,vectors=0"});
     ASSERT_NE(vm_, nullptr);
     auto line = WaitForInit(*vm_);
     if (!line) vm_.reset();
@@ -140,6 +140,31 @@ TEST_F(LinuxGuestQ35, DimmComesAndGoes) {
   EXPECT_EQ(deleted->data["device"], json::Value("dimm0"));
   EXPECT_EQ(total_kib(), before);
   execute("object-del", {{"id", "m0"}});
+}
+
+// The kernel takes the CPU by itself, our init brings it up, and device_del takes it down and away.
+TEST_F(LinuxGuestQ35, CpuComesAndGoes) {
+  const auto online = [] { return Lines("cat /sys/devices/system/cpu/online\n"); };
+  const auto both = [&online] { return online().find("0-1") != std::string::npos; };
+  EXPECT_FALSE(both());
+  ASSERT_OK(vm_->qmp().Execute("device_add", {{"driver", "host-x86_64-cpu"},
+                                              {"id", "cpu1"},
+                                              {"socket-id", int64_t{0}},
+                                              {"core-id", int64_t{1}},
+                                              {"thread-id", int64_t{0}}}));
+  const auto report = vm_->qmp().WaitEvent("ACPI_DEVICE_OST", kReplyTime);
+  ASSERT_OK(report);
+  EXPECT_EQ(report->data["info"]["device"], json::Value("cpu1"));
+  EXPECT_EQ(report->data["info"]["status"], json::Value(0));
+  EXPECT_EQ(Ask(*vm_, "write /sys/devices/system/cpu/cpu1/online 1\n", "init: write "), "done");
+  EXPECT_TRUE(both());
+  ASSERT_OK(vm_->qmp().Execute("device_del", {{"id", "cpu1"}}));
+  for (const char* part : {"/lapic", ""}) {
+    const auto deleted = vm_->qmp().WaitEvent("DEVICE_DELETED", kReplyTime);
+    ASSERT_OK(deleted);
+    EXPECT_EQ(deleted->data["path"], json::Value("/machine/peripheral/cpu1" + std::string(part)));
+  }
+  EXPECT_FALSE(both());
 }
 
 TEST_F(LinuxGuestQ35, RebootGoesThroughTheResetPort) {

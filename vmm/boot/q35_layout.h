@@ -91,6 +91,11 @@ inline constexpr uint16_t kQ35MemoryHotplugPorts = 0xa00;
 inline constexpr uint16_t kQ35MemoryHotplugSize = 0x18;
 inline constexpr unsigned kQ35MemoryHotplugGpe = 3;
 inline constexpr uint64_t kQ35MaxMemorySlots = 256;
+// CPU hot-plug (vmm/devices/acpi_cpu_hotplug.h), and what of it stays when the guest knows it.
+inline constexpr uint16_t kQ35CpuHotplugPort = 0xcd8;
+inline constexpr uint16_t kQ35CpuHotplugPorts = 32;
+inline constexpr uint8_t kQ35CpuHotplugModernPorts = 12;
+inline constexpr unsigned kQ35CpuHotplugGpe = 2;
 inline constexpr uint16_t kPciConfigPorts = 0xcf8;
 inline constexpr uint16_t kResetControlPort = 0xcf9;  // inside the former
 
@@ -121,6 +126,7 @@ inline constexpr std::array kQ35PortMap = {
     MapEntry{"fwcfg-dma", kFwCfgDmaPort, 8},
     MapEntry{"pm", kQ35PmBase, kQ35PmSize},
     MapEntry{"memory-hotplug", kQ35MemoryHotplugPorts, kQ35MemoryHotplugSize},
+    MapEntry{"cpu-hotplug", kQ35CpuHotplugPort, kQ35CpuHotplugPorts},
     MapEntry{"pci-config", kPciConfigPorts, 8},
 };
 static_assert(SortedAndDisjoint(kQ35PortMap));

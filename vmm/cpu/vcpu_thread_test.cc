@@ -35,9 +35,7 @@ class Recorder final : public ExitHandler {
 
 class VcpuThreadTest : public testing::Test {
  protected:
-  VcpuThreadTest() {
-    thread_ = std::make_unique<VcpuThread>(0, vcpu_, recorder_, "CPU 0/KVM");
-  }
+  VcpuThreadTest() { thread_ = std::make_unique<VcpuThread>(0, vcpu_, recorder_, "CPU 0/KVM"); }
   Recorder recorder_;
   kvm::FakeVcpu vcpu_{0};
   kvm::FakeVcpu* const fake_ = &vcpu_;

@@ -19,6 +19,7 @@
 #include "vmm/machine/memory_devices.h"
 
 namespace davit::devices {
+class AcpiCpuHotplug;
 class FwCfg;
 class MemoryHotplug;
 }  // namespace davit::devices
@@ -52,6 +53,11 @@ class Board {
   virtual BoardBuses device_buses() { return {}; }
   // Which of the virtio-mmio slots hold a device, ascending: the guest is told at the next Reset().
   virtual void set_virtio_slots(std::vector<size_t> slots) { (void)slots; }
+
+  // The registers by which the guest takes and gives back CPUs; null: it cannot.
+  virtual devices::AcpiCpuHotplug* cpu_hotplug() { return nullptr; }
+  // So many CPUs are there now.
+  virtual void OnCpuCount(uint32_t present) { (void)present; }
 
   virtual control::QtreeNode::Bus Qtree() const = 0;
   virtual std::vector<control::PciBus> Pci() { return {}; }

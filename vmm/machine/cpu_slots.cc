@@ -13,34 +13,30 @@
 namespace davit::machine {
 namespace {
 
-constexpr std::string_view kTypeSuffix = "-x86_64-cpu";
-
-// An id of the device; nullopt: not given, or negative as its default is.
-std::optional<uint32_t> IdOf(const control::DeviceSpec& spec, std::string_view name) {
-  for (const auto& [key, value] : spec.properties) {
-    if (key != name) continue;
-    if (const auto* number = std::get_if<int64_t>(&value.value)) {
-      if (*number >= 0) return static_cast<uint32_t>(*number);
-    } else if (const auto* id = std::get_if<uint64_t>(&value.value)) {
-      if (*id != UINT32_MAX) return static_cast<uint32_t>(*id);
-    }
-  }
-  return std::nullopt;
-}
-
 // One level of the hierarchy as a device names it.
 struct Level {
   const char* property;
+  std::optional<uint32_t> CpuIds::*id;
   uint32_t cpu::ThreadId::*member;
 };
-constexpr std::array<Level, 4> kLevels = {{{"socket-id", &cpu::ThreadId::socket},
-                                           {"die-id", &cpu::ThreadId::die},
-                                           {"core-id", &cpu::ThreadId::core},
-                                           {"thread-id", &cpu::ThreadId::thread}}};
+constexpr std::array<Level, 4> kLevels = {{{"socket-id", &CpuIds::socket, &cpu::ThreadId::socket},
+                                           {"die-id", &CpuIds::die, &cpu::ThreadId::die},
+                                           {"core-id", &CpuIds::core, &cpu::ThreadId::core},
+                                           {"thread-id", &CpuIds::thread, &cpu::ThreadId::thread}}};
+
+// Ids beside apic-id must say the same place.
+Status CheckIds(const CpuIds& ids, uint32_t apic_id, const cpu::ThreadId& place) {
+  for (const Level& level : kLevels) {
+    const std::optional<uint32_t> id = ids.*level.id;
+    const uint32_t real = place.*level.member;
+    if (!id || *id == real) continue;
+    return Fail(fmt::format("property {}: {} doesn't match set apic-id: 0x{:x} ({}: {})",
+                            level.property, *id, apic_id, level.property, real));
+  }
+  return {};
+}
 
 }  // namespace
-
-bool IsCpuDriver(const std::string& driver) { return driver.ends_with(kTypeSuffix); }
 
 CpuSlots::CpuSlots(const cpu::Topology& topology, std::string type)
     : topology_(topology), type_(std::move(type)), slots_(topology.maxcpus) {
@@ -52,13 +48,13 @@ uint32_t CpuSlots::present() const {
       std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.present; }));
 }
 
-Result<uint32_t> CpuSlots::ApicIdOf(const control::DeviceSpec& spec) const {
-  if (const auto apic_id = IdOf(spec, "apic-id")) return *apic_id;
+Result<uint32_t> CpuSlots::ApicIdOf(const CpuIds& ids) const {
+  if (ids.apic) return *ids.apic;
   const uint32_t counts[] = {topology_.sockets, topology_.dies, topology_.cores, topology_.threads};
   cpu::ThreadId place;
   for (size_t i = 0; i < kLevels.size(); ++i) {
     const Level& level = kLevels[i];
-    std::optional<uint32_t> id = IdOf(spec, level.property);
+    std::optional<uint32_t> id = ids.*level.id;
     if (!id && level.member == &cpu::ThreadId::die && topology_.dies == 1) id = 0;
     if (!id) return Fail(fmt::format("CPU {} is not set", level.property));
     if (*id >= counts[i]) {
@@ -70,25 +66,12 @@ Result<uint32_t> CpuSlots::ApicIdOf(const control::DeviceSpec& spec) const {
   return topology_.ApicIdOf(place);
 }
 
-// Ids beside apic-id say the same place.
-Status CpuSlots::CheckIds(const control::DeviceSpec& spec, uint32_t apic_id,
-                          const cpu::ThreadId& place) const {
-  for (const Level& level : kLevels) {
-    const std::optional<uint32_t> id = IdOf(spec, level.property);
-    const uint32_t real = place.*level.member;
-    if (!id || *id == real) continue;
-    return Fail(fmt::format("property {}: {} doesn't match set apic-id: 0x{:x} ({}: {})",
-                            level.property, *id, apic_id, level.property, real));
-  }
-  return {};
-}
-
-Result<uint32_t> CpuSlots::Find(const control::DeviceSpec& spec) const {
+Result<uint32_t> CpuSlots::Find(const std::string& driver, const CpuIds& ids) const {
   // The type "host" is a kind of "max".
-  if (spec.driver != type_ && !(type_.starts_with("max-") && spec.driver.starts_with("host-"))) {
+  if (driver != type_ && !(type_.starts_with("max-") && driver.starts_with("host-"))) {
     return Fail(fmt::format("Invalid CPU type, expected cpu type: '{}'", type_));
   }
-  DAVIT_ASSIGN(const uint32_t apic_id, ApicIdOf(spec));
+  DAVIT_ASSIGN(const uint32_t apic_id, ApicIdOf(ids));
   const auto slot = std::find_if(slots_.begin(), slots_.end(), [apic_id](const Slot& candidate) {
     return candidate.apic_id == apic_id;
   });
@@ -101,29 +84,29 @@ Result<uint32_t> CpuSlots::Find(const control::DeviceSpec& spec) const {
   }
   const auto index = static_cast<uint32_t>(slot - slots_.begin());
   if (slot->present) return Fail(fmt::format("CPU[{}] with APIC ID {} exists", index, apic_id));
-  DAVIT_TRY(CheckIds(spec, apic_id, topology_.IdOf(index)));
+  DAVIT_TRY(CheckIds(ids, apic_id, topology_.IdOf(index)));
   return index;
 }
 
-std::optional<uint32_t> CpuSlots::FindPresent(const std::string& id_or_path) const {
+std::optional<uint32_t> CpuSlots::FindPresent(const std::string& path) const {
   for (uint32_t i = 0; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[i];
-    if (!slot.present) continue;
-    if (slot.path == id_or_path || (!slot.id.empty() && slot.id == id_or_path)) return i;
+    if (slots_[i].present && slots_[i].path == path) return i;
   }
   return std::nullopt;
 }
 
 // As in QEMU, what the processors share for their APICs comes behind the first one.
 void CpuSlots::FillAtStart(uint32_t index) {
-  Fill(index, "", fmt::format("/machine/unattached/device[{}]", index == 0 ? 0 : index + 1));
+  slots_[index].present = true;
+  slots_[index].path = fmt::format("/machine/unattached/device[{}]", index == 0 ? 0 : index + 1);
 }
 
-void CpuSlots::Fill(uint32_t index, const std::string& id, const std::string& path) {
+void CpuSlots::Fill(uint32_t index, const CpuHost::Device& device) {
   Slot& slot = slots_[index];
   slot.present = true;
-  slot.id = id;
-  slot.path = path;
+  slot.id = device.id;
+  slot.path = device.path;
+  slot.ejected = device.ejected;
 }
 
 void CpuSlots::Clear(uint32_t index) {
@@ -131,6 +114,7 @@ void CpuSlots::Clear(uint32_t index) {
   slot.present = false;
   slot.id.clear();
   slot.path.clear();
+  slot.ejected = nullptr;
 }
 
 control::CpuTopology CpuSlots::TopologyOf(uint32_t index) const {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,19 +15,18 @@
 #include "vmm/base/error.h"
 #include "vmm/control/types.h"
 #include "vmm/cpu/topology.h"
+#include "vmm/machine/cpu_host.h"
 
 namespace davit::machine {
-
-// Whether device_add and -device of this driver make a CPU.
-bool IsCpuDriver(const std::string& driver);
 
 class CpuSlots {
  public:
   struct Slot {
     uint32_t apic_id = 0;
     bool present = false;
-    std::string id;    // of the device; empty: it has none, or nothing is there
-    std::string path;  // QOM
+    std::string id;                 // of the device; empty: it has none, or nothing is there
+    std::string path;               // QOM
+    std::function<void()> ejected;  // CpuHost::Device; empty: it is no device of its own
   };
 
   // type: of every CPU, "host-x86_64-cpu".
@@ -37,15 +37,15 @@ class CpuSlots {
   const std::string& type() const { return type_; }
   uint32_t present() const;  // how many
 
-  // The index of the empty slot that the device's ids name. Error, in QEMU's words: another type
+  // The index of the empty slot that the ids name. Error, in QEMU's words: another type
   // of CPU, an id missing or out of range, ids that contradict each other, a slot that is taken.
-  Result<uint32_t> Find(const control::DeviceSpec& spec) const;
-  // The present one of this device id or QOM path; nullopt: there is none.
-  std::optional<uint32_t> FindPresent(const std::string& id_or_path) const;
+  Result<uint32_t> Find(const std::string& driver, const CpuIds& ids) const;
+  // The one of this QOM path; nullopt: there is none.
+  std::optional<uint32_t> FindPresent(const std::string& path) const;
 
   // A CPU that the machine starts with: named as QEMU names it.
   void FillAtStart(uint32_t index);
-  void Fill(uint32_t index, const std::string& id, const std::string& path);
+  void Fill(uint32_t index, const CpuHost::Device& device);
   void Clear(uint32_t index);
 
   control::CpuTopology TopologyOf(uint32_t index) const;
@@ -54,9 +54,7 @@ class CpuSlots {
   std::vector<control::HotpluggableCpu> Describe() const;
 
  private:
-  Result<uint32_t> ApicIdOf(const control::DeviceSpec& spec) const;
-  Status CheckIds(const control::DeviceSpec& spec, uint32_t apic_id,
-                  const cpu::ThreadId& place) const;
+  Result<uint32_t> ApicIdOf(const CpuIds& ids) const;
 
   const cpu::Topology topology_;
   const std::string type_;

@@ -7,29 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-#include <utility>
-
 namespace davit::machine {
 namespace {
-
-using Ids = std::map<std::string, int64_t>;
-
-// As the schema makes it: ids that are not given have their defaults.
-control::DeviceSpec Spec(const Ids& ids, const std::string& driver = "max-x86_64-cpu") {
-  control::DeviceSpec spec;
-  spec.driver = driver;
-  for (const char* name : {"socket-id", "die-id", "core-id", "thread-id"}) {
-    const auto given = ids.find(name);
-    spec.properties.emplace_back(
-        name, control::PropertyValue{given == ids.end() ? int64_t{-1} : given->second});
-  }
-  const auto apic = ids.find("apic-id");
-  spec.properties.emplace_back(
-      "apic-id", control::PropertyValue{apic == ids.end() ? uint64_t{UINT32_MAX}
-                                                          : static_cast<uint64_t>(apic->second)});
-  return spec;
-}
 
 cpu::Topology Shape(uint64_t sockets, uint64_t dies, uint64_t cores, uint64_t threads) {
   cpu::SmpRequest request;
@@ -47,93 +26,91 @@ class CpuSlotsTest : public testing::Test {
  protected:
   CpuSlotsTest() { slots_.FillAtStart(0); }
   // The index, or what is wrong.
-  std::string Find(const Ids& ids, const std::string& driver = "max-x86_64-cpu") {
-    const auto index = slots_.Find(Spec(ids, driver));
+  std::string Find(const CpuIds& ids, const std::string& driver = "max-x86_64-cpu") {
+    const auto index = slots_.Find(driver, ids);
     return index ? std::to_string(*index) : index.error().message;
   }
   CpuSlots slots_{Shape(2, 2, 2, 1), "max-x86_64-cpu"};
 };
 
 TEST_F(CpuSlotsTest, IdsNameASlot) {
-  EXPECT_EQ(Find({{"socket-id", 1}, {"die-id", 0}, {"core-id", 1}, {"thread-id", 0}}), "5");
-  EXPECT_EQ(Find({{"apic-id", 3}}), "3");
-  EXPECT_EQ(Find({{"apic-id", 3}, {"die-id", 1}, {"core-id", 1}}), "3");
+  EXPECT_EQ(Find({.socket = 1, .die = 0, .core = 1, .thread = 0}), "5");
+  EXPECT_EQ(Find({.apic = 3}), "3");
+  EXPECT_EQ(Find({.die = 1, .core = 1, .apic = 3}), "3");
 }
 
 TEST_F(CpuSlotsTest, EachMissingIdIsNamed) {
   EXPECT_EQ(Find({}), "CPU socket-id is not set");
-  EXPECT_EQ(Find({{"socket-id", 0}, {"core-id", 1}, {"thread-id", 0}}), "CPU die-id is not set");
-  EXPECT_EQ(Find({{"socket-id", 0}, {"die-id", 0}}), "CPU core-id is not set");
-  EXPECT_EQ(Find({{"socket-id", 0}, {"die-id", 0}, {"core-id", 1}}), "CPU thread-id is not set");
-  EXPECT_EQ(Find({{"socket-id", -3}, {"die-id", 0}}), "CPU socket-id is not set");
+  EXPECT_EQ(Find({.socket = 0, .core = 1, .thread = 0}), "CPU die-id is not set");
+  EXPECT_EQ(Find({.socket = 0, .die = 0}), "CPU core-id is not set");
+  EXPECT_EQ(Find({.socket = 0, .die = 0, .core = 1}), "CPU thread-id is not set");
 }
 
 TEST_F(CpuSlotsTest, DieMayBeLeftOutWhereThereIsOne) {
   CpuSlots slots(Shape(2, 1, 2, 1), "max-x86_64-cpu");
-  const auto index = slots.Find(Spec({{"socket-id", 1}, {"core-id", 1}, {"thread-id", 0}}));
+  const auto index = slots.Find("max-x86_64-cpu", {.socket = 1, .core = 1, .thread = 0});
   ASSERT_TRUE(index) << index.error();
   EXPECT_EQ(*index, 3u);
   EXPECT_FALSE(slots.TopologyOf(3).die);
 }
 
 TEST_F(CpuSlotsTest, IdsOutOfRangeAreNamedWithTheRange) {
-  EXPECT_EQ(Find({{"socket-id", 9}}), "Invalid CPU socket-id: 9 must be in range 0:1");
-  EXPECT_EQ(Find({{"socket-id", 0}, {"die-id", 3}}), "Invalid CPU die-id: 3 must be in range 0:1");
-  EXPECT_EQ(Find({{"socket-id", 0}, {"die-id", 0}, {"core-id", 7}}),
+  EXPECT_EQ(Find({.socket = 9}), "Invalid CPU socket-id: 9 must be in range 0:1");
+  EXPECT_EQ(Find({.socket = 0, .die = 3}), "Invalid CPU die-id: 3 must be in range 0:1");
+  EXPECT_EQ(Find({.socket = 0, .die = 0, .core = 7}),
             "Invalid CPU core-id: 7 must be in range 0:1");
-  EXPECT_EQ(Find({{"socket-id", 0}, {"die-id", 0}, {"core-id", 0}, {"thread-id", 5}}),
+  EXPECT_EQ(Find({.socket = 0, .die = 0, .core = 0, .thread = 5}),
             "Invalid CPU thread-id: 5 must be in range 0:0");
-  EXPECT_EQ(Find({{"apic-id", 9}}),
+  EXPECT_EQ(Find({.apic = 9}),
             "Invalid CPU [socket: 2, die: 0, core: 1, thread: 0] with APIC ID 9, "
             "valid index range 0:7");
 }
 
 TEST_F(CpuSlotsTest, ContradictionsAreNamed) {
-  EXPECT_EQ(Find({{"apic-id", 3}, {"socket-id", 1}}),
+  EXPECT_EQ(Find({.socket = 1, .apic = 3}),
             "property socket-id: 1 doesn't match set apic-id: 0x3 (socket-id: 0)");
-  EXPECT_EQ(Find({{"apic-id", 3}, {"die-id", 0}}),
+  EXPECT_EQ(Find({.die = 0, .apic = 3}),
             "property die-id: 0 doesn't match set apic-id: 0x3 (die-id: 1)");
-  EXPECT_EQ(Find({{"apic-id", 3}, {"core-id", 0}}),
+  EXPECT_EQ(Find({.core = 0, .apic = 3}),
             "property core-id: 0 doesn't match set apic-id: 0x3 (core-id: 1)");
-  EXPECT_EQ(Find({{"apic-id", 3}, {"thread-id", 4}}),
+  EXPECT_EQ(Find({.thread = 4, .apic = 3}),
             "property thread-id: 4 doesn't match set apic-id: 0x3 (thread-id: 0)");
 }
 
 TEST_F(CpuSlotsTest, TypeIsThatOfTheMachine) {
-  EXPECT_EQ(Find({{"apic-id", 3}}, "qemu64-x86_64-cpu"),
+  EXPECT_EQ(Find({.apic = 3}, "qemu64-x86_64-cpu"),
             "Invalid CPU type, expected cpu type: 'max-x86_64-cpu'");
-  EXPECT_EQ(Find({{"apic-id", 3}}, "host-x86_64-cpu"), "3") << "a kind of max";
+  EXPECT_EQ(Find({.apic = 3}, "host-x86_64-cpu"), "3") << "a kind of max";
   CpuSlots host(Shape(1, 1, 2, 1), "host-x86_64-cpu");
-  EXPECT_FALSE(host.Find(Spec({{"apic-id", 1}})));
+  EXPECT_FALSE(host.Find("max-x86_64-cpu", {.apic = 1}));
 }
 
 TEST_F(CpuSlotsTest, TakenSlotIsFreeAgainWhenItsCpuHasGone) {
-  EXPECT_EQ(Find({{"apic-id", 0}}), "CPU[0] with APIC ID 0 exists");
-  slots_.Fill(5, "c5", "/machine/peripheral/c5");
-  EXPECT_EQ(Find({{"apic-id", 5}}), "CPU[5] with APIC ID 5 exists");
+  EXPECT_EQ(Find({.apic = 0}), "CPU[0] with APIC ID 0 exists");
+  slots_.Fill(5, {"max-x86_64-cpu", "c5", "/machine/peripheral/c5", {}});
+  EXPECT_EQ(Find({.apic = 5}), "CPU[5] with APIC ID 5 exists");
   EXPECT_EQ(slots_.present(), 2u);
   slots_.Clear(5);
-  EXPECT_EQ(Find({{"apic-id", 5}}), "5");
+  EXPECT_EQ(Find({.apic = 5}), "5");
   EXPECT_EQ(slots_.present(), 1u);
 }
 
 TEST_F(CpuSlotsTest, IndexAndApicIdDifferWhereLevelsAreNoPowersOfTwo) {
   CpuSlots slots(Shape(2, 1, 3, 1), "max-x86_64-cpu");
   slots.FillAtStart(3);
-  const auto found = slots.Find(Spec({{"apic-id", 4}}));
+  const auto found = slots.Find("max-x86_64-cpu", {.apic = 4});
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().message, "CPU[3] with APIC ID 4 exists");
-  EXPECT_FALSE(slots.Find(Spec({{"apic-id", 3}}))) << "core 3 of 3 cores";
+  EXPECT_FALSE(slots.Find("max-x86_64-cpu", {.apic = 3})) << "core 3 of 3 cores";
 }
 
-TEST_F(CpuSlotsTest, PresentOnesAreFoundByIdAndByPath) {
-  slots_.Fill(5, "c5", "/machine/peripheral/c5");
-  EXPECT_EQ(slots_.FindPresent("c5"), 5u);
+TEST_F(CpuSlotsTest, PresentOnesAreFoundByPath) {
+  slots_.Fill(5, {"max-x86_64-cpu", "c5", "/machine/peripheral/c5", {}});
   EXPECT_EQ(slots_.FindPresent("/machine/peripheral/c5"), 5u);
   EXPECT_EQ(slots_.FindPresent("/machine/unattached/device[0]"), 0u);
   EXPECT_EQ(slots_.FindPresent(""), std::nullopt);
   slots_.Clear(5);
-  EXPECT_EQ(slots_.FindPresent("c5"), std::nullopt);
+  EXPECT_EQ(slots_.FindPresent("/machine/peripheral/c5"), std::nullopt);
 }
 
 TEST_F(CpuSlotsTest, DescribesTheLastOneFirst) {

@@ -15,6 +15,7 @@
 #include "vmm/boot/fdt/fdt.h"
 #include "vmm/boot/kernel_loader.h"
 #include "vmm/boot/q35_layout.h"
+#include "vmm/devices/acpi_cpu_hotplug.h"
 #include "vmm/devices/cmos_rtc.h"
 #include "vmm/devices/debug_port.h"
 #include "vmm/devices/fw_cfg.h"
@@ -76,6 +77,8 @@ class Q35 final : public Board {
     buses.others = {{"main-system-bus", "System"}, {"isa.0", "ISA"}};
     return buses;
   }
+  devices::AcpiCpuHotplug* cpu_hotplug() override { return &cpu_hotplug_; }
+  void OnCpuCount(uint32_t present) override;
   control::QtreeNode::Bus Qtree() const override { return BuildQtree(shape_); }
   std::vector<control::PciBus> Pci() override { return DescribePci(pci_); }
   const std::vector<std::byte>& device_tree() const override { return device_tree_; }
@@ -95,7 +98,8 @@ class Q35 final : public Board {
   bool Reserved(uint64_t base, uint64_t size) const;
   void ResetDevices();
   void ProgramChipset();
-  Result<boot::LoadedKernel> LoadKernel();
+  Result<boot::LoadedKernel> LoadKernel(const std::optional<boot::Q35Acpi>& acpi);
+  static std::vector<uint32_t> ApicIds(const cpu::Topology& topology);
   static pci::PirqRouter::Lines AllLines(Accel& accel);
   void AskReset() { deps_.requests.Reset(ShutdownCause::kGuestReset); }
 
@@ -121,6 +125,7 @@ class Q35 final : public Board {
   devices::Port92 port92_{[this] { AskReset(); }};
   devices::ApmPorts apm_{[this](bool on) { pm_.EnableAcpi(on); }};
   devices::ElcrPorts elcr_;
+  devices::AcpiCpuHotplug cpu_hotplug_;
   std::unique_ptr<devices::I8042> i8042_;
   irq::SharedLine irq3_, irq4_;
   std::array<std::unique_ptr<devices::Uart16550>, boot::kQ35Serials.size()> serials_;
@@ -140,6 +145,12 @@ pci::PirqRouter::Lines Q35::AllLines(Accel& accel) {
   return lines;
 }
 
+std::vector<uint32_t> Q35::ApicIds(const cpu::Topology& topology) {
+  std::vector<uint32_t> ids;
+  for (uint32_t i = 0; i < topology.maxcpus; ++i) ids.push_back(topology.ApicIdOf(i));
+  return ids;
+}
+
 Q35::Q35(const Q35Deps& deps, const cpu::Topology& topology)
     : deps_(deps),
       topology_(topology),
@@ -148,6 +159,8 @@ Q35::Q35(const Q35Deps& deps, const cpu::Topology& topology)
       router_(AllLines(deps.accel)),
       pm_(router_.sci(), deps.accel.device_loop(),
           {[this] { deps_.requests.Shutdown(ShutdownCause::kGuestShutdown); }}),
+      cpu_hotplug_(ApicIds(topology), {[this] { pm_.RaiseGpe(boot::kQ35CpuHotplugGpe); },
+                                       deps.cpu_ejected, deps.cpu_reported}),
       irq3_(deps.accel.Line(3)),
       irq4_(deps.accel.Line(4)),
       fw_cfg_ram_(deps.live_memory),
@@ -266,6 +279,8 @@ Status Q35::AddPorts(const MachineOptions& options) {
   deps_.accel.CollectWrites(kPostCodes);
   DAVIT_TRY(ports_.Claim(boot::kPort92, 1, "port92", &port92_));
   DAVIT_TRY(ports_.Claim(boot::kApmPorts, devices::ApmPorts::kPorts, "apm", &apm_));
+  DAVIT_TRY(ports_.Claim(boot::kQ35CpuHotplugPort, devices::AcpiCpuHotplug::kPorts, "CPU hot-plug",
+                         &cpu_hotplug_));
   // KVM's 8259s have them, and are there even with pic=off.
   if (!kvm_ || shape_.split_irqchip) {
     DAVIT_TRY(ports_.Claim(boot::kElcrPort, devices::ElcrPorts::kPorts, "elcr", &elcr_));
@@ -324,7 +339,6 @@ Status Q35::AddRtc(const RtcConfig& config) {
                                          RtcSource(config, deps_.accel, clock_), RtcStart(config));
   rtc_->SetMemorySize(shape_.ram.below_4g, shape_.ram.above_4g);
   rtc_->SetRam(kCmosEquipment, kEquipmentMouseAndFpu);
-  rtc_->SetRam(kCmosCpus, static_cast<uint8_t>(topology_.cpus - 1));
   deps_.accel.CollectWrites(kRtcIndex);
   return ports_.Claim(boot::kRtcPort, devices::CmosRtc::kPorts, "rtc", rtc_.get());
 }
@@ -337,7 +351,6 @@ Status Q35::AddFwCfg(const MachineConfig& config) {
                          &fw_cfg_.dma_ports()));
   FwCfgContents contents;
   contents.uuid = config.uuid;
-  contents.cpus = static_cast<uint16_t>(topology_.cpus);
   contents.max_cpus = static_cast<uint16_t>(topology_.maxcpus);
   contents.memory = deps_.memory;
   if (window_.size != 0) contents.reserved_memory_end = boot::Q35Hole64Base(window_);
@@ -349,7 +362,10 @@ Status Q35::AddFwCfg(const MachineConfig& config) {
 
 boot::Q35Acpi Q35::Acpi() const {
   boot::Q35AcpiConfig acpi;
-  for (uint32_t i = 0; i < topology_.cpus; ++i) acpi.cpus.push_back({topology_.ApicIdOf(i), true});
+  for (uint32_t i = 0; i < cpu_hotplug_.size(); ++i) {
+    const devices::AcpiCpuHotplug::Cpu cpu = cpu_hotplug_.cpu(i);
+    acpi.cpus.push_back({cpu.apic_id, cpu.present});
+  }
   acpi.ram_below_4g = shape_.ram.below_4g;
   acpi.hole64_base = boot::Q35Hole64Base(window_);
   acpi.hole64_size = boot::kQ35Hole64Size;
@@ -357,6 +373,11 @@ boot::Q35Acpi Q35::Acpi() const {
   acpi.pic = shape_.pic;
   acpi.memory_slots = memory_slots_->slots();
   return boot::BuildQ35Acpi(acpi);
+}
+
+void Q35::OnCpuCount(uint32_t present) {
+  rtc_->SetRam(kCmosCpus, static_cast<uint8_t>(present - 1));
+  fw_cfg_.AddInt(devices::FwCfg::kCpuCount, present, 2);
 }
 
 void Q35::OnRunning(bool running) {
@@ -397,7 +418,7 @@ void Q35::ProgramChipset() {
   write(kLpcAddress, pci::Ich9Lpc::kRcba, boot::kQ35RcbaBase | kEnable);
 }
 
-Result<boot::LoadedKernel> Q35::LoadKernel() {
+Result<boot::LoadedKernel> Q35::LoadKernel(const std::optional<boot::Q35Acpi>& acpi) {
   boot::LoadRequest request;
   request.kernel = &*kernel_;
   request.initrd = initrd_ ? &*initrd_ : nullptr;
@@ -406,8 +427,8 @@ Result<boot::LoadedKernel> Q35::LoadKernel() {
   if (!dtb_.empty()) {
     request.make_fdt = [this](boot::GuestRange) -> Result<std::vector<std::byte>> { return dtb_; };
   }
-  if (shape_.acpi) {
-    DAVIT_ASSIGN(const boot::AcpiImage image, boot::PlaceQ35Acpi(Acpi()));
+  if (acpi) {
+    DAVIT_ASSIGN(const boot::AcpiImage image, boot::PlaceQ35Acpi(*acpi));
     DAVIT_TRY(boot::WriteAcpi(deps_.memory, image));
     request.rsdp = image.rsdp;
   }
@@ -418,10 +439,16 @@ Result<boot::LoadedKernel> Q35::LoadKernel() {
 
 Result<std::optional<boot::BootEntry>> Q35::Reset() {
   ResetDevices();
+  std::optional<boot::Q35Acpi> acpi;
+  if (shape_.acpi) {
+    // What has been plugged since is part of the machine.
+    acpi = Acpi();
+    SetAcpiFiles(fw_cfg_, *acpi);
+  }
   if (!kernel_) return std::nullopt;
   // A qtest client finds the registers as they are at reset.
   if (kvm_) ProgramChipset();
-  DAVIT_ASSIGN(const boot::LoadedKernel loaded, LoadKernel());
+  DAVIT_ASSIGN(const boot::LoadedKernel loaded, LoadKernel(acpi));
   return loaded.entry;
 }
 

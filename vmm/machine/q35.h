@@ -6,6 +6,8 @@
 // kernel directly, with the chipset programmed as firmware would.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "vmm/backend/char/registry.h"
@@ -30,6 +32,9 @@ struct Q35Deps {
   Requests& requests;
   // What the guest says of a DIMM slot. Any thread, which it must not wait for.
   std::function<void(const devices::MemoryHotplug::Report&)> memory_report = {};
+  // The guest has ejected a CPU, or reported on one. Any thread, which they do not wait for.
+  std::function<void(uint32_t index)> cpu_ejected = {};
+  std::function<void(uint32_t index)> cpu_reported = {};
 };
 
 // Error: a file that cannot be opened, a chardev that is not there or in use, an option that

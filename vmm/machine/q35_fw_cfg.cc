@@ -147,7 +147,6 @@ Status FillFwCfg(FwCfg& device, const FwCfgContents& contents,
   device.Add(FwCfg::kUuid, UuidBytes(contents.uuid));
   device.AddInt(FwCfg::kRamSize, contents.memory.total_bytes(), 8);
   device.AddInt(FwCfg::kNoGraphic, contents.no_graphic, 2);
-  device.AddInt(FwCfg::kCpuCount, contents.cpus, 2);
   device.AddInt(FwCfg::kMaxCpus, contents.max_cpus, 2);
   device.AddInt(FwCfg::kBootMenu, 0, 2);
   // IRQ 0 stays on the IOAPIC's pin 0.
@@ -164,6 +163,12 @@ Status FillFwCfg(FwCfg& device, const FwCfgContents& contents,
   DAVIT_TRY(device.AddFile(kRsdpFile, acpi->rsdp));
   DAVIT_TRY(device.AddFile(kTablesFile, acpi->tables.bytes()));
   return device.AddFile(kLoaderFile, acpi->tables.LoaderScript(kRsdpFile, kTablesFile));
+}
+
+void SetAcpiFiles(FwCfg& device, const boot::Q35Acpi& acpi) {
+  device.SetFile(kRsdpFile, acpi.rsdp);
+  device.SetFile(kTablesFile, acpi.tables.bytes());
+  device.SetFile(kLoaderFile, acpi.tables.LoaderScript(kRsdpFile, kTablesFile));
 }
 
 Status AddKernelToFwCfg(FwCfg& device, const boot::Image& kernel, const boot::Image* initrd,

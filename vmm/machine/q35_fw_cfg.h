@@ -39,7 +39,6 @@ class FwCfgRam final : public devices::FwCfg::Memory {
 
 struct FwCfgContents {
   std::string uuid;  // text; empty: zeros
-  uint16_t cpus = 1;
   uint16_t max_cpus = 1;
   bool no_graphic = false;
   memory::GuestMemory memory;        // what the machine starts with
@@ -51,6 +50,9 @@ Status AddUserFiles(devices::FwCfg& device, const std::vector<FwCfgConfig>& item
 
 Status FillFwCfg(devices::FwCfg& device, const FwCfgContents& contents,
                  const std::optional<boot::Q35Acpi>& acpi);
+
+// The tables anew, where FillFwCfg() has put some.
+void SetAcpiFiles(devices::FwCfg& device, const boot::Q35Acpi& acpi);
 
 // Where davit would put the parts of a bzImage for firmware, and the parts. The images outlive the
 // device.

@@ -74,6 +74,7 @@ Status VmImpl::ExitPreconfig() {
 }
 
 void VmImpl::Unbuild() {
+  built_ = false;
   cpus_.reset();
   idle_cpus_.reset();
   if (cpu_slots_) cpu_slots_.emplace(topology_, cpu_slots_->type());
@@ -218,10 +219,11 @@ Status VmImpl::Build() {
     DAVIT_TRY(BuildAccel());
     DAVIT_TRY(BuildBoard());
     DAVIT_TRY(CheckAddressBits());
-    DAVIT_TRY(BuildDevices());
     DAVIT_TRY(BuildCpus());
+    DAVIT_TRY(BuildDevices());
     DAVIT_TRY(ResetMachine());
   }
+  built_ = true;
   if (!options_.dumpdtb.empty()) {
     if (board_ == nullptr || board_->device_tree().empty()) {
       return Fail("This machine doesn't have a FDT");
@@ -337,6 +339,8 @@ Status VmImpl::BuildBoard() {
   if (row_->type == MachineType::kQ35) {
     Q35Deps deps{*accel_, memory_.Get(), memory_, deps_.chardevs, *requests_};
     deps.memory_report = [this](const auto& report) { DimmReported(report); };
+    deps.cpu_ejected = [this](uint32_t index) { PostOnCpu(index, &VmImpl::CpuEjected); };
+    deps.cpu_reported = [this](uint32_t index) { PostOnCpu(index, &VmImpl::CpuReported); };
     DAVIT_ASSIGN(board_, MakeQ35(deps, config_, options_, topology_));
   } else {
     const MicrovmDeps deps{*accel_, memory_.Get(), deps_.chardevs, *requests_};
@@ -363,6 +367,7 @@ Status VmImpl::BuildDevices() {
   context.memory_devices = memory_devices_ ? &*memory_devices_ : nullptr;
   context.memory_slots = board_->memory_slots();
   context.watch_memory = [this](const memory::RamBlock& block) { return WatchMissingPages(block); };
+  context.cpu_host = this;
   devices_ = std::make_unique<Devices>(std::move(context), board_->device_buses());
   DAVIT_TRY(devices_->Init());
   for (const DeviceConfig& device : config_.devices) {

@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // See vm_impl.h: the VM's CPUs, at the start and at run time.
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "vmm/base/log.h"
 #include "vmm/cpu/model.h"
+#include "vmm/devices/acpi_cpu_hotplug.h"
 #include "vmm/machine/host_brand.h"
 #include "vmm/machine/vm_impl.h"
 
@@ -35,8 +38,68 @@ Status VmImpl::BuildCpus() {
     DAVIT_ASSIGN(cpus_, machine::Cpus::Create(*vm_, std::move(model), topology_, *exits_,
                                               {.thread_names = config_.debug_threads}));
   }
-  for (const CpuSet::Thread& cpu : cpu_set()->Threads()) cpu_slots_->FillAtStart(cpu.index);
+  for (const CpuSet::Thread& cpu : cpu_set()->Threads()) {
+    cpu_slots_->FillAtStart(cpu.index);
+    if (board_->cpu_hotplug() != nullptr) board_->cpu_hotplug()->Plug(cpu.index, false);
+  }
+  board_->OnCpuCount(cpu_slots_->present());
   return {};
+}
+
+// --- coming and going --------------------------------------------------------------------------
+
+Result<uint32_t> VmImpl::PlugCpu(const CpuIds& ids, const CpuHost::Device& device) {
+  DAVIT_ASSIGN(const uint32_t index, cpu_slots_->Find(device.driver, ids));
+  devices::AcpiCpuHotplug* const registers = board_->cpu_hotplug();
+  if (registers == nullptr) {
+    return Fail(
+        fmt::format("virt: device plug request for unsupported device type: {}", device.driver));
+  }
+  DAVIT_TRY(cpu_set()->Add(index));
+  cpu_slots_->Fill(index, device);
+  board_->OnCpuCount(cpu_slots_->present());
+  if (state_.running()) cpu_set()->Start(index);
+  registers->Plug(index, built_);
+  return index;
+}
+
+Status VmImpl::RequestCpuRemoval(uint32_t index) {
+  devices::AcpiCpuHotplug* const registers = board_->cpu_hotplug();
+  if (registers == nullptr) {
+    return Fail(fmt::format("unplug not supported by {}", row_->info.name));
+  }
+  if (index == 0) return Fail("Boot CPU is unpluggable");
+  if (!registers->RequestRemoval(index)) {
+    return Fail(fmt::format("acpi: device unplug request for not supported device type: {}",
+                            cpu_slots_->type()));
+  }
+  return {};
+}
+
+void VmImpl::UnplugCpu(uint32_t index) {
+  if (cpu_set() == nullptr) return;  // the VM itself ends
+  cpu_set()->Remove(index);
+  cpu_slots_->Clear(index);
+  board_->cpu_hotplug()->Unplug(index);
+  board_->OnCpuCount(cpu_slots_->present());
+}
+
+void VmImpl::PostOnCpu(uint32_t index, void (VmImpl::*serve)(uint32_t)) {
+  deps_.loop.Post([this, index, serve, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired() && !ended_) (this->*serve)(index);
+  });
+}
+
+void VmImpl::CpuEjected(uint32_t index) {
+  const CpuSlots::Slot cpu = cpu_slots_->at(index);
+  if (!cpu.present) return;
+  Emit(control::DeviceDeletedEvent{{}, cpu.path + "/lapic"});
+  if (cpu.ejected) {
+    cpu.ejected();
+    return;
+  }
+  UnplugCpu(index);
+  Emit(control::DeviceDeletedEvent{{}, cpu.path});
 }
 
 // --- queries -----------------------------------------------------------------------------------
@@ -64,7 +127,22 @@ Result<std::vector<control::HotpluggableCpu>> VmImpl::HotpluggableCpus() const {
 
 Result<std::vector<control::AcpiSlotStatus>> VmImpl::AcpiOspmStatus() const {
   if (board_ == nullptr) return Fail("command is not supported, missing ACPI device");
-  return DimmSlots();
+  std::vector<control::AcpiSlotStatus> slots = DimmSlots();
+  const devices::AcpiCpuHotplug* const registers = board_->cpu_hotplug();
+  if (registers == nullptr || !registers->modern()) return slots;
+  for (uint32_t i = 0; i < cpu_slots_->size(); ++i) slots.push_back(ReportOn(i));
+  return slots;
 }
+
+control::AcpiSlotStatus VmImpl::ReportOn(uint32_t index) const {
+  const devices::AcpiCpuHotplug::Cpu cpu = board_->cpu_hotplug()->cpu(index);
+  return {.type = control::AcpiSlotStatus::Type::kCpu,
+          .device = cpu_slots_->at(index).id,
+          .slot = std::to_string(index),
+          .source = cpu.ost_event,
+          .status = cpu.ost_status};
+}
+
+void VmImpl::CpuReported(uint32_t index) { Emit(control::AcpiDeviceOstEvent{ReportOn(index)}); }
 
 }  // namespace davit::machine

@@ -29,6 +29,9 @@ Result<uint64_t> VmImpl::BalloonActual() const {
 
 Status VmImpl::DeviceAdd(const control::DeviceSpec& spec) {
   if (devices_ == nullptr) {
+    if (BusTypeOf(spec.driver).empty()) {
+      return Fail(fmt::format("Device '{}' can not be hotplugged on this machine", spec.driver));
+    }
     return Fail(
         fmt::format("No '{}' bus found for device '{}'", BusTypeOf(spec.driver), spec.driver));
   }
@@ -39,6 +42,9 @@ Status VmImpl::DeviceDel(const std::string& id) {
   if (devices_ == nullptr) {
     return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", id));
   }
+  // A CPU that the machine has started with is no device of its own.
+  const auto cpu = cpu_slots_->FindPresent(id);
+  if (cpu && !cpu_slots_->at(*cpu).ejected) return RequestCpuRemoval(*cpu);
   return devices_->Unplug(id);
 }
 

@@ -27,7 +27,9 @@ VmImpl::~VmImpl() {
   if (qtest_accel_ != nullptr) qtest_accel_->WatchLines({});
   qtest_server_.reset();
   cpus_.reset();
+  idle_cpus_.reset();
   requests_.reset();
+  devices_.reset();  // which ask for their CPUs
 }
 
 void VmImpl::Emit(const control::Event& event) {

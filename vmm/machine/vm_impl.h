@@ -43,7 +43,7 @@ class Balloon;
 
 namespace davit::machine {
 
-class VmImpl final : public control::VmControl {
+class VmImpl final : public control::VmControl, private CpuHost {
  public:
   VmImpl(MachineConfig config, Deps deps);
   ~VmImpl() override;
@@ -121,6 +121,14 @@ class VmImpl final : public control::VmControl {
   Status BuildCpus();
   // What runs them; null: there are none.
   CpuSet* cpu_set() const;
+  Result<uint32_t> PlugCpu(const CpuIds& ids, const CpuHost::Device& device) override;
+  Status RequestCpuRemoval(uint32_t index) override;
+  void UnplugCpu(uint32_t index) override;
+  void CpuEjected(uint32_t index);
+  void CpuReported(uint32_t index);
+  control::AcpiSlotStatus ReportOn(uint32_t index) const;
+  // Calls `serve` on the control thread, if the VM is still there. Any thread.
+  void PostOnCpu(uint32_t index, void (VmImpl::*serve)(uint32_t));
 
   // --- memory (vm_memory.cc) ---
   std::vector<control::AcpiSlotStatus> DimmSlots() const;
@@ -152,6 +160,7 @@ class VmImpl final : public control::VmControl {
   cpu::Topology topology_;
   std::optional<CpuSlots> cpu_slots_;  // from Init() on; nullopt: the machine has no CPUs
   bool preconfig_ = false;
+  bool built_ = false;  // devices that come from now on are plugged
   bool ended_ = false;
   bool half_reset_ = false;  // the last reset failed: the guest cannot run before another
   RunStateMachine state_;

@@ -47,6 +47,8 @@ QomNode& Folder(QomNode& machine, const std::string& path) {
 void VmImpl::AddCpusTo(QomNode& machine) const {
   const std::string type = cpu::TypeNameOf(CpuModelText());
   for (const control::CpuInfo& cpu : Cpus()) {
+    // Others are devices, which show themselves.
+    if (!cpu.qom_path.starts_with("/machine/unattached/")) continue;
     QomNode node = DeviceNode(cpu.qom_path.substr(cpu.qom_path.rfind('/') + 1), type, {});
     for (const auto& [name, value] : {std::pair("socket-id", cpu.topology.socket),
                                       {"die-id", cpu.topology.die.value_or(0)},
@@ -54,6 +56,8 @@ void VmImpl::AddCpusTo(QomNode& machine) const {
                                       {"thread-id", cpu.topology.thread}}) {
       node.fixed.push_back({name, "int32", {value}});
     }
+    const uint32_t apic_id = cpu_slots_->at(static_cast<uint32_t>(cpu.index)).apic_id;
+    node.fixed.push_back({"apic-id", "uint32", {uint64_t{apic_id}}});
     // A feature that the host has not is an error at start, or a warning then.
     node.fixed.push_back({"unavailable-features", "strList", {control::PropertyList()}});
     Folder(machine, cpu.qom_path).Add(std::move(node));

@@ -70,6 +70,17 @@ TEST(Aml, ResourceTemplateEndsWithTheEndTag) {
             (Bytes{0x86, 9, 0, 1, 0, 0, 0xb0, 0xfe, 0, 2, 0, 0}));
 }
 
+TEST(Aml, MutexesAreTakenWithoutATimeLimit) {
+  EXPECT_EQ(Mutex("LOCK").bytes, (Bytes{0x5b, 0x01, 'L', 'O', 'C', 'K', 0}));
+  EXPECT_EQ(Acquire("LOCK").bytes, (Bytes{0x5b, 0x23, 'L', 'O', 'C', 'K', 0xff, 0xff}));
+  EXPECT_EQ(Release("LOCK").bytes, (Bytes{0x5b, 0x27, 'L', 'O', 'C', 'K'}));
+}
+
+TEST(Aml, LoopCountsItsConditionAndItsBody) {
+  EXPECT_EQ(While(Local(0), {Store(Integer(0), Local(0))}).bytes,
+            (Bytes{0xa2, 5, 0x60, 0x70, 0x00, 0x60}));
+}
+
 TEST(Aml, MethodFlags) {
   EXPECT_EQ(Method("_EVT", 1, true, {Return(Arg(0))}).bytes,
             (Bytes{0x14, 8, '_', 'E', 'V', 'T', 0x09, 0xa4, 0x68}));

@@ -24,17 +24,23 @@ bool NeedsX2apic(size_t uid, const AcpiCpu& cpu) {
 
 }  // namespace
 
+Table MadtCpu(size_t uid, const AcpiCpu& cpu) {
+  Table entry;
+  const uint32_t flags = cpu.enabled ? kLapicEnabled : kLapicOnlineCapable;
+  if (NeedsX2apic(uid, cpu)) {
+    Append(&entry,
+           MadtX2apic{9, sizeof(MadtX2apic), 0, cpu.apic_id, flags, static_cast<uint32_t>(uid)});
+  } else {
+    Append(&entry, MadtLapic{0, sizeof(MadtLapic), static_cast<uint8_t>(uid),
+                             static_cast<uint8_t>(cpu.apic_id), flags});
+  }
+  return entry;
+}
+
 void AppendMadtCpus(Table* madt, std::span<const AcpiCpu> cpus) {
   for (size_t i = 0; i < cpus.size(); ++i) {
-    const AcpiCpu& cpu = cpus[i];
-    const auto uid = static_cast<uint32_t>(i);
-    const uint32_t flags = cpu.enabled ? kLapicEnabled : kLapicOnlineCapable;
-    if (NeedsX2apic(i, cpu)) {
-      Append(madt, MadtX2apic{9, sizeof(MadtX2apic), 0, cpu.apic_id, flags, uid});
-    } else {
-      Append(madt, MadtLapic{0, sizeof(MadtLapic), static_cast<uint8_t>(uid),
-                             static_cast<uint8_t>(cpu.apic_id), flags});
-    }
+    const Table entry = MadtCpu(i, cpus[i]);
+    madt->insert(madt->end(), entry.begin(), entry.end());
   }
 }
 

@@ -16,8 +16,9 @@ namespace davit::boot::acpi {
 // Flag of the MADT (5.2.12): two 8259s are there too.
 inline constexpr uint32_t kMadtPcAtCompatible = 1u << 0;
 
-// MADT entries: the local APICs of these processors, in the form that their ids need; and NMI at
-// LINT1 of all.
+// The MADT entry of one processor, in the form that its ids need.
+std::vector<std::byte> MadtCpu(size_t uid, const AcpiCpu& cpu);
+// MADT entries: the local APICs of these processors; and NMI at LINT1 of all.
 void AppendMadtCpus(std::vector<std::byte>* madt, std::span<const AcpiCpu> cpus);
 void AppendMadtNmi(std::vector<std::byte>* madt, std::span<const AcpiCpu> cpus);
 

@@ -128,7 +128,8 @@ TEST_F(IaslTest, Q35Dsdt) {
        {"Device (PCI0)", "EisaId (\"PNP0A08\") /* PCI Express Bus */",
         "ToUUID (\"33db4d5b-1ff7-401c-9657-7441c03dd766\") /* PCI Host Bridge Device */",
         "0x00000009FFFFFFFF, // Range Maximum", "Device (LNKH)", "Device (GSIH)", "Device (COM4)",
-        "Offset (0x08)", "Name (_S5", "Device (C003)", "\"QEMU0002\""}) {
+        "Offset (0x08)", "Name (_S5", "Device (C003)", "\"QEMU0002\"", "\"ACPI0010\"",
+        "Method (_E02", "Notify (C002, Arg1)", "0x0CD8,             // Range Minimum"}) {
     EXPECT_NE(source.find(expected), std::string::npos) << expected << " not in\n" << source;
   }
 }

@@ -17,7 +17,7 @@
 namespace davit::boot {
 
 struct Q35AcpiConfig {
-  std::vector<AcpiCpu> cpus;  // index = processor UID
+  std::vector<AcpiCpu> cpus;  // index = processor UID; those that are not there are not enabled
   uint64_t ram_below_4g = 0;  // bytes
   uint64_t hole64_base = 0;
   uint64_t hole64_size = 0;  // bytes; 0: no window above 4 GiB

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "vmm/boot/acpi/aml.h"
+#include "vmm/boot/acpi/cpu_hotplug_dsdt.h"
 #include "vmm/boot/acpi/memory_slots.h"
 #include "vmm/boot/acpi/q35.h"
 #include "vmm/boot/acpi/table_writer.h"
@@ -178,7 +179,7 @@ Term PciHost(const Q35AcpiConfig& config) {
        RoutingTable("PRTA", "GSI"), RoutingMethod(), Windows(config),
        Device("S00", {Name("_ADR", Integer(0))}), LpcBridge(config),
        Ports("GPE0", String("PNP0A06"), "GPE0 resources", kQ35PmBase + kGpe0Offset, kGpe0Size),
-       Ports("FWCF", String("QEMU0002"), "fw_cfg", kFwCfgPort, 12)});
+       CpuHotplugRegisters(), Ports("FWCF", String("QEMU0002"), "fw_cfg", kFwCfgPort, 12)});
 }
 
 // Linux wants the ECAM window reserved by a motherboard resource.
@@ -190,17 +191,12 @@ Term EcamReservation() {
                                                      MemoryCaching::kNone)}))});
 }
 
-Term Processor(size_t uid) {
-  return Device(fmt::format("C{:03X}", uid),
-                {Name("_HID", String("ACPI0007")), Name("_UID", Integer(uid))});
-}
-
 }  // namespace
 
 std::vector<std::byte> BuildQ35Dsdt(const Q35AcpiConfig& config) {
-  Terms devices = {PciHost(config), EcamReservation()};
-  for (size_t uid = 0; uid < config.cpus.size(); ++uid) devices.push_back(Processor(uid));
-  Terms events = {Name("_HID", String("ACPI0006"))};
+  Terms devices = {PciHost(config), EcamReservation(), CpuContainer(config.cpus)};
+  static_assert(kQ35CpuHotplugGpe == 2);
+  Terms events = {Name("_HID", String("ACPI0006")), Method("_E02", 0, false, {ScanCpus()})};
   if (config.memory_slots != 0) {
     devices.push_back(MemorySlots(config.memory_slots, kQ35MemoryHotplugPorts));
     static_assert(kQ35MemoryHotplugGpe == 3);

@@ -27,6 +27,7 @@ class MemoryHotplug;
 namespace davit::machine {
 
 class Accel;
+class CpuHost;
 class MemoryDevices;
 class Netdevs;
 class ObjectTree;
@@ -60,6 +61,7 @@ struct DeviceContext {
   devices::MemoryHotplug* memory_slots = nullptr;  // null: the board has no ACPI
   // Sees to missing huge pages of a block for as long as the result lives; null: it has none.
   std::function<Result<std::shared_ptr<void>>(const memory::RamBlock&)> watch_memory = {};
+  CpuHost* cpu_host = nullptr;  // for CPUs
 };
 
 }  // namespace davit::machine

@@ -57,6 +57,7 @@ MadePlain MakeScsiUnit(DeviceContext& context, const DeviceProperties& props,
 MadeVirtio MakeSerial(DeviceContext& context, const DeviceProperties& props);
 MadePlain MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
                          virtio::VirtioDevice& parent);
+MadePlain MakeCpu(DeviceContext& context, const DeviceProperties& props);
 MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props);
 inline constexpr RunTimeProperty kDimmRunTime[] = {{"size", "uint64"}};
 MadePlain MakeVmCoreInfo(DeviceContext& context, const DeviceProperties& props);

@@ -13,7 +13,9 @@ namespace {
 
 // clang-format off: one row a line.
 constexpr DeviceRow kRows[] = {
+    {.name = "host-x86_64-cpu", .make_busless = MakeCpu},
     {.name = "i6300esb", .make_function = MakeI6300esb},
+    {.name = "max-x86_64-cpu", .make_busless = MakeCpu},
     {.name = "pc-dimm", .run_time = kDimmRunTime, .make_busless = MakePcDimm},
     {.name = "pcie-root-port", .make_function = MakeRootPort},
     {.name = "pvpanic-pci", .make_function = MakePvpanic},
