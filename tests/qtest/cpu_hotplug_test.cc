@@ -198,6 +198,19 @@ TEST_F(CpuHotplugQtest, WhatTheDriverReportsIsAnEventAndStays) {
             R"({"device": "c3", "source": 1, "status": 128, "slot": "3", "slot-type": "CPU"})");
 }
 
+TEST_F(CpuHotplugQtest, ReportAfterTheEjectionNamesNoDevice) {
+  StartDriver();
+  Write(3, kEject);
+  m_.OutB(kCommand, kOstEvent);
+  m_.Out(kData, 4, 3);
+  m_.OutB(kCommand, kOstStatus);
+  m_.Out(kData, 4, 0);
+  auto event = m_.qmp().WaitEvent("ACPI_DEVICE_OST");
+  ASSERT_TRUE(event) << event.error();
+  EXPECT_EQ(json::Write(event->data),
+            R"({"info": {"source": 3, "status": 0, "slot": "3", "slot-type": "CPU"}})");
+}
+
 TEST_F(CpuHotplugQtest, InterfaceAndCpusStayThroughAReset) {
   StartDriver();
   m_.Qmp("system_reset");

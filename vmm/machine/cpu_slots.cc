@@ -133,6 +133,7 @@ control::CpuInfo CpuSlots::InfoOf(uint32_t index, int64_t thread_id) const {
 
 std::vector<control::HotpluggableCpu> CpuSlots::Describe() const {
   std::vector<control::HotpluggableCpu> rows;
+  rows.reserve(slots_.size());
   for (auto i = static_cast<uint32_t>(slots_.size()); i-- > 0;) {
     rows.push_back({.type = type_, .topology = TopologyOf(i), .qom_path = slots_[i].path});
   }

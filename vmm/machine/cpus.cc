@@ -177,12 +177,14 @@ Status Cpus::InjectNmi() {
 
 std::vector<CpuSet::Thread> Cpus::Threads() const {
   std::vector<Thread> threads;
+  threads.reserve(cpus_.size());
   for (const Cpu& cpu : cpus_) threads.push_back({cpu.thread->index(), cpu.thread->thread_id()});
   return threads;
 }
 
 Result<std::vector<control::CpuRegisters>> Cpus::Registers() {
   std::vector<control::CpuRegisters> all;
+  all.reserve(cpus_.size());
   for (Cpu& cpu : cpus_) {
     Result<control::CpuRegisters> one = Fail("not run");
     cpu.thread->RunOn([&one](kvm::Vcpu& vcpu) { one = ReadRegisters(vcpu); });

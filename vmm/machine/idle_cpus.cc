@@ -68,6 +68,7 @@ void IdleCpus::Wait(Cpu& cpu) {
 
 std::vector<CpuSet::Thread> IdleCpus::Threads() const {
   std::vector<Thread> threads;
+  threads.reserve(cpus_.size());
   for (const auto& cpu : cpus_) threads.push_back({cpu->index, cpu->thread_id});
   return threads;
 }

@@ -147,6 +147,7 @@ pci::PirqRouter::Lines Q35::AllLines(Accel& accel) {
 
 std::vector<uint32_t> Q35::ApicIds(const cpu::Topology& topology) {
   std::vector<uint32_t> ids;
+  ids.reserve(topology.maxcpus);
   for (uint32_t i = 0; i < topology.maxcpus; ++i) ids.push_back(topology.ApicIdOf(i));
   return ids;
 }

@@ -107,7 +107,9 @@ void VmImpl::CpuEjected(uint32_t index) {
 std::vector<control::CpuInfo> VmImpl::Cpus() const {
   std::vector<control::CpuInfo> infos;
   if (cpu_set() == nullptr) return infos;
-  for (const CpuSet::Thread& cpu : cpu_set()->Threads()) {
+  const std::vector<CpuSet::Thread> threads = cpu_set()->Threads();
+  infos.reserve(threads.size());
+  for (const CpuSet::Thread& cpu : threads) {
     infos.push_back(cpu_slots_->InfoOf(cpu.index, cpu.id));
   }
   return infos;
@@ -137,7 +139,7 @@ Result<std::vector<control::AcpiSlotStatus>> VmImpl::AcpiOspmStatus() const {
 control::AcpiSlotStatus VmImpl::ReportOn(uint32_t index) const {
   const devices::AcpiCpuHotplug::Cpu cpu = board_->cpu_hotplug()->cpu(index);
   return {.type = control::AcpiSlotStatus::Type::kCpu,
-          .device = cpu_slots_->at(index).id,
+          .device = cpu.present ? cpu_slots_->at(index).id : std::string(),
           .slot = std::to_string(index),
           .source = cpu.ost_event,
           .status = cpu.ost_status};

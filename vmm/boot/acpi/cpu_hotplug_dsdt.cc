@@ -51,6 +51,7 @@ Term ReportMethod() {
 
 Term NotifyMethod(size_t cpus) {
   Terms body;
+  body.reserve(cpus);
   for (size_t uid = 0; uid < cpus; ++uid) {
     body.push_back(If(Equal(Arg(0), Integer(uid)), {Notify(Reference(CpuName(uid)), Arg(1))}));
   }
