@@ -62,20 +62,21 @@ Result<std::unique_ptr<Cpus>> Cpus::Create(kvm::Vm& vm, cpu::CpuModel model,
 // --- coming and going --------------------------------------------------------------------------
 
 Status Cpus::Prepare(uint32_t index, Made& made) {
-  if (made.reset_state) {
-    // What other CPUs have sent it meanwhile takes effect now and not after its reset.
-    (void)made.vcpu->GetMpState();
-    return made.vcpu->RestoreState(*made.reset_state);
+  if (!made.reset_state) {
+    if (made.vcpu == nullptr) {
+      DAVIT_ASSIGN(made.vcpu, vm_.CreateVcpu(topology_.ApicIdOf(index)));
+    }
+    DAVIT_TRY(made.vcpu->SetCpuid(cpu::CpuidOf(model_, topology_, index)));
+    if (auto set = made.vcpu->SetMsr({kMsrMtrrDefType, kMtrrWriteBack}); !set) {
+      DAVIT_LOG_DEBUG("CPU {}: {}", index, set.error().message);
+    }
+    made.reset_state = ResetStateOf(*made.vcpu);
   }
-  if (made.vcpu == nullptr) {
-    DAVIT_ASSIGN(made.vcpu, vm_.CreateVcpu(topology_.ApicIdOf(index)));
-  }
-  DAVIT_TRY(made.vcpu->SetCpuid(cpu::CpuidOf(model_, topology_, index)));
-  if (auto set = made.vcpu->SetMsr({kMsrMtrrDefType, kMtrrWriteBack}); !set) {
-    DAVIT_LOG_DEBUG("CPU {}: {}", index, set.error().message);
-  }
-  made.reset_state = ResetStateOf(*made.vcpu);
-  return {};
+  // What other CPUs have sent it meanwhile takes effect now and not after its reset. A new one gets
+  // its state back, too: KVM leaves its APIC out of the map for interrupts between CPUs until the
+  // APIC's state is set.
+  (void)made.vcpu->GetMpState();
+  return made.vcpu->RestoreState(*made.reset_state);
 }
 
 Status Cpus::Add(uint32_t index) {
