@@ -45,7 +45,13 @@ Status VmImpl::DeviceDel(const std::string& id) {
   // A CPU that the machine has started with is no device of its own.
   const auto cpu = cpu_slots_->FindPresent(id);
   if (cpu && !cpu_slots_->at(*cpu).ejected) return RequestCpuRemoval(*cpu);
-  return devices_->Unplug(id);
+  Status asked = devices_->Unplug(id);
+  // A path may name something else.
+  if (!asked && asked.error().code == ErrorCode::kDeviceNotFound && id.starts_with('/') &&
+      QomFind(id)) {
+    return Fail(fmt::format("{} is not a hotpluggable device", id));
+  }
+  return asked;
 }
 
 }  // namespace davit::machine
