@@ -170,6 +170,26 @@ TEST_F(ProbeGuest, EveryCpuStarts) {
   EXPECT_CONTAINS(Dump(*vm, "c", "cpu 3 apic id"), "cpus: 4 in MADT, 4 enabled");
 }
 
+// One that came while the guest ran, and one that came while it stood still.
+TEST_F(ProbeGuest, CpusThatAreAddedStartAsTheOthersDo) {
+  auto vm = StartProbe({"-machine", "q35", "-smp", "1,maxcpus=3,cores=3"});
+  ASSERT_NE(vm, nullptr);
+  const auto add = [&vm](int64_t core) {
+    return vm->qmp().Execute("device_add", {{"driver", "host-x86_64-cpu"},
+                                            {"socket-id", int64_t{0}},
+                                            {"core-id", core},
+                                            {"thread-id", int64_t{0}}});
+  };
+  ASSERT_OK(add(1));
+  ASSERT_OK(vm->qmp().Execute("stop"));
+  ASSERT_OK(add(2));
+  ASSERT_OK(vm->qmp().Execute("cont"));
+  EXPECT_CONTAINS(Dump(*vm, "s", "cpus online"), "smp: 3 cpus online");
+  ASSERT_OK(vm->qmp().Execute("system_reset"));
+  ASSERT_OK(vm->serial().WaitFor("ready, h for help", kReplyTime));
+  EXPECT_CONTAINS(Dump(*vm, "s", "cpus online"), "smp: 3 cpus online");
+}
+
 TEST_F(ProbeGuest, SixteenCpusOfATopologyStart) {
   auto vm = StartProbe({"-smp", "16,sockets=2,cores=4,threads=2,maxcpus=16"});
   ASSERT_NE(vm, nullptr);
