@@ -118,16 +118,24 @@ class ProbeGuestHotplug : public ::testing::Test {
     arguments.Set("bus", "port" + std::to_string(port));
     return arguments;
   }
+  static std::string ChildId(const Card& card) { return std::string(card.id) + ".child"; }
+  void AddChild(const Card& card) {
+    Object child = card.child;
+    child.Set("id", ChildId(card));
+    child.Set("bus", std::string(card.id) + ".0");
+    Do("device_add", child);
+  }
+  // Its back end is free as soon as it is gone.
+  void ReplaceChild(const Card& card) {
+    Do("device_del", Object{{"id", ChildId(card)}});
+    ASSERT_NO_FATAL_FAILURE(AwaitDeleted(ChildId(card)));
+    AddChild(card);
+  }
   // stopped: the guest does not see it before it goes on.
   void Add(const Card& card, unsigned port, bool stopped = false) {
     if (stopped) Do("stop");
     Do("device_add", Arguments(card, port));
-    if (card.child.size() != 0) {
-      Object child = card.child;
-      child.Set("id", std::string(card.id) + ".child");
-      child.Set("bus", std::string(card.id) + ".0");
-      Do("device_add", child);
-    }
+    if (card.child.size() != 0) AddChild(card);
     if (stopped) Do("cont");
     AwaitOn(port);
   }
@@ -208,6 +216,10 @@ TEST_F(ProbeGuestHotplug, RandomOperationsLeaveNothingBehind) {
     if (plugged.contains(&card)) {
       EXPECT_EQ(Try("device_add", Arguments(card, 1 + i % kPorts)),
                 "Duplicate device ID '" + std::string(card.id) + "'");
+      if (card.child.size() != 0 && one_in(2)) {
+        ASSERT_NO_FATAL_FAILURE(ReplaceChild(card)) << card.id << " operation " << i;
+        continue;
+      }
       if (one_in(16)) {
         ASSERT_NO_FATAL_FAILURE(RemoveByReset(card)) << card.id << " operation " << i;
       } else {
