@@ -28,6 +28,7 @@ Result<std::unique_ptr<SerialPort>> SerialPort::Create(Serial& serial, SerialPor
     port->added_ = true;
     // A console is open on the host's side whether or not somebody looks.
     port->host_open_ = port->console();
+    port->guest_open_ = serial.only_port_works() && port->number_ == 0;
   }
   if (backend::Chardev* const chardev = port->config_.chardev; chardev != nullptr) {
     // Opened already: the event comes within the call.

@@ -214,8 +214,7 @@ Status Serial::Activate(uint64_t features, std::span<VirtQueue* const> queues) {
       }
     });
   }
-  // Without MULTIPORT there is one port, which is simply there.
-  if (!multiport() && !ports_.empty() && ports_[0] != nullptr) ports_[0]->SetGuestOpen(true);
+  if (only_port_works() && !ports_.empty() && ports_[0] != nullptr) ports_[0]->SetGuestOpen(true);
   return {};
 }
 

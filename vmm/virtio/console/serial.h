@@ -42,6 +42,8 @@ class Serial final : public VirtioDevice {
   VirtQueue* receive_queue(uint32_t port) const;
   VirtQueue* transmit_queue(uint32_t port) const;
   bool multiport() const { return (features_ & console::kMultiport) != 0; }
+  // Without MULTIPORT there is one port, number 0, which the driver has open as soon as it runs.
+  bool only_port_works() const { return !queues_.empty() && !multiport(); }
   bool running() const { return running_; }
   DeviceHost& device_host() const { return host(); }
 

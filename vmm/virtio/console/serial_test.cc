@@ -277,6 +277,15 @@ TEST_F(SerialTest, ConsoleWithoutMultiportIsPortZero) {
   EXPECT_EQ(chardev_.Feed("root"), 4U);
 }
 
+TEST_F(SerialTest, ConsoleThatComesWhileTheDriverRunsWithoutMultiportWorks) {
+  Make({.max_ports = 1});
+  ASSERT_TRUE(driver_->Start());
+  ASSERT_NE(AddPort({.console = true, .chardev = &chardev_}), nullptr);
+  driver_->queue(0).Add().Writable(16).Publish();
+  driver_->queue(0).Kick();
+  EXPECT_EQ(chardev_.Feed("root"), 4U);
+}
+
 TEST_F(SerialTest, EmergencyWriteNeedsNoDriver) {
   Make();
   AddPort({.console = true, .chardev = &chardev_});
