@@ -25,6 +25,9 @@ namespace {
 constexpr uint64_t kUsableExtent = 256 * kMiB;
 constexpr uint16_t kQueueSize = 128;
 
+// What is populated and given back before others of the loop have their turn.
+constexpr uint64_t kBytesATurn = 256 * kMiB;
+
 }  // namespace
 
 Mem::Mem(MemConfig config) : config_(std::move(config)), requested_size_(config_.requested_size) {
@@ -118,7 +121,8 @@ void Mem::OnRunning(bool running) { running_ = running; }
 void Mem::HandleQueue(uint16_t index) {
   if (queue_ == nullptr || !running_) return;
   bool served = false;
-  for (uint16_t n = 0; n < kQueueSize; ++n) {
+  turn_bytes_ = 0;
+  for (uint16_t n = 0; n < kQueueSize && turn_bytes_ < kBytesATurn; ++n) {
     const Result<bool> one = ServeOne();
     if (!one) return host().NeedsReset(one.error().message);
     if (!*one) {
@@ -227,6 +231,7 @@ Mem::Answer Mem::State(Range range) const {
 }
 
 Status Mem::Discard(Range range) {
+  turn_bytes_ += range.count * config_.block_size;
   Status status = host().memory().Discard({config_.address + range.first * config_.block_size},
                                           range.count * config_.block_size);
   if (!status && !std::exchange(discard_failed_, true)) {
@@ -236,6 +241,7 @@ Status Mem::Discard(Range range) {
 }
 
 Status Mem::Populate(Range range) {
+  turn_bytes_ += range.count * config_.block_size;
   return host().memory().Populate({config_.address + range.first * config_.block_size},
                                   range.count * config_.block_size);
 }

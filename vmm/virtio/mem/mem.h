@@ -90,6 +90,7 @@ class Mem final : public VirtioDevice {
   uint64_t requested_size_ = 0;
   uint64_t usable_size_ = 0;     // of the region, from its start: where the driver may plug
   bool discard_failed_ = false;  // logged
+  uint64_t turn_bytes_ = 0;      // populated and given back since HandleQueue() began
 };
 
 }  // namespace davit::virtio

@@ -103,6 +103,25 @@ TEST_F(MemTest, BlocksArePluggedAndUnplugged) {
   EXPECT_EQ(sizes_, (std::vector<uint64_t>{2 * kBlock, 3 * kBlock, 2 * kBlock}));
 }
 
+TEST_F(MemTest, LargeRequestsLetOthersHaveTheirTurn) {
+  constexpr uint16_t kBlocks = 64;
+  config_.requested_size = kBlocks * kBlock;
+  Make();
+  for (int i = 0; i < 20; ++i) {
+    mem::Request request{};
+    request.type = i % 2 == 0 ? mem::kPlug : mem::kUnplug;
+    request.addr = kBase;
+    request.nb_blocks = kBlocks;
+    driver_->queue(0).Add().Readable(request).Writable(sizeof(mem::Response)).Publish();
+  }
+  size_t between = 0;
+  driver_->loop().Post([&] { between = sizes_.size(); });
+  driver_->queue(0).Kick();
+  EXPECT_EQ(between, 4U) << "256 MiB were given back";
+  EXPECT_EQ(sizes_.size(), 20U);
+  EXPECT_EQ(driver_->queue(0).CollectUsed().size(), 20U);
+}
+
 TEST_F(MemTest, UnpluggedMemoryGoesBackToTheHost) {
   Make();
   ASSERT_EQ(Plug(kBase, 2), mem::kAck);
