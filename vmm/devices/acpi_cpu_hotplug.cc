@@ -152,6 +152,7 @@ AcpiCpuHotplug::Act AcpiCpuHotplug::WriteModern(uint64_t offset, uint32_t value)
 void AcpiCpuHotplug::Write(uint64_t offset, std::span<const uint8_t> data) {
   Act act = Act::kNone;
   uint32_t index = 0;
+  Cpu reported;
   {
     const std::lock_guard lock(mutex_);
     if (!modern_) {
@@ -161,9 +162,10 @@ void AcpiCpuHotplug::Write(uint64_t offset, std::span<const uint8_t> data) {
     if (data.size() > 4) return;
     act = WriteModern(offset, static_cast<uint32_t>(LoadLe(data.data(), data.size())));
     index = selector_;
+    if (act == Act::kReport) reported = cpus_[index];
   }
   if (act == Act::kEject) callbacks_.eject(index);
-  if (act == Act::kReport) callbacks_.reported(index);
+  if (act == Act::kReport) callbacks_.reported(index, reported);
 }
 
 }  // namespace davit::devices

@@ -32,13 +32,6 @@ class AcpiCpuHotplug final : public bus::BusDevice {
  public:
   static constexpr uint64_t kPorts = 32;
 
-  // Called with no lock held; eject and reported on the thread that wrote the register, which they
-  // must not wait for.
-  struct Callbacks {
-    std::function<void()> event;
-    std::function<void(uint32_t index)> eject;  // it counts as gone already
-    std::function<void(uint32_t index)> reported;
-  };
   struct Cpu {
     uint32_t apic_id = 0;
     bool present = false;
@@ -47,6 +40,13 @@ class AcpiCpuHotplug final : public bus::BusDevice {
     bool firmware_ejects = false;
     uint32_t ost_event = 0;
     uint32_t ost_status = 0;
+  };
+  // Called with no lock held; eject and reported on the thread that wrote the register, which they
+  // must not wait for.
+  struct Callbacks {
+    std::function<void()> event;
+    std::function<void(uint32_t index)> eject;                     // it counts as gone already
+    std::function<void(uint32_t index, const Cpu& cpu)> reported;  // as it is now
   };
 
   // One CPU an APIC id, in the order of their indexes; none is there yet.

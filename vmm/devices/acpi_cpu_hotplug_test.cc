@@ -39,7 +39,10 @@ class AcpiCpuHotplugTest : public testing::Test {
   AcpiCpuHotplug device_{{0, 1, 2, 4},
                          {[this] { log_ += "event "; },
                           [this](uint32_t i) { log_ += "eject " + std::to_string(i) + " "; },
-                          [this](uint32_t i) { log_ += "ost " + std::to_string(i) + " "; }}};
+                          [this](uint32_t i, const AcpiCpuHotplug::Cpu& cpu) {
+                            log_ += "ost " + std::to_string(i) + " " +
+                                    std::to_string(cpu.ost_status) + " ";
+                          }}};
 };
 
 TEST_F(AcpiCpuHotplugTest, StartsAsABitmapByApicId) {
@@ -194,7 +197,7 @@ TEST_F(AcpiCpuHotplugTest, OstIsReportedWithItsStatus) {
   EXPECT_EQ(log_, "");
   Out(5, 2);
   Out(8, 0x82, 4);
-  EXPECT_EQ(log_, "ost 1 ");
+  EXPECT_EQ(log_, "ost 1 130 ");
   EXPECT_EQ(device_.cpu(1).ost_event, 3u);
   EXPECT_EQ(device_.cpu(1).ost_status, 0x82u);
 }

@@ -5,7 +5,7 @@
 // guest reads through a selector and a data port, or by DMA, and that it writes by DMA where the
 // item allows it. The guest chooses every number: what lies beyond an item reads as zeros, a DMA
 // that touches anything but RAM ends with its error bit, and never reaches a device. Add...():
-// control thread, before the guest runs; registers: any thread.
+// control thread, at any time; registers: any thread.
 #pragma once
 
 #include <array>

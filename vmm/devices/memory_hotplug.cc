@@ -110,7 +110,8 @@ std::vector<MemoryHotplug::Report> MemoryHotplug::reports() const {
 uint32_t MemoryHotplug::Value(uint64_t offset) const {
   if (selector_ >= slots_.size()) return 0;
   const Slot& slot = slots_[selector_];
-  const Dimm dimm = slot.enabled ? slot.dimm : Dimm();
+  static const Dimm kNone;
+  const Dimm& dimm = slot.enabled ? slot.dimm : kNone;
   switch (offset) {
     case kBaseLow:
       return static_cast<uint32_t>(dimm.base);

@@ -87,7 +87,7 @@ Status MemoryDevices::Plug(Request request, uint64_t address) {
   return {};
 }
 
-void MemoryDevices::Unplug(uint64_t address) {
+bool MemoryDevices::Unplug(uint64_t address) {
   const auto is_it = [address](const Device& device) { return device.address == address; };
   const auto device = std::find_if(devices_.begin(), devices_.end(), is_it);
   DAVIT_CHECK(device != devices_.end());
@@ -96,12 +96,12 @@ void MemoryDevices::Unplug(uint64_t address) {
   auto table = memory::GuestMemory::Create(std::move(regions));
   DAVIT_CHECK(table);
   if (Status gone = memory_.Set(std::move(*table)); !gone) {
-    // Somebody has to keep it: then it stays mapped, and its place taken.
     DAVIT_LOG_ERROR("memory at 0x{:x} cannot be unplugged: {}", address, gone.error().message);
     device->request.describe = {};
-    return;
+    return false;
   }
   devices_.erase(device);
+  return true;
 }
 
 std::vector<control::MemoryDeviceInfo> MemoryDevices::Describe() const {

@@ -48,8 +48,9 @@ class MemoryDevices {
   Result<uint64_t> Place(const Request& request) const;
   // Puts it there. Error: who follows the table refuses (out of memory slots).
   Status Plug(Request request, uint64_t address);
-  // Takes it out. Who uses the old table, a ring or a request on its way, keeps the mapping.
-  void Unplug(uint64_t address);
+  // Takes it out. Who uses the old table, a ring or a request on its way, keeps the mapping. False:
+  // somebody has to keep it, so it stays mapped, and its place taken.
+  bool Unplug(uint64_t address);
 
   // By address.
   std::vector<control::MemoryDeviceInfo> Describe() const;

@@ -13,6 +13,7 @@
 #include "vmm/backend/char/registry.h"
 #include "vmm/base/error.h"
 #include "vmm/cpu/topology.h"
+#include "vmm/devices/acpi_cpu_hotplug.h"
 #include "vmm/devices/memory_hotplug.h"
 #include "vmm/machine/accel.h"
 #include "vmm/machine/board.h"
@@ -34,7 +35,7 @@ struct Q35Deps {
   std::function<void(const devices::MemoryHotplug::Report&)> memory_report = {};
   // The guest has ejected a CPU, or reported on one. Any thread, which they do not wait for.
   std::function<void(uint32_t index)> cpu_ejected = {};
-  std::function<void(uint32_t index)> cpu_reported = {};
+  std::function<void(uint32_t index, const devices::AcpiCpuHotplug::Cpu& cpu)> cpu_reported = {};
 };
 
 // Error: a file that cannot be opened, a chardev that is not there or in use, an option that

@@ -282,23 +282,17 @@ Status VmImpl::BuildMemory() {
 }
 
 // A page that is gone must not end the process: the VM stands still until it is reset.
-Result<std::shared_ptr<void>> VmImpl::WatchMissingPages(const memory::RamBlock& block) {
+Result<std::shared_ptr<void>> VmImpl::WatchMissingPages(memory::RamBlock& block) {
   if (block.page_size() <= kPageSize) return nullptr;
-  struct Watch {
-    std::unique_ptr<memory::MissingPages> pages;
-    std::unique_ptr<io::Registration> readable;
-  };
-  auto watch = std::make_shared<Watch>();
-  DAVIT_ASSIGN(watch->pages,
-               memory::MissingPages::Watch(block.host_address(), block.size(), block.page_size()));
-  const auto missed = [this, pages = watch->pages.get(), id = block.id(),
-                       page_size = block.page_size()] {
+  DAVIT_ASSIGN(memory::MissingPages* const pages, block.WatchMissingPages());
+  const auto missed = [this, pages, id = block.id(), page_size = block.page_size()] {
     if (!pages->Take()) return;
     DAVIT_LOG_ERROR("memory backend '{}': no huge page is left for the guest ({})", id,
                     memory::HugePagePool(page_size));
     StopVm(control::RunState::kInternalError);
   };
-  DAVIT_ASSIGN(watch->readable, deps_.loop.WatchReadable(watch->pages->event_fd(), missed));
+  DAVIT_ASSIGN(std::shared_ptr<io::Registration> watch,
+               deps_.loop.WatchReadable(pages->event_fd(), missed));
   return watch;
 }
 
@@ -339,8 +333,10 @@ Status VmImpl::BuildBoard() {
   if (row_->type == MachineType::kQ35) {
     Q35Deps deps{*accel_, memory_.Get(), memory_, deps_.chardevs, *requests_};
     deps.memory_report = [this](const auto& report) { DimmReported(report); };
-    deps.cpu_ejected = [this](uint32_t index) { PostOnCpu(index, &VmImpl::CpuEjected); };
-    deps.cpu_reported = [this](uint32_t index) { PostOnCpu(index, &VmImpl::CpuReported); };
+    deps.cpu_ejected = [this](uint32_t index) { PostCpuEjected(index); };
+    deps.cpu_reported = [this](uint32_t index, const devices::AcpiCpuHotplug::Cpu& cpu) {
+      PostReport([this, index, cpu] { return ReportOn(index, cpu); });
+    };
     DAVIT_ASSIGN(board_, MakeQ35(deps, config_, options_, topology_));
   } else {
     const MicrovmDeps deps{*accel_, memory_.Get(), deps_.chardevs, *requests_};
@@ -366,7 +362,7 @@ Status VmImpl::BuildDevices() {
   context.netdevs = deps_.netdevs;
   context.memory_devices = memory_devices_ ? &*memory_devices_ : nullptr;
   context.memory_slots = board_->memory_slots();
-  context.watch_memory = [this](const memory::RamBlock& block) { return WatchMissingPages(block); };
+  context.watch_memory = [this](memory::RamBlock& block) { return WatchMissingPages(block); };
   context.cpu_host = this;
   devices_ = std::make_unique<Devices>(std::move(context), board_->device_buses());
   DAVIT_TRY(devices_->Init());

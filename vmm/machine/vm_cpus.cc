@@ -84,9 +84,9 @@ void VmImpl::UnplugCpu(uint32_t index) {
   board_->OnCpuCount(cpu_slots_->present());
 }
 
-void VmImpl::PostOnCpu(uint32_t index, void (VmImpl::*serve)(uint32_t)) {
-  deps_.loop.Post([this, index, serve, alive = std::weak_ptr(alive_)] {
-    if (!alive.expired() && !ended_) (this->*serve)(index);
+void VmImpl::PostCpuEjected(uint32_t index) {
+  deps_.loop.Post([this, index, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired() && !ended_) CpuEjected(index);
   });
 }
 
@@ -132,19 +132,19 @@ Result<std::vector<control::AcpiSlotStatus>> VmImpl::AcpiOspmStatus() const {
   std::vector<control::AcpiSlotStatus> slots = DimmSlots();
   const devices::AcpiCpuHotplug* const registers = board_->cpu_hotplug();
   if (registers == nullptr || !registers->modern()) return slots;
-  for (uint32_t i = 0; i < cpu_slots_->size(); ++i) slots.push_back(ReportOn(i));
+  for (uint32_t i = 0; i < cpu_slots_->size(); ++i) {
+    slots.push_back(ReportOn(i, registers->cpu(i)));
+  }
   return slots;
 }
 
-control::AcpiSlotStatus VmImpl::ReportOn(uint32_t index) const {
-  const devices::AcpiCpuHotplug::Cpu cpu = board_->cpu_hotplug()->cpu(index);
+control::AcpiSlotStatus VmImpl::ReportOn(uint32_t index,
+                                         const devices::AcpiCpuHotplug::Cpu& cpu) const {
   return {.type = control::AcpiSlotStatus::Type::kCpu,
           .device = cpu.present ? cpu_slots_->at(index).id : std::string(),
           .slot = std::to_string(index),
           .source = cpu.ost_event,
           .status = cpu.ost_status};
 }
-
-void VmImpl::CpuReported(uint32_t index) { Emit(control::AcpiDeviceOstEvent{ReportOn(index)}); }
 
 }  // namespace davit::machine

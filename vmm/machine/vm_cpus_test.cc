@@ -14,8 +14,8 @@
 namespace davit::machine {
 namespace {
 
-constexpr uint16_t kSelector = 0xcd8, kFlags = 0xcdc;
-constexpr uint8_t kEject = 8;
+constexpr uint16_t kSelector = 0xcd8, kFlags = 0xcdc, kCommand = 0xcdd, kData = 0xce0;
+constexpr uint8_t kEject = 8, kOstStatus = 2;
 constexpr uint32_t kMsrTsc = 0x10;
 
 control::DeviceSpec CpuSpec(const std::string& id, int64_t core) {
@@ -131,6 +131,20 @@ TEST_F(VmCpusTest, RefusedVcpuLeavesNoTrace) {
   EXPECT_EQ((*slots)[1].qom_path, "");
   kvm_.vm->fail_call = "";
   EXPECT_TRUE(vm_->DeviceAdd(CpuSpec("c1", 1)));
+}
+
+TEST_F(VmCpusTest, FloodOfReportsIsBounded) {
+  Create();
+  Vcpu(0).PushPort(kSelector, true, 0);
+  Vcpu(0).PushPort(kCommand, true, kOstStatus);
+  for (uint8_t i = 0; i < 200; ++i) Vcpu(0).PushPort(kData, true, i);
+  Vcpu(0).WaitIdle();
+  loop_.RunPosted();
+  EXPECT_EQ(sink_.Take().size(), 64u);
+  Vcpu(0).PushPort(kData, true, 1);
+  Vcpu(0).WaitIdle();
+  loop_.RunPosted();
+  EXPECT_EQ(sink_.Take().size(), 1u);
 }
 
 TEST_F(VmCpusTest, MicrovmTakesNoCpus) {

@@ -14,6 +14,7 @@
 
 #include "vmm/control/vm_control.h"
 #include "vmm/cpu/topology.h"
+#include "vmm/devices/acpi_cpu_hotplug.h"
 #include "vmm/devices/memory_hotplug.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/accel.h"
@@ -125,14 +126,16 @@ class VmImpl final : public control::VmControl, private CpuHost {
   Status RequestCpuRemoval(uint32_t index) override;
   void UnplugCpu(uint32_t index) override;
   void CpuEjected(uint32_t index);
-  void CpuReported(uint32_t index);
-  control::AcpiSlotStatus ReportOn(uint32_t index) const;
+  control::AcpiSlotStatus ReportOn(uint32_t index, const devices::AcpiCpuHotplug::Cpu& cpu) const;
   // Calls `serve` on the control thread, if the VM is still there. Any thread.
-  void PostOnCpu(uint32_t index, void (VmImpl::*serve)(uint32_t));
+  void PostCpuEjected(uint32_t index);  // any thread
 
   // --- memory (vm_memory.cc) ---
   std::vector<control::AcpiSlotStatus> DimmSlots() const;
   void DimmReported(const devices::MemoryHotplug::Report& report);  // any thread
+  // ACPI_DEVICE_OST of what `report` gives on the control thread. Any thread; a guest can have a
+  // bounded number of them on their way, more are lost.
+  void PostReport(std::function<control::AcpiSlotStatus()> report);
 
   // --- running (vm_impl.cc) ---
   void StartAtFirst();  // unless -S
@@ -145,7 +148,7 @@ class VmImpl final : public control::VmControl, private CpuHost {
   void WatchDisks();
   // Stops the VM when a huge page of the block is missing, as long as the result lives. Null: it
   // has none.
-  Result<std::shared_ptr<void>> WatchMissingPages(const memory::RamBlock& block);
+  Result<std::shared_ptr<void>> WatchMissingPages(memory::RamBlock& block);
   void EndProcess(int exit_code);
   void Emit(const control::Event& event);
   QomNode QomTree() const;  // vm_qom.cc
@@ -182,7 +185,7 @@ class VmImpl final : public control::VmControl, private CpuHost {
   std::optional<kvm::IrqchipState> irqchip_held_;  // the PIT's time while the guest stands still
   std::unique_ptr<Board> board_;
   std::optional<machine::MemoryDevices> memory_devices_;
-  std::atomic<uint32_t> dimm_reports_{0};  // on their way to the control thread
+  std::atomic<uint32_t> acpi_reports_{0};  // on their way to the control thread
   std::unique_ptr<Devices> devices_;       // on the board's buses
   std::unique_ptr<ExitDispatcher> exits_;
   std::unique_ptr<machine::Cpus> cpus_;  // after the above, which its threads use

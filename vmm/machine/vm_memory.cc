@@ -43,14 +43,18 @@ std::vector<control::AcpiSlotStatus> VmImpl::DimmSlots() const {
 }
 
 void VmImpl::DimmReported(const devices::MemoryHotplug::Report& report) {
-  if (dimm_reports_.fetch_add(1) >= kMostReports) {
-    --dimm_reports_;
+  PostReport([report] { return ToStatus(report); });
+}
+
+void VmImpl::PostReport(std::function<control::AcpiSlotStatus()> report) {
+  if (acpi_reports_.fetch_add(1) >= kMostReports) {
+    --acpi_reports_;
     return;
   }
-  deps_.loop.Post([this, report, alive = std::weak_ptr(alive_)] {
+  deps_.loop.Post([this, report = std::move(report), alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
-    --dimm_reports_;
-    if (!ended_) Emit(control::AcpiDeviceOstEvent{ToStatus(report)});
+    --acpi_reports_;
+    if (!ended_) Emit(control::AcpiDeviceOstEvent{report()});
   });
 }
 

@@ -7,10 +7,13 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <span>
 
 #include "vmm/base/units.h"
+#include "vmm/memory/ram_block.h"
 
 namespace davit::memory {
 namespace {
@@ -66,6 +69,26 @@ TEST_F(MissingPagesTest, PlacesOfWatchesAreUsedAgain) {
   const auto more = MissingPages::Watch(address(), kPageSize, kPageSize);
   ASSERT_FALSE(more);
   EXPECT_EQ(more.error().message, "too much guest memory in huge pages of its own kind");
+}
+
+TEST(RamBlockMissingPages, WatchLivesAsLongAsTheMapping) {
+  RamBlockOptions options;
+  options.id = "ram";
+  options.size = 4 * kPageSize;
+  options.kind = RamBlockOptions::Kind::kFile;
+  options.path = ::testing::TempDir() + "/missing_pages_ram";
+  options.share = true;
+  auto block = RamBlock::Create(options);
+  ASSERT_TRUE(block) << block.error();
+  const auto watch = (*block)->WatchMissingPages();
+  ASSERT_TRUE(watch) << watch.error();
+  EXPECT_EQ(*(*block)->WatchMissingPages(), *watch) << "one for all who ask";
+  ASSERT_EQ(truncate(options.path.c_str(), kPageSize), 0) << errno;
+  std::byte byte{1};
+  (*block)->CopyOut(2 * kPageSize, std::span(&byte, 1));
+  EXPECT_EQ(byte, std::byte{0});
+  EXPECT_TRUE((*watch)->Take());
+  unlink(options.path.c_str());
 }
 
 TEST_F(MissingPagesDeathTest, SigbusElsewhereEndsTheProcess) {

@@ -231,4 +231,11 @@ Status RamBlock::CheckFileSize() {
   return {};
 }
 
+Result<MissingPages*> RamBlock::WatchMissingPages() {
+  if (missing_pages_ == nullptr) {
+    DAVIT_ASSIGN(missing_pages_, MissingPages::Watch(host_address_, size_, page_size_));
+  }
+  return missing_pages_.get();
+}
+
 }  // namespace davit::memory

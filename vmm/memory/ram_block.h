@@ -17,6 +17,7 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/unique_fd.h"
+#include "vmm/memory/missing_pages.h"
 
 namespace davit::memory {
 
@@ -76,6 +77,10 @@ class RamBlock {
   // Has host memory put under [offset, offset + len), multiples of page_size(). Error: there is
   // none left; a part may have been populated.
   Status Populate(uint64_t offset, uint64_t len) const;
+  // From now on, and for as long as anybody has this mapping, a huge page that is missing does not
+  // end the process (missing_pages.h). The watch is this block's. Error: it cannot be. Control
+  // thread.
+  Result<MissingPages*> WatchMissingPages();
 
  private:
   explicit RamBlock(const RamBlockOptions& options);
@@ -100,6 +105,7 @@ class RamBlock {
   uint64_t host_address_ = 0;  // 0: not mapped
   uint64_t reserved_ = 0;      // bytes of address space from reserved_base_, with the guard page
   uint64_t reserved_base_ = 0;
+  std::unique_ptr<MissingPages> missing_pages_;
 };
 
 // What the huge page pool of this page size has, for errors: "2 free of 4 pages of 2048 KiB".

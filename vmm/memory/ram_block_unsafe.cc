@@ -65,6 +65,7 @@ bool StartThread(std::vector<std::thread>& threads, const std::function<void()>&
 }  // namespace
 
 RamBlock::~RamBlock() {
+  missing_pages_.reset();  // before the mapping
   if (host_address_ != 0 && options_.discard_data && options_.share && !options_.readonly) {
     madvise(Pointer(host_address_), size_, MADV_REMOVE);
   }

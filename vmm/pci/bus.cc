@@ -17,24 +17,38 @@ Bus::Bus(HostBridge& host, Bridge* bridge, std::string name, unsigned slots)
 
 Bus::~Bus() { DAVIT_CHECK(functions().empty()); }
 
-Result<uint8_t> Bus::Place(const Function& function, std::optional<uint8_t> devfn) const {
+Result<uint8_t> Bus::Place(const std::string& driver, std::optional<uint8_t> devfn,
+                           bool hot) const {
+  DAVIT_ASSIGN(const uint8_t place, FreePlace(driver, devfn));
+  // Software looks at the functions of a slot once, when function 0 comes.
+  const Function* const first = functions_[Devfn(SlotOf(place), 0)];
+  if (hot && first != nullptr) {
+    return Fail(
+        fmt::format("PCI: slot {} function 0 already occupied by {}, new func {} cannot be "
+                    "exposed to guest.",
+                    SlotOf(place), first->driver(), driver));
+  }
+  return place;
+}
+
+Result<uint8_t> Bus::FreePlace(const std::string& driver, std::optional<uint8_t> devfn) const {
   if (!devfn) {
     for (unsigned slot = 0; slot < slots_; ++slot) {
       if (functions_[Devfn(slot, 0)] == nullptr) return Devfn(slot, 0);
     }
-    return Fail(fmt::format("PCI: no slot/function available for {}, all in use or reserved",
-                            function.driver()));
+    return Fail(
+        fmt::format("PCI: no slot/function available for {}, all in use or reserved", driver));
   }
   const unsigned slot = SlotOf(*devfn);
   if (const Function* other = functions_[*devfn]) {
     return Fail(fmt::format("PCI: slot {} function {} not available for {}, in use by {},id={}",
-                            slot, FunctionOf(*devfn), function.driver(), other->driver(),
+                            slot, FunctionOf(*devfn), driver, other->driver(),
                             other->id().empty() ? "(null)" : other->id()));
   }
   if (slot >= slots_) {
     return Fail(fmt::format(
         "PCI: slot {} is not valid for {}, parent device only allows plugging into slot 0.", slot,
-        function.driver()));
+        driver));
   }
   return *devfn;
 }
@@ -59,15 +73,7 @@ Status Bus::CheckMultifunction(const Function& function, uint8_t devfn) const {
 
 Status Bus::Attach(Function& function, std::optional<uint8_t> devfn, bool hot) {
   DAVIT_CHECK(function.bus() == nullptr && (bridge_ == nullptr || bridge_->bus() != nullptr));
-  DAVIT_ASSIGN(const uint8_t place, Place(function, devfn));
-  // Software looks at the functions of a slot once, when function 0 comes.
-  const Function* const first = functions_[Devfn(SlotOf(place), 0)];
-  if (hot && first != nullptr) {
-    return Fail(
-        fmt::format("PCI: slot {} function 0 already occupied by {}, new func {} cannot be "
-                    "exposed to guest.",
-                    SlotOf(place), first->driver(), function.driver()));
-  }
+  DAVIT_ASSIGN(const uint8_t place, Place(function.driver(), devfn, hot));
   DAVIT_TRY(CheckMultifunction(function, place));
   DAVIT_TRY(function.Realize(*this));
   function.config().Freeze();
@@ -99,13 +105,13 @@ void Bus::Detach(Function& function) {
       bar.refused.reset();
     }
     functions_[function.devfn()] = nullptr;
-    function.Connect(nullptr, 0);
   }
   for (const auto& [kind, base] : claims) host_.Unmap(kind, base);
   // Claims that a vCPU released earlier may still be in use by another one.
   host_.deps_.ports.Drain();
   host_.deps_.mmio.Drain();
   const auto lock = host_.Lock();
+  function.Connect(nullptr, 0);  // no vCPU is inside any more
   host_.RetryRefused();
 }
 

@@ -36,6 +36,9 @@ class Bus {
   // function 0 not available for virtio-rng-pci, in use by ..."), the multifunction rules, or the
   // function's own Realize(). hot: the guest may run, and is told by the bridge above.
   Status Attach(Function& function, std::optional<uint8_t> devfn, bool hot = false);
+  // Where Attach() would put a function of this driver. Error: its text, as far as the place goes.
+  Result<uint8_t> Place(const std::string& driver, std::optional<uint8_t> devfn,
+                        bool hot = false) const;
   // Its BARs are unmapped and its interrupt is low when this returns; no vCPU is inside it.
   void Detach(Function& function);
 
@@ -45,7 +48,7 @@ class Bus {
 
  private:
   friend class HostBridge;
-  Result<uint8_t> Place(const Function& function, std::optional<uint8_t> devfn) const;
+  Result<uint8_t> FreePlace(const std::string& driver, std::optional<uint8_t> devfn) const;
   Status CheckMultifunction(const Function& function, uint8_t devfn) const;
 
   HostBridge& host_;

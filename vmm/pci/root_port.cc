@@ -195,6 +195,11 @@ Result<bool> RootPort::AskUnplug() {
   return false;
 }
 
+bool RootPort::emptying() {
+  const auto lock = host()->Lock();
+  return emptying_;
+}
+
 void RootPort::SlotEmptied() {
   const auto lock = host()->Lock();
   emptying_ = false;
@@ -268,7 +273,7 @@ void RootPort::LetGo() {
   emptying_ = true;
   ShowChild(false);
   AddStatus(kStatusPresenceChanged);
-  if (values_.powered_off) values_.powered_off();
+  if (values_.powered_off) values_.powered_off(this);
 }
 
 }  // namespace davit::pci

@@ -30,7 +30,7 @@ struct RootPortConfig {
   bool power_controller = true;
   // The guest lets the cards of the slot go: they are to be detached, then SlotEmptied(). Any
   // thread, the host lock held; must not block. May be empty.
-  std::function<void()> powered_off = {};
+  std::function<void(const Function* port)> powered_off = {};
 };
 
 class RootPort final : public Bridge {
@@ -49,7 +49,9 @@ class RootPort final : public Bridge {
   Status CheckPlug();
   // A card shall go. True: the slot is off, it may go now. False: the guest was asked.
   Result<bool> AskUnplug();
-  // The cards that the guest let go are out.
+  // The guest has let the cards go, and they are not out yet.
+  bool emptying();
+  // They are out.
   void SlotEmptied();
 
  protected:

@@ -37,7 +37,10 @@ class Endpoint final : public Function {
 class RootPortTest : public HostFixture {
  protected:
   RootPortTest()
-      : port_({.bus_name = "rp", .chassis = 3, .slot = 5, .powered_off = [this] { ++let_go_; }},
+      : port_({.bus_name = "rp",
+               .chassis = 3,
+               .slot = 5,
+               .powered_off = [this](const Function*) { ++let_go_; }},
               host_) {
     EXPECT_TRUE(host_.root().Attach(port_, kAt));
     child_.With(0, BarKind::kMemory32, 0x1000).With(1, BarKind::kIo, 0x20);

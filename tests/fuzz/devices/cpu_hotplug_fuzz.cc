@@ -73,7 +73,7 @@ class CpuHotplugFuzz {
   AcpiCpuHotplug ports_{{0, 1, 4, 200},
                         {.event = [] {},
                          .eject = [this](uint32_t cpu) { Ejected(cpu); },
-                         .reported = [](uint32_t cpu) { DAVIT_CHECK(cpu < kCpus); }}};
+                         .reported = [](uint32_t cpu, const auto&) { DAVIT_CHECK(cpu < kCpus); }}};
 };
 
 }  // namespace

@@ -24,6 +24,10 @@ class FwCfg;
 class MemoryHotplug;
 }  // namespace davit::devices
 
+namespace davit::pci {
+class Function;
+}
+
 namespace davit::machine {
 
 class Accel;
@@ -49,8 +53,8 @@ struct DeviceContext {
   // The same by driver.
   std::function<bool(const std::string& driver)> has_device = {};
   // --- hot-plug; any thread, does not block (Devices fills them in) ---
-  // The guest has let go of the cards behind the PCI Express port with this bus.
-  std::function<void(const std::string& bus)> slot_off = {};
+  // The guest has let go of the cards behind this PCI Express port.
+  std::function<void(const pci::Function* port)> slot_off = {};
   // The guest has agreed to the removal of the device at `path` (PlainDevice::AskUnplug()).
   std::function<void(const std::string& path)> unplugged = {};
   devices::FwCfg* fw_cfg = nullptr;         // null: the board has none
@@ -60,7 +64,7 @@ struct DeviceContext {
   MemoryDevices* memory_devices = nullptr;  // null: the board has no room for them
   devices::MemoryHotplug* memory_slots = nullptr;  // null: the board has no ACPI
   // Sees to missing huge pages of a block for as long as the result lives; null: it has none.
-  std::function<Result<std::shared_ptr<void>>(const memory::RamBlock&)> watch_memory = {};
+  std::function<Result<std::shared_ptr<void>>(memory::RamBlock&)> watch_memory = {};
   CpuHost* cpu_host = nullptr;  // for CPUs
 };
 

@@ -70,7 +70,9 @@ Devices::Devices(DeviceContext context, BoardBuses buses)
     return std::any_of(entries_.begin(), entries_.end(),
                        [&](const auto& entry) { return entry->spec.driver == driver; });
   };
-  context_.slot_off = [this](const std::string& bus) { RunSoon([this, bus] { EmptySlot(bus); }); };
+  context_.slot_off = [this](const pci::Function* port) {
+    RunSoon([this, port] { SlotOff(port); });
+  };
   context_.unplugged = [this](const std::string& path) {
     RunSoon([this, path] {
       if (const auto entry = FindForUnplug(path)) Remove(**entry);
@@ -237,6 +239,10 @@ Status Devices::AddToPci(Entry& entry) {
   const DeviceProperties props(entry.spec, entry.path, entry.hot);
   DAVIT_ASSIGN(pci::Bus* const bus, FindPciBus(entry.spec));
   if (entry.hot) DAVIT_TRY(CheckHotPlug(entry, *bus));
+  const int64_t addr = props.Int("addr");
+  const auto devfn = addr < 0 ? std::nullopt : std::optional(static_cast<uint8_t>(addr));
+  // Before anything is made: making it can change what it stands on.
+  DAVIT_TRY(bus->Place(entry.spec.driver, devfn, entry.hot));
   if (entry.row->make_virtio != nullptr) {
     DAVIT_TRY(CheckModern(props));
     DAVIT_ASSIGN(entry.frontend, MakeFrontend(entry));
@@ -249,10 +255,7 @@ Status Devices::AddToPci(Entry& entry) {
   } else {
     DAVIT_ASSIGN(entry.pci, entry.row->make_function(context_, props, *buses_.pci));
   }
-  const int64_t addr = props.Int("addr");
-  return bus->Attach(*entry.pci.function,
-                     addr < 0 ? std::nullopt : std::optional(static_cast<uint8_t>(addr)),
-                     entry.hot);
+  return bus->Attach(*entry.pci.function, devfn, entry.hot);
 }
 
 Status Devices::AddToDevice(Entry& entry) {

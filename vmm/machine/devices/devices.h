@@ -22,6 +22,10 @@
 #include "vmm/virtio/core/frontend.h"
 #include "vmm/virtio/transport/mmio/mmio_transport.h"
 
+namespace davit::pci {
+class RootPort;
+}
+
 namespace davit::machine {
 
 class Devices final : public memory::LiveMemory::Listener {
@@ -45,7 +49,7 @@ class Devices final : public memory::LiveMemory::Listener {
   Status Unplug(const std::string& id);
 
   // Power-on state, of what the board's own buses do not reset; what waits for the guest's
-  // agreement to go, goes. The vCPUs are parked.
+  // agreement to go, goes, but for CPUs (as in QEMU). The vCPUs are parked.
   void Reset();
   void OnRunning(bool running);
   // All devices or none.
@@ -104,7 +108,8 @@ class Devices final : public memory::LiveMemory::Listener {
   void TakeDown(Entry& entry);
   void Remove(Entry& entry);
   void Finish(Entry& entry);  // Remove(), with what shares its slot
-  void EmptySlot(const std::string& bus);
+  void EmptySlot(pci::RootPort& port);
+  void SlotOff(const pci::Function* port);
   void RunSoon(std::function<void()> fn);  // on the control thread, while this lives; any thread
 
   Status AddToSlot(Entry& entry);

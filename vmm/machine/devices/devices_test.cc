@@ -433,6 +433,34 @@ TEST_F(PciDevicesTest, AResetTakesWhatTheGuestDidNotGive) {
   EXPECT_EQ(Where("b"), "other 0");
 }
 
+TEST_F(PciDevicesTest, PortThatIsLetGoTakesAlongWhatIsBehindIt) {
+  ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
+  control::DeviceSpec inner = Port("inner", 2);
+  inner.bus = "rp";
+  ASSERT_EQ(ErrorOf(inner), "added");
+  ASSERT_EQ(ErrorOf(PciRng("a", -1, "inner")), "added");
+  WriteSlotControl(0, kSlotOn);
+  WriteSlotControl(0, kSlotOff);
+  EXPECT_EQ(TakeGone(),
+            "[]/machine/peripheral/a/virtio-backend [a]/machine/peripheral/a "
+            "[inner]/machine/peripheral/inner ");
+  EXPECT_EQ(Where("a"), "nowhere");
+  EXPECT_EQ(Where("inner"), "nowhere");
+}
+
+TEST_F(PciDevicesTest, CardThatComesAfterTheSlotWasEmptiedStays) {
+  ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
+  devices_->OnRunning(true);
+  WriteSlotControl(0, kSlotOn);
+  ASSERT_EQ(HotAdd(PciRng("a", -1, "rp")), "added");
+  WriteSlotControl(0, kSlotOff);
+  // The client is faster than what the guest's write has posted.
+  ASSERT_EQ(Unplug("a"), "asked");
+  ASSERT_EQ(HotAdd(PciRng("b", -1, "rp")), "added");
+  EXPECT_EQ(TakeGone(), "[]/machine/peripheral/a/virtio-backend [a]/machine/peripheral/a ");
+  EXPECT_EQ(Where("b"), "rp 0");
+}
+
 TEST_F(PciDevicesTest, FunctionsOfASlotGoTogether) {
   ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
   WriteSlotControl(0, kSlotOff);

@@ -67,29 +67,41 @@ void Devices::Finish(Entry& entry) {
   const pci::Function* const function = entry.pci.function.get();
   // Without function 0 the others are not there for the guest, and have no bond.
   if (function != nullptr && function->bus()->Find(0) != nullptr) {
-    EmptySlot(function->bus()->name());
+    EmptySlot(static_cast<pci::RootPort&>(*function->bus()->bridge()));
   } else {
     Remove(entry);
   }
 }
 
 // All functions of a slot go together: its power is one.
-void Devices::EmptySlot(const std::string& bus_name) {
-  pci::Bus* const bus = buses_.pci->FindBus(bus_name);
-  if (bus == nullptr) return;
-  for (const pci::Function* const function : bus->functions()) {
+void Devices::EmptySlot(pci::RootPort& port) {
+  for (const pci::Function* const function : port.secondary().functions()) {
     const auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const auto& one) {
       return one->pci.function.get() == function;
     });
     if (entry != entries_.end()) Remove(**entry);
   }
-  static_cast<pci::RootPort*>(bus->bridge())->SlotEmptied();
+  port.SlotEmptied();
+}
+
+// Meanwhile the port may be gone, or its slot empty or filled anew.
+void Devices::SlotOff(const pci::Function* port) {
+  const auto entry = std::find_if(entries_.begin(), entries_.end(), [port](const auto& one) {
+    return one->pci.function.get() == port;
+  });
+  if (entry == entries_.end()) return;
+  auto& live = static_cast<pci::RootPort&>(*(*entry)->pci.function);
+  if (live.emptying()) EmptySlot(live);
 }
 
 std::vector<Devices::Entry*> Devices::ChildrenOf(const Entry& entry) const {
+  auto* const bridge = dynamic_cast<pci::Bridge*>(entry.pci.function.get());
   std::vector<Entry*> children;
   for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
-    if ((*it)->parent == &entry) children.push_back(it->get());
+    const pci::Function* const function = (*it)->pci.function.get();
+    const bool behind =
+        bridge != nullptr && function != nullptr && function->bus() == &bridge->secondary();
+    if (behind || (*it)->parent == &entry) children.push_back(it->get());
   }
   return children;
 }
@@ -102,8 +114,9 @@ void Devices::TakeDown(Entry& entry) {
     host.OnRunning(false);
     entry.plain.reset();
     host.OnRunning(running_);
+  } else {
+    entry.plain.reset();
   }
-  entry.plain.reset();
   auto& function = entry.pci.function;
   if (function != nullptr && function->bus() != nullptr) function->bus()->Detach(*function);
   // An I/O thread raises interrupts through the function until its device is quiet.

@@ -31,8 +31,7 @@ class PcDimm final : public PlainDevice {
   ~PcDimm() override {
     if (!plugged_) return;
     parts_.slots.Unplug(slot());
-    parts_.memory.Unplug(info_.address);
-    parts_.objects.ReleaseMemory(memdev_);
+    if (parts_.memory.Unplug(info_.address)) parts_.objects.ReleaseMemory(memdev_);
   }
 
   std::optional<control::PropertyValue> Property(std::string_view name) const override {

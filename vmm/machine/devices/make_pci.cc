@@ -26,7 +26,7 @@ Result<MadeFunction> MakeRootPort(DeviceContext& context, const DeviceProperties
   config.port = static_cast<uint8_t>(props.Uint("port"));
   config.hotplug = props.Bool("hotplug");
   config.power_controller = props.Bool("power_controller_present");
-  config.powered_off = [slot_off = context.slot_off, bus = config.bus_name] { slot_off(bus); };
+  config.powered_off = context.slot_off;
   return MadeFunction{std::make_unique<pci::RootPort>(config, host), {}};
 }
 

@@ -40,8 +40,7 @@ struct PluggedRegion {
 
   ~PluggedRegion() {
     if (!plugged) return;
-    memory.Unplug(address);
-    objects.ReleaseMemory(memdev);
+    if (memory.Unplug(address)) objects.ReleaseMemory(memdev);
   }
   control::MemoryDeviceInfo Describe(const std::string& id) const {
     control::MemoryDeviceInfo info;
@@ -142,8 +141,6 @@ MadeVirtio MakeMem(DeviceContext& context, const DeviceProperties& props) {
   config.unplugged_inaccessible = props.OnOff("unplugged-inaccessible", !HasSharedZeroPage(*block));
   config.on_change = SizeEvents(context, props);
 
-  // What the backend has preallocated is unplugged memory.
-  DAVIT_TRY(block->Discard(0, block->size()));
   auto region = std::make_shared<PluggedRegion>(
       PluggedRegion{*context.memory_devices, context.objects, memdev, nullptr, config.address});
   DAVIT_ASSIGN(region->watch, context.watch_memory(*block));
@@ -151,6 +148,8 @@ MadeVirtio MakeMem(DeviceContext& context, const DeviceProperties& props) {
   DAVIT_TRY(context.memory_devices->Plug(std::move(request), config.address));
   region->plugged = true;
   DAVIT_TRY(context.objects.UseMemory(memdev));
+  // What the backend holds is unplugged memory. Last, since it cannot be undone.
+  DAVIT_TRY(block->Discard(0, block->size()));
   config.region = region;
   auto device = std::make_unique<Mem>(std::move(config));
   region->device = device.get();

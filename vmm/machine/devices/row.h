@@ -86,7 +86,7 @@ struct DeviceRow {
                                                        const DeviceProperties& props) = nullptr;
   // Whether it can come and go while the VM lives, where its bus can take it.
   bool hotpluggable = true;
-  // Why one that can come cannot go; null: it can.
+  // Why a client cannot ask one that can come to go; null: it can.
   const char* unplug_error = nullptr;
 };
 

@@ -16,7 +16,7 @@ namespace {
 using control::PropertyValue;
 using Parts = std::span<const std::string>;
 
-constexpr int kMaxLinks = 16;  // of one path
+constexpr int kMaxLinks = 16;  // one inside the other
 
 // A node and the path that leads to it through children alone.
 struct Place {
