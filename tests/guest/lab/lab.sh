@@ -127,8 +127,8 @@ lab_tsc() {
   awk -F: '/^cpu MHz/ { printf "tsc_early_khz=%d", $2 * 1000; exit }' /proc/cpuinfo
 }
 
-# 0: "run" succeeded. 1: it failed or did not end. 2: the outer VM itself froze or its kernel panicked
-# (TCG's SVM is young); only that is worth a second try of the whole.
+# 0: "run" succeeded. 1: it failed or did not end. 2: the outer VM itself froze, or its kernel panicked or
+# fell over (TCG's SVM is young); only that is worth another try of the whole.
 lab_run() {
   local tree=$1 kernel=$2 out=$3 seconds=$4 memory=$5 work pid status
   work=$(mktemp -d)
@@ -160,6 +160,9 @@ lab_run() {
     if grep -q 'Kernel panic' "$out.console"; then
       echo "lab: the outer kernel panicked:"
       grep -m1 -A30 'BUG:\|Oops\|guard page\|general protection' "$out.console"
+      status=2
+    elif [ "$status" = 0 ] && ! grep -q '^lab: status' "$out"; then
+      echo "lab: the outer VM ended by itself, as it does at a triple fault"
       status=2
     fi
     echo "lab: the end of the outer VM's console:"
