@@ -10,7 +10,7 @@
 #include <array>
 #include <string>
 
-#include "vmm/base/endian.h"
+#include "vmm/bus/testing/registers.h"
 
 namespace davit::devices {
 namespace {
@@ -21,14 +21,10 @@ class AcpiCpuHotplugTest : public testing::Test {
     for (uint32_t i = 0; i < 3; ++i) device_.Plug(i, false);
   }
   uint32_t In(uint64_t offset, size_t size = 1) {
-    std::array<uint8_t, 4> data{};
-    device_.Read(offset, std::span(data).first(size));
-    return static_cast<uint32_t>(LoadLe(data.data(), size));
+    return static_cast<uint32_t>(bus::testing::Load(device_, offset, size));
   }
   void Out(uint64_t offset, uint32_t value, size_t size = 1) {
-    std::array<uint8_t, 4> data{};
-    StoreLe(data.data(), size, value);
-    device_.Write(offset, std::span(data).first(size));
+    bus::testing::Store(device_, offset, size, value);
   }
   void Select(uint32_t index) { Out(0, index, 4); }
   // What the guest's ACPI code does first.

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "vmm/base/endian.h"
+#include "vmm/bus/testing/registers.h"
 #include "vmm/io/testing/fake_event_loop.h"
 #include "vmm/irq/recording_irq_line.h"
 
@@ -17,15 +17,9 @@ using std::chrono::milliseconds;
 
 class Ich9PmTest : public testing::Test {
  protected:
-  uint64_t Read(uint64_t offset, size_t size) {
-    uint8_t data[8];
-    pm_.Read(offset, std::span(data).first(size));
-    return LoadLe(data, size);
-  }
+  uint64_t Read(uint64_t offset, size_t size) { return bus::testing::Load(pm_, offset, size); }
   void Write(uint64_t offset, size_t size, uint64_t value) {
-    uint8_t data[8];
-    StoreLe(data, 8, value);
-    pm_.Write(offset, std::span(data).first(size));
+    bus::testing::Store(pm_, offset, size, value);
   }
 
   int power_offs_ = 0;

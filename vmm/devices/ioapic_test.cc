@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "vmm/base/endian.h"
+#include "vmm/bus/testing/registers.h"
 
 namespace davit::devices {
 namespace {
@@ -24,20 +24,14 @@ class RecordingSink : public Ioapic::Sink {
 
 class IoapicTest : public testing::Test {
  protected:
-  void Out(uint64_t offset, uint32_t value) {
-    uint8_t data[4];
-    StoreLe(data, 4, value);
-    ioapic_.Write(offset, data);
-  }
+  void Out(uint64_t offset, uint32_t value) { bus::testing::Store(ioapic_, offset, 4, value); }
   void SetRegister(uint8_t index, uint32_t value) {
     Out(0x00, index);
     Out(0x10, value);
   }
   uint32_t Register(uint8_t index) {
     Out(0x00, index);
-    uint8_t data[4] = {};
-    ioapic_.Read(0x10, data);
-    return static_cast<uint32_t>(LoadLe(data, 4));
+    return static_cast<uint32_t>(bus::testing::Load(ioapic_, 0x10, 4));
   }
   void SetEntry(unsigned pin, uint64_t entry) {
     SetRegister(static_cast<uint8_t>(0x11 + 2 * pin), static_cast<uint32_t>(entry >> 32));

@@ -7,12 +7,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "vmm/base/endian.h"
+#include "vmm/bus/testing/registers.h"
 
 namespace davit::devices {
 namespace {
@@ -20,14 +19,10 @@ namespace {
 class MemoryHotplugTest : public testing::Test {
  protected:
   uint32_t Get(uint64_t offset, size_t size = 4) {
-    std::array<uint8_t, 4> data{};
-    ports_.Read(offset, std::span(data).first(size));
-    return static_cast<uint32_t>(LoadLe(data.data(), size));
+    return static_cast<uint32_t>(bus::testing::Load(ports_, offset, size));
   }
   void Set(uint64_t offset, uint32_t value, size_t size = 4) {
-    std::array<uint8_t, 4> data{};
-    StoreLe(data.data(), size, value);
-    ports_.Write(offset, std::span(data).first(size));
+    bus::testing::Store(ports_, offset, size, value);
   }
   std::string Take() { return std::exchange(log_, {}); }
 

@@ -7,7 +7,7 @@
 
 #include "tests/fuzz/devices/access_stream.h"
 #include "vmm/base/check.h"
-#include "vmm/base/endian.h"
+#include "vmm/bus/testing/registers.h"
 #include "vmm/devices/acpi_cpu_hotplug.h"
 
 namespace {
@@ -59,9 +59,7 @@ class CpuHotplugFuzz {
     }
   }
   void Write(uint64_t offset, uint32_t value) {
-    std::array<uint8_t, 4> data{};
-    davit::StoreLe(data.data(), data.size(), value);
-    ports_.Write(offset, data);
+    davit::bus::testing::Store(ports_, offset, 4, value);
   }
   void Ejected(uint32_t cpu) {
     DAVIT_CHECK(cpu != 0 && states_[cpu] == State::kPlugged);

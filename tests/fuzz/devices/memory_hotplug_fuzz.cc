@@ -7,8 +7,8 @@
 
 #include "tests/fuzz/devices/access_stream.h"
 #include "vmm/base/check.h"
-#include "vmm/base/endian.h"
 #include "vmm/base/log.h"
+#include "vmm/bus/testing/registers.h"
 #include "vmm/devices/memory_hotplug.h"
 
 namespace {
@@ -57,9 +57,7 @@ class MemoryHotplugFuzz {
     }
   }
   void Write(uint64_t offset, uint32_t value) {
-    std::array<uint8_t, 4> data{};
-    davit::StoreLe(data.data(), data.size(), value);
-    ports_.Write(offset, data);
+    davit::bus::testing::Store(ports_, offset, 4, value);
   }
   void Ejected(uint32_t slot) {
     DAVIT_CHECK(states_[slot] == State::kPlugged);
