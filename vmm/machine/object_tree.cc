@@ -56,7 +56,7 @@ Status ObjectTree::CheckPreallocContext(const control::ObjectSpec& spec) const {
     if (Has(text->starts_with(kFolder) ? text->substr(kFolder.size()) : *text)) {
       return Fail("Invalid parameter type for 'prealloc-context', expected: thread-context");
     }
-    return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", *text));
+    return NotFound(*text);
   }
   return {};
 }

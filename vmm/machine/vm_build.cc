@@ -55,9 +55,7 @@ Status VmImpl::Init() {
     return {};
   }
   DAVIT_TRY(Build());
-  deps_.loop.Post([this, alive = std::weak_ptr(alive_)] {
-    if (alive.lock()) StartAtFirst();
-  });
+  RunSoon([this] { StartAtFirst(); });
   return {};
 }
 
@@ -333,7 +331,11 @@ Status VmImpl::BuildBoard() {
   if (row_->type == MachineType::kQ35) {
     Q35Deps deps{*accel_, memory_.Get(), memory_, deps_.chardevs, *requests_};
     deps.memory_report = [this](const auto& report) { DimmReported(report); };
-    deps.cpu_ejected = [this](uint32_t index) { PostCpuEjected(index); };
+    deps.cpu_ejected = [this](uint32_t index) {
+      RunSoon([this, index] {
+        if (!ended_) CpuEjected(index);
+      });
+    };
     deps.cpu_reported = [this](uint32_t index, const devices::AcpiCpuHotplug::Cpu& cpu) {
       PostReport([this, index, cpu] { return ReportOn(index, cpu); });
     };

@@ -84,12 +84,6 @@ void VmImpl::UnplugCpu(uint32_t index) {
   board_->OnCpuCount(cpu_slots_->present());
 }
 
-void VmImpl::PostCpuEjected(uint32_t index) {
-  deps_.loop.Post([this, index, alive = std::weak_ptr(alive_)] {
-    if (!alive.expired() && !ended_) CpuEjected(index);
-  });
-}
-
 void VmImpl::CpuEjected(uint32_t index) {
   const CpuSlots::Slot cpu = cpu_slots_->at(index);
   if (!cpu.present) return;

@@ -176,6 +176,12 @@ void VmImpl::DoReset(ShutdownCause cause) {
   }
 }
 
+void VmImpl::RunSoon(std::function<void()> fn) {
+  deps_.loop.Post([alive = std::weak_ptr(alive_), fn = std::move(fn)] {
+    if (!alive.expired()) fn();
+  });
+}
+
 // A disk's request that failed: told, and where the disk's policy says so the VM stands still.
 void VmImpl::WatchDisks() {
   deps_.blocks->SetErrorSink([this, &loop = deps_.loop, alive = std::weak_ptr<bool>(alive_)](

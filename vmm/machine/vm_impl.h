@@ -128,7 +128,6 @@ class VmImpl final : public control::VmControl, private CpuHost {
   void CpuEjected(uint32_t index);
   control::AcpiSlotStatus ReportOn(uint32_t index, const devices::AcpiCpuHotplug::Cpu& cpu) const;
   // Calls `serve` on the control thread, if the VM is still there. Any thread.
-  void PostCpuEjected(uint32_t index);  // any thread
 
   // --- memory (vm_memory.cc) ---
   std::vector<control::AcpiSlotStatus> DimmSlots() const;
@@ -151,7 +150,8 @@ class VmImpl final : public control::VmControl, private CpuHost {
   Result<std::shared_ptr<void>> WatchMissingPages(memory::RamBlock& block);
   void EndProcess(int exit_code);
   void Emit(const control::Event& event);
-  QomNode QomTree() const;  // vm_qom.cc
+  void RunSoon(std::function<void()> fn);  // on the control thread, while this lives; any thread
+  QomNode QomTree() const;                 // vm_qom.cc
   void AddCpusTo(QomNode& machine) const;
   // Error: there is none.
   Result<virtio::Balloon*> FindBalloon() const;

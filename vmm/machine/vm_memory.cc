@@ -51,8 +51,7 @@ void VmImpl::PostReport(std::function<control::AcpiSlotStatus()> report) {
     --acpi_reports_;
     return;
   }
-  deps_.loop.Post([this, report = std::move(report), alive = std::weak_ptr(alive_)] {
-    if (alive.expired()) return;
+  RunSoon([this, report = std::move(report)] {
     --acpi_reports_;
     if (!ended_) Emit(control::AcpiDeviceOstEvent{report()});
   });

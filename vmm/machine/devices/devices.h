@@ -107,7 +107,8 @@ class Devices final : public memory::LiveMemory::Listener {
   std::vector<Entry*> ChildrenOf(const Entry& entry) const;  // the newest first
   void TakeDown(Entry& entry);
   void Remove(Entry& entry);
-  void Finish(Entry& entry);  // Remove(), with what shares its slot
+  void Finish(Entry& entry);                                 // Remove(), with what shares its slot
+  Entry* FindFunction(const pci::Function* function) const;  // null: it is none of these
   void EmptySlot(pci::RootPort& port);
   void SlotOff(const pci::Function* port);
   void RunSoon(std::function<void()> fn);  // on the control thread, while this lives; any thread

@@ -73,24 +73,26 @@ void Devices::Finish(Entry& entry) {
   }
 }
 
+Devices::Entry* Devices::FindFunction(const pci::Function* function) const {
+  const auto it = std::find_if(entries_.begin(), entries_.end(), [function](const auto& entry) {
+    return entry->pci.function.get() == function;
+  });
+  return it != entries_.end() ? it->get() : nullptr;
+}
+
 // All functions of a slot go together: its power is one.
 void Devices::EmptySlot(pci::RootPort& port) {
   for (const pci::Function* const function : port.secondary().functions()) {
-    const auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const auto& one) {
-      return one->pci.function.get() == function;
-    });
-    if (entry != entries_.end()) Remove(**entry);
+    if (Entry* const entry = FindFunction(function)) Remove(*entry);
   }
   port.SlotEmptied();
 }
 
 // Meanwhile the port may be gone, or its slot empty or filled anew.
 void Devices::SlotOff(const pci::Function* port) {
-  const auto entry = std::find_if(entries_.begin(), entries_.end(), [port](const auto& one) {
-    return one->pci.function.get() == port;
-  });
-  if (entry == entries_.end()) return;
-  auto& live = static_cast<pci::RootPort&>(*(*entry)->pci.function);
+  Entry* const entry = FindFunction(port);
+  if (entry == nullptr) return;
+  auto& live = static_cast<pci::RootPort&>(*entry->pci.function);
   if (live.emptying()) EmptySlot(live);
 }
 

@@ -4,10 +4,10 @@
 // virtio-balloon.
 #include <fmt/format.h>
 
-#include <atomic>
 #include <memory>
 
 #include "vmm/control/events.h"
+#include "vmm/machine/devices/last_value.h"
 #include "vmm/machine/devices/makers.h"
 #include "vmm/virtio/balloon/balloon.h"
 
@@ -24,21 +24,9 @@ MadeVirtio MakeBalloon(DeviceContext& context, const DeviceProperties& props) {
     return Fail("'free-page-hint' requires 'iothread' to be set");
   }
   config.timer_loop = &context.loop;
-  // The driver writes the size on a vCPU thread; events belong to the control thread. One at most
-  // is on its way and tells the last size, however often a guest writes.
-  struct Change {
-    std::atomic<uint64_t> actual{0};
-    std::atomic<bool> posted{false};
-  };
-  config.on_change = [emit = context.emit, loop = &context.loop,
-                      change = std::make_shared<Change>()](uint64_t actual) {
-    change->actual = actual;
-    if (change->posted.exchange(true)) return;
-    loop->Post([emit, change] {
-      change->posted = false;
-      emit(control::BalloonChangeEvent{change->actual});
-    });
-  };
+  config.on_change = TellLastValue(context.loop, [emit = context.emit](uint64_t actual) {
+    emit(control::BalloonChangeEvent{actual});
+  });
   return std::make_unique<virtio::Balloon>(std::move(config));
 }
 

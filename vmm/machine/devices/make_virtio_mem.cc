@@ -6,12 +6,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <memory>
 #include <utility>
 
 #include "vmm/control/events.h"
+#include "vmm/machine/devices/last_value.h"
 #include "vmm/machine/devices/makers.h"
 #include "vmm/machine/devices/memory_alignment.h"
 #include "vmm/machine/memory_devices.h"
@@ -73,36 +73,6 @@ bool HasSharedZeroPage(const memory::RamBlock& block) {
   return !block.options().share && block.fd() < 0 && block.page_size() == kPageSize;
 }
 
-// The driver changes the size on a vCPU thread or the loop; events belong to the control thread.
-// One at most is on its way and tells the last size.
-std::function<void(uint64_t)> SizeEvents(DeviceContext& context, const DeviceProperties& props) {
-  struct Change {
-    std::atomic<uint64_t> size{0};
-    std::atomic<bool> posted{false};
-  };
-  return [emit = context.emit, loop = &context.loop, id = props.id(), path = props.path(),
-          change = std::make_shared<Change>()](uint64_t size) {
-    change->size = size;
-    if (change->posted.exchange(true)) return;
-    loop->Post([emit, id, path, change] {
-      change->posted = false;
-      emit(control::MemoryDeviceSizeChangeEvent{id, change->size, path});
-    });
-  };
-}
-
-Status CheckRequestedSize(uint64_t size, uint64_t block_size, uint64_t region_size) {
-  if (size % block_size != 0) {
-    return Fail(fmt::format(
-        "'requested-size' property has to be multiples of 'block-size' (0x{:x})", block_size));
-  }
-  if (size > region_size) {
-    return Fail(
-        fmt::format("'requested-size' cannot exceed the memory backend size(0x{:x})", region_size));
-  }
-  return {};
-}
-
 }  // namespace
 
 MadeVirtio MakeMem(DeviceContext& context, const DeviceProperties& props) {
@@ -133,13 +103,16 @@ MadeVirtio MakeMem(DeviceContext& context, const DeviceProperties& props) {
                     node));
   }
   if (props.Has("requested-size")) config.requested_size = props.Uint("requested-size");
-  DAVIT_TRY(CheckRequestedSize(config.requested_size, config.block_size, config.region_size));
+  DAVIT_TRY(Mem::CheckRequestedSize(config, config.requested_size, "'requested-size' property"));
   if (block->readonly()) {
     return Fail(fmt::format("memory backend '{}' is read-only and cannot be plugged", memdev));
   }
   config.prealloc = props.Bool("prealloc");
   config.unplugged_inaccessible = props.OnOff("unplugged-inaccessible", !HasSharedZeroPage(*block));
-  config.on_change = SizeEvents(context, props);
+  config.on_change = TellLastValue(
+      context.loop, [emit = context.emit, id = props.id(), path = props.path()](uint64_t size) {
+        emit(control::MemoryDeviceSizeChangeEvent{id, size, path});
+      });
 
   auto region = std::make_shared<PluggedRegion>(
       PluggedRegion{*context.memory_devices, context.objects, memdev, nullptr, config.address});

@@ -66,15 +66,20 @@ uint64_t Mem::requested_size() {
   return requested_size_;
 }
 
-Status Mem::SetRequestedSize(uint64_t bytes) {
-  if (bytes % config_.block_size != 0) {
-    return Fail(fmt::format("'requested-size' has to be multiples of 'block-size' (0x{:x})",
-                            config_.block_size));
+Status Mem::CheckRequestedSize(const MemConfig& config, uint64_t bytes, std::string_view name) {
+  if (bytes % config.block_size != 0) {
+    return Fail(
+        fmt::format("{} has to be multiples of 'block-size' (0x{:x})", name, config.block_size));
   }
-  if (bytes > config_.region_size) {
+  if (bytes > config.region_size) {
     return Fail(fmt::format("'requested-size' cannot exceed the memory backend size(0x{:x})",
-                            config_.region_size));
+                            config.region_size));
   }
+  return {};
+}
+
+Status Mem::SetRequestedSize(uint64_t bytes) {
+  DAVIT_TRY(CheckRequestedSize(config_, bytes, "'requested-size'"));
   const auto lock = host().Lock();
   if (bytes == requested_size_) return {};
   requested_size_ = bytes;

@@ -43,8 +43,10 @@ class Mem final : public VirtioDevice {
   const MemConfig& config() const { return config_; }
   uint64_t plugged_size();
   uint64_t requested_size();
-  // Error: QEMU's words: no multiple of the block size, more than the region.
+  // Error, in QEMU's words: no multiple of the block size, more than the region.
   Status SetRequestedSize(uint64_t bytes);
+  // The same check before there is a device. name: as the error calls the property.
+  static Status CheckRequestedSize(const MemConfig& config, uint64_t bytes, std::string_view name);
   // All is unplugged, as after power-on; the requested size stays. The vCPUs are parked.
   void OnMachineReset() override;
 
