@@ -148,6 +148,8 @@ std::string HelpText(Show what, const Options& options) {
       return Chardevs();
     case Show::kNetdevs:
       return Netdevs();
+    case Show::kAudiodevs:
+      return "Available audio drivers:\nnone\n";
     case Show::kLogItems:
       return LogItems();
     case Show::kOptionKeys:

@@ -64,6 +64,7 @@ enum class Show : uint8_t {
   kObjects,
   kChardevs,
   kNetdevs,
+  kAudiodevs,
   kLogItems,
   kOptionKeys,  // of the option Options.show_option
 };

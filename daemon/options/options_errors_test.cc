@@ -85,8 +85,8 @@ TEST(OptionErrorsTest, MachineParts) {
       {{"-rtc", "base=2023-04-31T10:00:00"},
        "-rtc base=2023-04-31T10:00:00: invalid datetime format\n"
        "valid formats: '2006-06-17T16:01:21' or '2006-06-17'"},
-      {{"-rtc", "driftfix=slew"},
-       "-rtc driftfix=slew: driftfix 'slew' is not supported, only 'none'"},
+      {{"-rtc", "driftfix=some"}, "-rtc driftfix=some: invalid option value 'some'"},
+      {{"-bios", "x"}, "-bios x: firmware is not supported, the machine boots what -kernel names"},
       {{"-overcommit", "foo=on"}, "-overcommit foo=on: Invalid parameter 'foo'"},
       {{"-overcommit", "cpu-pm=x"},
        "-overcommit cpu-pm=x: Parameter 'cpu-pm' expects 'on' or 'off'"},
@@ -118,6 +118,23 @@ TEST(OptionErrorsTest, ProcessParts) {
        "-monitor stdio: no human monitor is available, only 'none' (QMP has "
        "human-monitor-command)"},
       {{"-nographic", "-daemonize"}, "-nographic cannot be used with -daemonize"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
+}
+
+TEST(OptionErrorsTest, AudioBackEnds) {
+  const Case cases[] = {
+      {{"-audiodev", "none"}, "-audiodev none: Parameter 'id' is missing"},
+      {{"-audiodev", "id=x"}, "-audiodev id=x: Parameter 'driver' is missing"},
+      {{"-audiodev", "bad,id=x"},
+       "-audiodev bad,id=x: Parameter 'driver' does not accept value 'bad'"},
+      {{"-audiodev", R"({"driver":"none","id":"x","foo":1})"},
+       R"(-audiodev {"driver":"none","id":"x","foo":1}: Parameter 'foo' is unexpected)"},
+      {{"-audiodev", "none,id=x,out.frequency=44100"},
+       "-audiodev none,id=x,out.frequency=44100: Parameter 'out.frequency' is unexpected"},
+      {{"-audiodev", R"({"driver":"alsa","id":"x"})"},
+       R"(-audiodev {"driver":"alsa","id":"x"}: )"
+       "audio driver 'alsa' is not available, only 'none'"},
   };
   for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
 }

@@ -203,6 +203,24 @@ TEST(OptionsTest, ListsOfWhatExists) {
   }
 }
 
+TEST(OptionsTest, TheSilentAudioBackEndAsLibvirtWritesIt) {
+  EXPECT_TRUE(Parse({"-audiodev", R"({"id":"audio1","driver":"none"})"}));
+  EXPECT_TRUE(Parse({"-audiodev", "none,id=audio1"}));
+  EXPECT_EQ(Parse({"-audiodev", "help"})->show, Show::kAudiodevs);
+}
+
+TEST(OptionsTest, LostTicksOfTheClock) {
+  EXPECT_FALSE(Parse({"-rtc", "base=utc"})->machine.rtc.slew);
+  EXPECT_TRUE(Parse({"-rtc", "base=utc,driftfix=slew"})->machine.rtc.slew);
+  EXPECT_FALSE(Parse({"-rtc", "driftfix=none"})->machine.rtc.slew);
+}
+
+TEST(OptionsTest, DevicesOfTheBoardThatAreLeftOut) {
+  const Options options = Parse({"-no-acpi", "-no-hpet"}).value();
+  const machine::PropertyTexts expected = {{"acpi", "off"}, {"hpet", "off"}};
+  EXPECT_EQ(options.machine.machine_properties, expected);
+}
+
 class ConfigFileTest : public testing::Test {
  protected:
   void Write(const std::string& text) { std::ofstream(path_) << text; }

@@ -195,9 +195,22 @@ Status ApplyRtc(ParseContext& context, ParamList& list) {
     }
   }
   const std::string driftfix = list.Get("driftfix", "none");
-  if (driftfix == "slew") return Fail("driftfix 'slew' is not supported, only 'none'");
-  if (driftfix != "none") return Fail(fmt::format("invalid option value '{}'", driftfix));
+  rtc.slew = driftfix == "slew";
+  if (!rtc.slew && driftfix != "none")
+    return Fail(fmt::format("invalid option value '{}'", driftfix));
   return {};
+}
+
+// A device of the board that is taken away by an option of its own.
+Status LeaveOut(ParseContext& context, const char* property) {
+  context.options.machine.machine_properties.emplace_back(property, "off");
+  return {};
+}
+Status NoAcpi(ParseContext& context, const std::string&) { return LeaveOut(context, "acpi"); }
+Status NoHpet(ParseContext& context, const std::string&) { return LeaveOut(context, "hpet"); }
+
+Status RefuseBios(ParseContext&, const std::string&) {
+  return Fail("firmware is not supported, the machine boots what -kernel names");
 }
 
 Status ApplyFwCfg(ParseContext& context, ParamList& list) {

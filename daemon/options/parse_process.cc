@@ -1,7 +1,7 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// -name -msg -display -d: what concerns the process and its messages.
+// -name -msg -display -audiodev -d: what concerns the process and its messages.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -38,6 +38,27 @@ Status ApplyDisplay(ParseContext& context, ParamList& list) {
     return Fail(fmt::format("Parameter 'type' does not accept value '{}'", *type));
   }
   context.display_given = true;
+  return {};
+}
+
+// Nothing makes a sound: the one back end that needs no device to be right is the silent one.
+Status ApplyAudiodev(ParseContext& context, ParamList& list) {
+  constexpr std::string_view kOfQemu[] = {"alsa", "coreaudio", "dbus",  "dsound", "jack", "oss",
+                                          "pa",   "sdl",       "sndio", "spice",  "wav"};
+  if (list.help || list.Get("driver") == "help") {
+    context.options.show = Show::kAudiodevs;
+    return {};
+  }
+  for (const char* key : {"id", "driver"}) {
+    if (!list.Has(key)) return Fail(fmt::format("Parameter '{}' is missing", key));
+  }
+  const std::string driver = list.Get("driver");
+  if (std::find(std::begin(kOfQemu), std::end(kOfQemu), driver) != std::end(kOfQemu)) {
+    return Fail(fmt::format("audio driver '{}' is not available, only 'none'", driver));
+  }
+  if (driver != "none") {
+    return Fail(fmt::format("Parameter 'driver' does not accept value '{}'", driver));
+  }
   return {};
 }
 

@@ -48,7 +48,7 @@ constexpr ParamSpec kBoot[] = {
 constexpr ParamSpec kRtc[] = {
     {"base", kString, "utc, localtime or a date"},
     {"clock", kString, "host, rt or vm"},
-    {"driftfix", kString, "none"},
+    {"driftfix", kString, "what becomes of lost ticks: none or slew"},
 };
 constexpr ParamSpec kFwCfg[] = {
     {"name", kString, "name of the file; yours should begin with opt/"},
@@ -112,6 +112,11 @@ constexpr ParamSpec kGlobal[] = {
 };
 constexpr ParamSpec kDisplay[] = {
     {"type", kString, "none"},
+};
+
+constexpr ParamSpec kAudiodev[] = {
+    {"driver", kString, "none"},
+    {"id", kString, "name of the back end"},
 };
 
 constexpr ParamSpec kDrive[] = {
@@ -188,6 +193,8 @@ constinit const ParamSchema kNameSchema{.group = "name", .implied = "guest", .pa
 constinit const ParamSchema kMsgSchema{.group = "msg", .params = kMsg};
 constinit const ParamSchema kDisplaySchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "type", .params = kDisplay};
+constinit const ParamSchema kAudiodevSchema{
+    .group = {}, .dialect = Dialect::kKeyval, .implied = "driver", .params = kAudiodev};
 constinit const ParamSchema kBlockdevSchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "driver", .open = true, .params = {}};
 constinit const ParamSchema kDriveSchema{.group = "drive", .open = true, .params = kDrive};

@@ -76,6 +76,9 @@ Status ApplySmp(ParseContext&, ParamList&);
 Status ApplyMemory(ParseContext&, ParamList&);
 Status ApplyBoot(ParseContext&, ParamList&);
 Status ApplyRtc(ParseContext&, ParamList&);
+Status NoAcpi(ParseContext&, const std::string&);
+Status NoHpet(ParseContext&, const std::string&);
+Status RefuseBios(ParseContext&, const std::string&);
 Status ApplyFwCfg(ParseContext&, ParamList&);
 Status ApplyOvercommit(ParseContext&, ParamList&);
 Status ApplyAction(ParseContext&, ParamList&);
@@ -97,6 +100,7 @@ Status FinishCharacterDevices(ParseContext&);
 Status ApplyName(ParseContext&, ParamList&);
 Status ApplyMsg(ParseContext&, ParamList&);
 Status ApplyDisplay(ParseContext&, ParamList&);
+Status ApplyAudiodev(ParseContext&, ParamList&);
 Status ParseLogItems(ParseContext&, const std::string&);
 // parse_device.cc:
 Status ApplyDevice(ParseContext&, ParamList&);
@@ -125,6 +129,6 @@ Status ApplyRow(ParseContext&, const OptionRow& row, ParamList& list);
 extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema, kBootSchema,
     kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema, kMonSchema, kNameSchema,
     kMsgSchema, kDisplaySchema, kObjectSchema, kBlockdevSchema, kDriveSchema, kDeviceSchema,
-    kGlobalSchema, kFwCfgSchema, kNetdevSchema, kNicSchema, kNetSchema;
+    kGlobalSchema, kFwCfgSchema, kNetdevSchema, kNicSchema, kNetSchema, kAudiodevSchema;
 
 }  // namespace davit::daemon

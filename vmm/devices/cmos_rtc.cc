@@ -43,6 +43,8 @@ constexpr uint8_t kPm = 0x80;
 constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kUpdateTime = 244'000;  // ns before an update in which register A says so
 constexpr int64_t kDaySeconds = 86400;
+constexpr uint64_t kMostLostTicks = uint64_t{1} << 40;
+constexpr uint64_t kMostCatchUp = 7;  // ticks, beside the one that is due anyway
 
 constexpr int64_t FloorDiv(int64_t a, int64_t b) {
   return a / b - (a % b != 0 && (a < 0) != (b < 0));
@@ -84,8 +86,11 @@ static_assert(DateFromDays(11016).month == 2 && DateFromDays(11016).day == 29);
 
 }  // namespace
 
-CmosRtc::CmosRtc(irq::IrqLine& irq, io::EventLoop& loop, Source source, int64_t start)
-    : irq_(irq), loop_(loop), source_(std::move(source)), timer_(loop, [this] { OnTimer(); }) {
+CmosRtc::CmosRtc(irq::IrqLine& irq, io::EventLoop& loop, Source source, int64_t start,
+                 LostTicks policy)
+    : irq_(irq), loop_(loop), source_(std::move(source)), policy_(policy), timer_(loop, [this] {
+        OnTimer();
+      }) {
   s_.ram[kA] = 0x26;  // 32768 Hz crystal, 1024 Hz
   s_.ram[kB] = kB24Hours;
   s_.ram[kD] = kDValid;
@@ -124,6 +129,7 @@ void CmosRtc::Reset() {
   std::lock_guard lock(mutex_);
   s_.ram[kB] &= static_cast<uint8_t>(~(kBPeriodic | kBAlarm | kBUpdate | kBSquare));
   s_.ram[kC] = 0;
+  s_.lost_ticks = 0;
   timer_.Cancel();
   UpdateIrq();
 }
@@ -204,12 +210,16 @@ int64_t CmosRtc::RegistersToTime() const {
          Decode(s_.ram[kMinutes]) * int64_t{60} + Decode(s_.ram[kSeconds]);
 }
 
-// Rates 1 and 2 of a 32768 Hz crystal are those of 8 and 9.
+// Rates 1 and 2 of a 32768 Hz crystal are those of 8 and 9. 0: off.
+unsigned CmosRtc::Rate() const {
+  const unsigned rate = s_.ram[kA] & kARate;
+  if ((s_.ram[kA] & kADivider) > 0x20) return 0;
+  return rate == 1 || rate == 2 ? rate + 7 : rate;
+}
+
 int64_t CmosRtc::PeriodNs() const {
-  unsigned rate = s_.ram[kA] & kARate;
-  if (rate == 0 || (s_.ram[kA] & kADivider) > 0x20) return 0;
-  if (rate <= 2) rate += 7;
-  return kSecond * (int64_t{1} << (rate - 1)) / 32768;
+  const unsigned rate = Rate();
+  return rate == 0 ? 0 : kSecond * (int64_t{1} << (rate - 1)) / 32768;
 }
 
 // The first second after this one that the alarm registers match; at most a day ahead, else (they
@@ -237,14 +247,54 @@ int64_t CmosRtc::NextAlarm(int64_t after_seconds) const {
   return limit;
 }
 
-// Puts into register C what has happened since it was last looked at.
-void CmosRtc::GatherFlags() {
-  const int64_t period = PeriodNs();
+bool CmosRtc::SlewsPeriodic() const {
+  return policy_ == LostTicks::kSlew && (s_.ram[kB] & kBPeriodic) && PeriodNs() != 0;
+}
+
+// The periodic flag: set by ticks that came and, when there was none, by one that was lost.
+void CmosRtc::GatherTicks() {
   const int64_t source_ns = source_();
-  if (period && FloorDiv(source_ns, period) > FloorDiv(s_.periods_until_ns, period)) {
+  if (s_.lost_ticks != 0 && !(s_.ram[kC] & kCPeriodic) && source_ns >= s_.catch_up_ns) {
     s_.ram[kC] |= kCPeriodic;
+    --s_.lost_ticks;
+  }
+  if (const int64_t period = PeriodNs(); period != 0) {
+    const int64_t ticks = FloorDiv(source_ns, period) - FloorDiv(s_.periods_until_ns, period);
+    if (ticks > 0) {
+      const int64_t lost = ticks - ((s_.ram[kC] & kCPeriodic) ? 0 : 1);
+      if (SlewsPeriodic()) {
+        s_.lost_ticks = std::min(s_.lost_ticks + static_cast<uint64_t>(lost), kMostLostTicks);
+      }
+      s_.ram[kC] |= kCPeriodic;
+    }
   }
   s_.periods_until_ns = source_ns;
+}
+
+// Register C was read: the next lost tick may follow.
+void CmosRtc::PlanCatchUp() {
+  if (s_.lost_ticks == 0) return;
+  const uint64_t parts = std::min(s_.lost_ticks, kMostCatchUp) + 1;
+  s_.catch_up_ns = source_() + PeriodNs() / static_cast<int64_t>(parts);
+}
+
+// The guest has set registers A or B. What was lost is a time: at another rate it is another
+// number.
+void CmosRtc::KeepLostTicks(unsigned old_rate) {
+  const unsigned rate = Rate();
+  if (!SlewsPeriodic()) {
+    s_.lost_ticks = 0;
+  } else if (rate > old_rate) {
+    s_.lost_ticks >>= rate - old_rate;
+  } else {
+    s_.lost_ticks = std::min(s_.lost_ticks << (old_rate - rate), kMostLostTicks);
+  }
+  PlanCatchUp();
+}
+
+// Puts into register C what has happened since it was last looked at.
+void CmosRtc::GatherFlags() {
+  GatherTicks();
   if (halted()) return;
   const int64_t now = Seconds();
   const int64_t seen = s_.flags_until_second;
@@ -267,7 +317,9 @@ void CmosRtc::ArmTimer() {
   const uint8_t wanted = s_.ram[kB] & static_cast<uint8_t>(~s_.ram[kC]);
   int64_t wait = INT64_MAX;
   if (const int64_t period = PeriodNs(); period && (wanted & kBPeriodic)) {
-    wait = period - FloorMod(source_(), period);
+    const int64_t now = source_();
+    wait = period - FloorMod(now, period);
+    if (s_.lost_ticks != 0) wait = std::min(wait, std::max<int64_t>(s_.catch_up_ns - now, 0));
   }
   if (!halted() && (wanted & (kBUpdate | kBAlarm))) {
     const int64_t now = Seconds();
@@ -307,6 +359,7 @@ uint8_t CmosRtc::ReadIndexed() {
       UpdateIrq();
       const uint8_t value = s_.ram[kC];
       s_.ram[kC] = 0;
+      PlanCatchUp();
       UpdateIrq();
       ArmTimer();
       return value;
@@ -337,7 +390,8 @@ void CmosRtc::WriteIndexed(uint8_t value) {
       SetCalendar(RegistersToTime());
       break;
     case kA:
-    case kB:
+    case kB: {
+      const unsigned old_rate = Rate();
       GatherFlags();
       if (!was_halted) {
         s_.halted_seconds = Seconds();
@@ -348,8 +402,10 @@ void CmosRtc::WriteIndexed(uint8_t value) {
       } else {
         s_.ram[kB] = (value & kBSet) ? value & static_cast<uint8_t>(~kBUpdate) : value;
       }
+      KeepLostTicks(old_rate);
       if (was_halted && !halted()) SetCalendar(RegistersToTime());
       break;
+    }
     case kC:
     case kD:
       return;

@@ -4,8 +4,9 @@
 // The real-time clock and CMOS RAM of a PC (Motorola MC146818A) at ports 0x70 and 0x71: time in BCD
 // or binary, 12 or 24 hours, alarm, periodic and update-ended interrupts, 128 bytes of which the
 // first 14 are registers. Flags of register C are computed when it is read; a timer runs only while
-// an interrupt is enabled. Registers: any thread. Construction, destruction: control thread (the
-// loop's).
+// an interrupt is enabled. A periodic tick that comes while the guest has not read register C since
+// the one before is lost, or made up for (LostTicks). Registers: any thread. Construction,
+// destruction: control thread (the loop's).
 #pragma once
 
 #include <array>
@@ -20,6 +21,12 @@
 
 namespace davit::devices {
 
+// What becomes of lost ticks of the periodic interrupt (-rtc driftfix=).
+enum class LostTicks : uint8_t {
+  kDiscard,
+  kSlew,  // given later, at most eight in the time of one, so that a guest's clock on them is right
+};
+
 struct RtcState {
   uint8_t index = 0;
   std::array<uint8_t, 128> ram{};
@@ -29,6 +36,8 @@ struct RtcState {
   int64_t halted_seconds = 0;      // the calendar while it stands still (register B: SET)
   int64_t flags_until_second = 0;  // calendar: updates and alarms up to here are in register C
   int64_t periods_until_ns = 0;    // source: periodic ticks up to here are in register C
+  uint64_t lost_ticks = 0;         // kSlew: still to be given
+  int64_t catch_up_ns = 0;         // source: not before, if register C is read until then
 };
 
 class CmosRtc final : public bus::BusDevice {
@@ -39,7 +48,8 @@ class CmosRtc final : public bus::BusDevice {
 
   // start: seconds since 1970-01-01 in the guest's calendar, now (-rtc base=).
   // The line, the loop and what the source uses outlive the device.
-  CmosRtc(irq::IrqLine& irq, io::EventLoop& loop, Source source, int64_t start);
+  CmosRtc(irq::IrqLine& irq, io::EventLoop& loop, Source source, int64_t start,
+          LostTicks policy = LostTicks::kDiscard);
 
   // The sizes in bytes where firmware looks for them: below and above 4 GiB.
   void SetMemorySize(uint64_t below_4g, uint64_t above_4g);
@@ -67,8 +77,13 @@ class CmosRtc final : public bus::BusDevice {
   unsigned Decode(uint8_t value) const;
   uint8_t EncodeHour(unsigned hour) const;
   unsigned DecodeHour(uint8_t value) const;
+  unsigned Rate() const;     // RS3..RS0 as they count; 0: off
   int64_t PeriodNs() const;  // 0: off
   int64_t NextAlarm(int64_t after_seconds) const;
+  bool SlewsPeriodic() const;
+  void GatherTicks();
+  void PlanCatchUp();
+  void KeepLostTicks(unsigned old_rate);
   void GatherFlags();
   void UpdateIrq();
   void ArmTimer();
@@ -78,6 +93,7 @@ class CmosRtc final : public bus::BusDevice {
   irq::IrqLine& irq_;
   io::EventLoop& loop_;
   const Source source_;
+  const LostTicks policy_;
   mutable std::mutex mutex_;  // guards what follows
   RtcState s_;
   io::Timer timer_;

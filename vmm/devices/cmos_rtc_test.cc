@@ -28,18 +28,19 @@ class CmosRtcTest : public testing::Test {
   uint8_t Get(uint8_t index) {
     Index(index);
     uint8_t value = 0;
-    rtc_.Read(1, std::span(&value, 1));
+    current_->Read(1, std::span(&value, 1));
     return value;
   }
   void Set(uint8_t index, uint8_t value) {
     Index(index);
-    rtc_.Write(1, std::span(&value, 1));
+    current_->Write(1, std::span(&value, 1));
   }
-  void Index(uint8_t index) { rtc_.Write(0, std::span(&index, 1)); }
+  void Index(uint8_t index) { current_->Write(0, std::span(&index, 1)); }
 
   irq::RecordingIrqLine irq_;
   io::FakeEventLoop loop_;
   CmosRtc rtc_{irq_, loop_, [this] { return SourceNs(); }, kStart};
+  CmosRtc* current_ = &rtc_;  // that Get() and Set() reach
 };
 
 TEST_F(CmosRtcTest, ShowsTheStartTimeInBcd) {
@@ -268,6 +269,87 @@ TEST_F(CmosRtcTest, GarbageInEveryRegisterDoesNoHarm) {
   rtc_.Read(0, wide);
   rtc_.Write(0, wide);
   EXPECT_EQ(wide[7], 0xff);
+}
+
+// 16 Hz: a tick each 62.5 ms.
+class SlewingRtcTest : public CmosRtcTest {
+ protected:
+  void Begin() {
+    Set(kA, 0x2c);
+    Set(kB, 0x42);
+  }
+  // Interrupts that a guest takes which answers each at once, within `time`.
+  int Take(milliseconds time) {
+    int taken = 0;
+    for (milliseconds at(0); at < time; ++at) {
+      loop_.Advance(milliseconds(1));
+      if (irq_.level() && (Get(kC) & 0x40)) ++taken;
+    }
+    return taken;
+  }
+};
+
+TEST_F(SlewingRtcTest, WithoutSlewTicksThatNobodyTookAreLost) {
+  Begin();
+  loop_.Advance(seconds(1));
+  EXPECT_EQ(Get(kC) & 0xc0, 0xc0);
+  EXPECT_EQ(Take(milliseconds(4000)), 64);
+}
+
+TEST_F(SlewingRtcTest, TicksThatNobodyTookAreGivenLater) {
+  CmosRtc rtc(
+      irq_, loop_, [this] { return SourceNs(); }, kStart, LostTicks::kSlew);
+  current_ = &rtc;
+  Begin();
+  loop_.Advance(seconds(1));
+  EXPECT_EQ(irq_.rises(), 1);
+  EXPECT_EQ(Get(kC) & 0xc0, 0xc0);
+  EXPECT_EQ(rtc.state().lost_ticks, 15u);
+  EXPECT_FALSE(irq_.level());
+  // At most eight in the time of one, then at the ordinary rate.
+  const int first = Take(milliseconds(62));
+  EXPECT_GE(first, 6);
+  EXPECT_LE(first, 8);
+  EXPECT_EQ(first + Take(milliseconds(3938)), 64 + 15);
+  EXPECT_EQ(rtc.state().lost_ticks, 0u);
+  EXPECT_EQ(Take(milliseconds(1000)), 16);
+}
+
+TEST_F(SlewingRtcTest, LostTicksAreATimeThatIsKeptOverAChangeOfRate) {
+  CmosRtc rtc(
+      irq_, loop_, [this] { return SourceNs(); }, kStart, LostTicks::kSlew);
+  current_ = &rtc;
+  Begin();
+  loop_.Advance(seconds(1));
+  Set(kA, 0x2a);  // 64 Hz
+  EXPECT_EQ(rtc.state().lost_ticks, 60u);
+  Set(kA, 0x2d);  // 8 Hz
+  EXPECT_EQ(rtc.state().lost_ticks, 7u);
+  Set(kB, 0x02);
+  EXPECT_EQ(rtc.state().lost_ticks, 0u);
+}
+
+TEST_F(SlewingRtcTest, AResetForgetsLostTicks) {
+  CmosRtc rtc(
+      irq_, loop_, [this] { return SourceNs(); }, kStart, LostTicks::kSlew);
+  current_ = &rtc;
+  Begin();
+  loop_.Advance(seconds(1));
+  Get(kA);
+  rtc.Reset();
+  EXPECT_EQ(rtc.state().lost_ticks, 0u);
+  loop_.Advance(seconds(1));
+  EXPECT_FALSE(irq_.level());
+}
+
+TEST_F(SlewingRtcTest, TicksWithoutTheirInterruptAreNotCounted) {
+  CmosRtc rtc(
+      irq_, loop_, [this] { return SourceNs(); }, kStart, LostTicks::kSlew);
+  current_ = &rtc;
+  Set(kA, 0x2c);
+  loop_.Advance(seconds(1));
+  EXPECT_EQ(Get(kC) & 0xc0, 0x40);
+  EXPECT_EQ(rtc.state().lost_ticks, 0u);
 }
 
 }  // namespace

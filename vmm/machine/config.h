@@ -50,6 +50,7 @@ struct RtcConfig {
   Base base = Base::kUtc;
   int64_t date = 0;  // kDate: seconds since 1970-01-01 UTC that the guest's clock starts from
   ClockSource clock = ClockSource::kHost;
+  bool slew = false;  // driftfix=slew: lost periodic ticks are given later
 };
 
 // -overcommit

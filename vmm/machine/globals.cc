@@ -15,7 +15,7 @@ namespace {
 
 struct FixedProperty {
   std::string_view driver, property;
-  std::array<std::string_view, 5> values;  // how its one value may be spelled
+  std::array<std::string_view, 5> values;  // the spellings that are taken
 };
 
 constexpr FixedProperty kFixed[] = {
@@ -27,7 +27,7 @@ constexpr FixedProperty kFixed[] = {
     // PCI Express has its own hot-plug.
     {"ICH9-LPC", "acpi-pci-hotplug-with-bridge-support", {"off", "false", "no", "n"}},
     {"kvm-pit", "lost_tick_policy", {"delay"}},
-    {"mc146818rtc", "lost_tick_policy", {"discard"}},
+    {"mc146818rtc", "lost_tick_policy", {"discard", "slew"}},
 };
 
 tl::unexpected<Error> Refused(const GlobalConfig& global, const std::string& reason) {
@@ -55,6 +55,14 @@ Status CheckGlobal(const GlobalConfig& global) {
   }
   return Fail(
       fmt::format("{}: '{}' is not a valid device model name", global.where, global.driver));
+}
+
+Status ApplyGlobals(MachineConfig& config) {
+  for (const GlobalConfig& global : config.globals) {
+    DAVIT_TRY(CheckGlobal(global));
+    if (global.driver == "mc146818rtc") config.rtc.slew = global.value == "slew";
+  }
+  return {};
 }
 
 }  // namespace davit::machine

@@ -20,6 +20,18 @@ TEST(Globals, TheValueThatHoldsAnywayIsTaken) {
   EXPECT_EQ(Check("ICH9-LPC", "disable_s3", "1"), "taken");
 }
 
+TEST(Globals, LostTicksOfTheClockAreChosen) {
+  MachineConfig config;
+  config.globals = {{"-global x", "mc146818rtc", "lost_tick_policy", "slew"}};
+  ASSERT_TRUE(ApplyGlobals(config));
+  EXPECT_TRUE(config.rtc.slew);
+  config.globals.push_back({"-global y", "mc146818rtc", "lost_tick_policy", "discard"});
+  ASSERT_TRUE(ApplyGlobals(config));
+  EXPECT_FALSE(config.rtc.slew);
+  config.globals = {{"-global x", "mc146818rtc", "lost_tick_policy", "merge"}};
+  EXPECT_FALSE(ApplyGlobals(config));
+}
+
 TEST(Globals, AllElseIsRefusedByName) {
   EXPECT_EQ(Check("virtio-mmio", "force-legacy", "true"),
             "-global x: can't apply global virtio-mmio.force-legacy=true: Property "

@@ -56,15 +56,10 @@ constexpr OnlyOff kOnlyOff[] = {
 };
 // ... and that have no such value at all.
 constexpr std::string_view kUnsupported[] = {
-    "firmware",
-    "memory-encryption",
-    "confidential-guest-support",
-    "phandle-start",
-    "dt-compatible",
-    "suppress-vmdesc",
-    "sgx-epc",
-    "x-oem-id",
-    "x-oem-table-id",
+    "memory-encryption",  "confidential-guest-support",
+    "phandle-start",      "dt-compatible",
+    "suppress-vmdesc",    "sgx-epc",
+    "x-oem-id",           "x-oem-table-id",
     "bus-lock-ratelimit",
 };
 constexpr std::string_view kUnsupportedQ35[] = {
@@ -175,6 +170,12 @@ struct Parser {
     };
     if (in(kUnsupported) || (type == MachineType::kQ35 && in(kUnsupportedQ35))) {
       return Fail(fmt::format("Property '{}-machine.{}' is not supported", type_name(), name));
+    }
+    if (name == "firmware" ||
+        (type == MachineType::kQ35 && (name == "pflash0" || name == "pflash1"))) {
+      return Fail(
+          fmt::format("Property '{}-machine.{}' is not supported: the machine has no firmware",
+                      type_name(), name));
     }
     return false;
   }

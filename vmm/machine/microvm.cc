@@ -210,7 +210,9 @@ Status Microvm::AddGed() {
 Status Microvm::AddRtc(const RtcConfig& config) {
   using devices::CmosRtc;
   rtc_ = std::make_unique<CmosRtc>(Line(boot::kRtcGsi), deps_.accel.device_loop(),
-                                   RtcSource(config, deps_.accel, clock_), RtcStart(config));
+                                   RtcSource(config, deps_.accel, clock_), RtcStart(config),
+                                   RtcLostTicks(config));
+  shape_.rtc_slew = config.slew;
   const boot::RamSplit ram =
       boot::SplitRam(deps_.memory.total_bytes(), boot::kMicrovmMaxRamBelow4G);
   rtc_->SetMemorySize(ram.below_4g, ram.above_4g);

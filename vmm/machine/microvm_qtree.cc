@@ -10,6 +10,7 @@
 #include "vmm/devices/acpi_ged.h"
 #include "vmm/devices/debug_port.h"
 #include "vmm/devices/ioapic.h"
+#include "vmm/machine/rtc_source.h"
 
 namespace davit::machine {
 namespace {
@@ -51,10 +52,11 @@ QtreeNode::Bus BuildQtree(const MicrovmShape& shape) {
         {{"index", Hex(0)}, {"iobase", Hex(boot::kSerialPort)}, {"irq", Hex(boot::kSerialGsi)}}));
   }
   if (shape.rtc) {
-    isa.devices.push_back(Device("mc146818rtc", {{"base_year", Hex(0)},
-                                                 {"iobase", Hex(boot::kRtcPort)},
-                                                 {"irq", Hex(boot::kRtcGsi)},
-                                                 {"lost_tick_policy", "\"discard\""}}));
+    isa.devices.push_back(
+        Device("mc146818rtc", {{"base_year", Hex(0)},
+                               {"iobase", Hex(boot::kRtcPort)},
+                               {"irq", Hex(boot::kRtcGsi)},
+                               {"lost_tick_policy", RtcLostTicksText(shape.rtc_slew)}}));
   }
   isa.devices.push_back(Device("i8042"));
   if (shape.pit) {

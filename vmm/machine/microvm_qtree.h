@@ -16,6 +16,7 @@ struct MicrovmShape {
   bool pic = false;
   bool pit = false;
   bool rtc = false;
+  bool rtc_slew = false;
   bool serial = true;
   std::string debugcon_chardev;  // empty: no debug port
 };

@@ -335,9 +335,10 @@ Status Q35::AddDebugPort(const std::string& chardev_id) {
 }
 
 Status Q35::AddRtc(const RtcConfig& config) {
-  rtc_ =
-      std::make_unique<devices::CmosRtc>(deps_.accel.Line(boot::kRtcGsi), deps_.accel.device_loop(),
-                                         RtcSource(config, deps_.accel, clock_), RtcStart(config));
+  rtc_ = std::make_unique<devices::CmosRtc>(
+      deps_.accel.Line(boot::kRtcGsi), deps_.accel.device_loop(),
+      RtcSource(config, deps_.accel, clock_), RtcStart(config), RtcLostTicks(config));
+  shape_.rtc_slew = config.slew;
   rtc_->SetMemorySize(shape_.ram.below_4g, shape_.ram.above_4g);
   rtc_->SetRam(kCmosEquipment, kEquipmentMouseAndFpu);
   deps_.accel.CollectWrites(kRtcIndex);

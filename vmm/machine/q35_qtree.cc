@@ -11,6 +11,7 @@
 
 #include "vmm/devices/debug_port.h"
 #include "vmm/devices/ioapic.h"
+#include "vmm/machine/rtc_source.h"
 
 namespace davit::machine {
 namespace {
@@ -66,10 +67,11 @@ QtreeNode::Bus Isa(const Q35Shape& shape) {
     isa.devices.push_back(
         Device("kvm-pit", {{"iobase", Hex(boot::kPitPort)}, {"lost_tick_policy", "\"delay\""}}));
   }
-  isa.devices.push_back(Device("mc146818rtc", {{"base_year", Hex(0)},
-                                               {"iobase", Hex(boot::kRtcPort)},
-                                               {"irq", Hex(boot::kRtcGsi)},
-                                               {"lost_tick_policy", "\"discard\""}}));
+  isa.devices.push_back(
+      Device("mc146818rtc", {{"base_year", Hex(0)},
+                             {"iobase", Hex(boot::kRtcPort)},
+                             {"irq", Hex(boot::kRtcGsi)},
+                             {"lost_tick_policy", RtcLostTicksText(shape.rtc_slew)}}));
   if (shape.pic) {
     isa.devices.push_back(Pic(boot::kPicSecondaryPort, boot::kElcrPort + 1, 0xde, false));
     isa.devices.push_back(Pic(boot::kPicPrimaryPort, boot::kElcrPort, 0xf8, true));

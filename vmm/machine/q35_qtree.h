@@ -18,6 +18,7 @@ struct Q35Shape {
   bool pic = false;
   bool pit = false;
   bool i8042 = true;
+  bool rtc_slew = false;
   std::array<bool, boot::kQ35Serials.size()> serials{};
   std::string debugcon_chardev;  // empty: no debug port
   boot::RamSplit ram;

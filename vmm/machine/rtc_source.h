@@ -1,8 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What -rtc says about a board's clock: which time drives it, and from where it starts. Under
-// qtest the virtual clock drives it whatever clock= says, so that the client alone moves time.
+// What -rtc says about a board's clock: which time drives it, from where it starts, and what
+// becomes of ticks that the guest misses. Under qtest the virtual clock drives it whatever clock=
+// says, so that the client alone moves time.
 #pragma once
 
 #include <chrono>
@@ -45,5 +46,11 @@ inline int64_t RtcStart(const RtcConfig& config) {
   }
   return config.date;
 }
+
+inline devices::LostTicks RtcLostTicks(const RtcConfig& config) {
+  return config.slew ? devices::LostTicks::kSlew : devices::LostTicks::kDiscard;
+}
+// As "info qtree" shows it.
+inline const char* RtcLostTicksText(bool slew) { return slew ? "\"slew\"" : "\"discard\""; }
 
 }  // namespace davit::machine

@@ -100,6 +100,7 @@ Status VmImpl::CheckConfig() {
   DAVIT_ASSIGN(options_, ParseMachineOptions(row_->type, config_));
   DAVIT_TRY(CheckAccelProperties(config_, options_));
   DAVIT_TRY(CheckBoot(config_));
+  DAVIT_TRY(ApplyGlobals(config_));
   const SmpConfig& smp = config_.smp;
   cpu::SmpRequest request{smp.cpus,  smp.sockets, smp.dies,   smp.clusters,
                           smp.cores, smp.threads, smp.maxcpus};
@@ -160,7 +161,6 @@ Status VmImpl::CheckKernel() const {
   if (row_->type != MachineType::kQ35 && !config_.fw_cfg.empty()) {
     return Fail(fmt::format("{}: fw_cfg device not available", config_.fw_cfg.front().where));
   }
-  for (const GlobalConfig& global : config_.globals) DAVIT_TRY(CheckGlobal(global));
   if (!row_->has_cpus && !config_.devices.empty()) {
     const DeviceConfig& device = config_.devices.front();
     return AtDevice(device, {ErrorCode::kGeneric,
