@@ -6,15 +6,14 @@
 // kernel serves (vhost-net); across a stopped VM; what the guest sees of its cable. All in a
 // network namespace of the test's own.
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string_view>
 
 #include "tests/guest/linux_devices.h"
+#include "tests/guest/own_network.h"
 #include "tests/guest/pattern.h"
 #include "tests/guest/tcp_peer.h"
 
@@ -41,15 +40,6 @@ Link VhostOf(const LinuxBoard& board) {
   return {"vhost", "52:54:00:00:00:03", net + "1", net + "2"};
 }
 constexpr uint16_t kGuestPort = 7000;  // 0x1b58
-
-// Its loopback interface is up, and taps can be made. Once, for the whole program.
-bool OwnNetwork() {
-  static const bool own = unshare(CLONE_NEWNET) == 0 &&
-                          RunCommand({"/bin/busybox", "ip", "link", "set", "lo", "up"}).status == 0;
-  return own;
-}
-bool HasTap() { return OwnNetwork() && access("/dev/net/tun", R_OK | W_OK) == 0; }
-bool HasVhost() { return HasTap() && access("/dev/vhost-net", R_OK | W_OK) == 0; }
 
 // The up script gives the host its address.
 std::string TapOptions(const LinuxDevices& guest, const Link& link) {

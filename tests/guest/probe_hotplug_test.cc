@@ -1,19 +1,24 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hot-plug with the probe guest: cards of all kinds come and go in PCI Express slots that the guest
-// serves, in any order, while it runs, is stopped or is reset; then descriptors, threads and back
-// ends of the process are what they were. $DAVIT_HOTPLUG_OPERATIONS: how many, for the soak.
+// Hot-plug with the probe guest: cards of all kinds in PCI Express slots, memory modules, memory of
+// virtio-mem and CPUs come and go with their back ends, in any order, while the guest runs, is
+// stopped or is reset; then the process and its objects are what they were.
+// $DAVIT_HOTPLUG_OPERATIONS: how many, for the soak.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <random>
+#include <utility>
 
 #include "tests/guest/guest_vm.h"
+#include "tests/guest/holdings.h"
+#include "tests/guest/own_network.h"
 
 namespace davit::testing {
 namespace {
@@ -22,30 +27,104 @@ using json::Object;
 
 constexpr unsigned kPorts = 4;
 constexpr int kOperations = 300;
+constexpr int64_t kMib = 1 << 20;
+constexpr int64_t kMostMem = 64;  // MiB that virtio-mem is asked for
+// Beyond what the allocator and the caches of the process may grow by.
+constexpr uint64_t kLeakBytes = 16 << 20;
 
-// A card, and what is plugged into it.
-struct Card {
-  const char* id;
+struct Call {
+  const char* command = nullptr;
   Object arguments;
-  Object child;  // empty: none; its id is CHILD.ID
 };
 
-std::vector<Card> Cards() {
-  return {
-      {"rng", {{"driver", "virtio-rng-pci"}, {"rng", "r0"}}, {}},
-      {"disk0", {{"driver", "virtio-blk-pci"}, {"drive", "d0"}, {"iothread", "io0"}}, {}},
-      {"disk1", {{"driver", "virtio-blk-pci"}, {"drive", "d1"}}, {}},
-      {"net", {{"driver", "virtio-net-pci"}, {"netdev", "n0"}}, {}},
-      {"serial",
-       {{"driver", "virtio-serial-pci"}},
-       {{"driver", "virtserialport"}, {"chardev", "c0"}, {"name", "org.davit.0"}}},
-      {"scsi",
-       {{"driver", "virtio-scsi-pci"}, {"iothread", "io0"}},
-       {{"driver", "scsi-hd"}, {"drive", "d2"}}},
-      {"balloon", {{"driver", "virtio-balloon-pci"}}, {}},
-      {"panic", {{"driver", "pvpanic-pci"}}, {}},
-      {"watchdog", {{"driver", "i6300esb"}}, {}},
+enum class Place { kSlot, kMemory, kCpu };
+
+// What comes and goes, with a back end that does so, too, and what is plugged into it.
+struct Kind {
+  std::string id;
+  Place place = Place::kSlot;
+  Object device;
+  Call add = {};      // the back end; none: it has none
+  Call remove = {};   // the back end
+  bool holds = true;  // the back end cannot go before it
+  Object child = {};
+  std::string child_id() const { return id + ".child"; }
+};
+
+Kind Disk(const std::string& id, const std::string& file, Object device, Object child = {}) {
+  return {.id = id,
+          .device = std::move(device),
+          .add = {"blockdev-add",
+                  {{"driver", "file"}, {"node-name", id + ".node"}, {"filename", file}}},
+          .remove = {"blockdev-del", {{"node-name", id + ".node"}}},
+          .child = std::move(child)};
+}
+
+Kind Card(const std::string& id, const Object& netdev) {
+  Object options = netdev;
+  options.Set("id", id + ".net");
+  return {.id = id,
+          .device = {{"driver", "virtio-net-pci"}, {"netdev", id + ".net"}},
+          .add = {"netdev_add", options},
+          .remove = {"netdev_del", {{"id", id + ".net"}}},
+          .holds = false};
+}
+
+Kind Dimm(const std::string& id, const char* backend, int64_t size) {
+  return {.id = id,
+          .place = Place::kMemory,
+          .device = {{"driver", "pc-dimm"}, {"memdev", id + ".memory"}},
+          .add = {"object-add", {{"qom-type", backend}, {"id", id + ".memory"}, {"size", size}}},
+          .remove = {"object-del", {{"id", id + ".memory"}}}};
+}
+
+Kind Cpu(int64_t core) {
+  return {.id = "cpu" + std::to_string(core),
+          .place = Place::kCpu,
+          .device = {{"driver", "host-x86_64-cpu"},
+                     {"socket-id", int64_t{0}},
+                     {"core-id", core},
+                     {"thread-id", int64_t{0}}}};
+}
+
+std::vector<Kind> Kinds(const TempDir& dir) {
+  std::vector<Kind> kinds = {
+      {.id = "rng",
+       .device = {{"driver", "virtio-rng-pci"}, {"rng", "rng.source"}},
+       .add = {"object-add", {{"qom-type", "rng-builtin"}, {"id", "rng.source"}}},
+       .remove = {"object-del", {{"id", "rng.source"}}},
+       .holds = false},
+      Disk("disk0", dir.File("d0"),
+           {{"driver", "virtio-blk-pci"}, {"drive", "disk0.node"}, {"iothread", "io0"}}),
+      Disk("disk1", dir.File("d1"), {{"driver", "virtio-blk-pci"}, {"drive", "disk1.node"}}),
+      Disk("scsi", dir.File("d2"), {{"driver", "virtio-scsi-pci"}, {"iothread", "io0"}},
+           {{"driver", "scsi-hd"}, {"drive", "scsi.node"}}),
+      {.id = "serial",
+       .device = {{"driver", "virtio-serial-pci"}},
+       .add = {"chardev-add",
+               {{"id", "serial.ring"},
+                {"backend", Object{{"type", "ringbuf"}, {"data", Object{}}}}}},
+       .remove = {"chardev-remove", {{"id", "serial.ring"}}},
+       .child = {{"driver", "virtserialport"},
+                 {"chardev", "serial.ring"},
+                 {"name", "org.davit.0"}}},
+      Card("user", {{"type", "user"}}),
+      {.id = "balloon", .device = {{"driver", "virtio-balloon-pci"}}},
+      {.id = "panic", .device = {{"driver", "pvpanic-pci"}}},
+      {.id = "watchdog", .device = {{"driver", "i6300esb"}}},
+      Dimm("dimm0", "memory-backend-ram", 32 * kMib),
+      Dimm("dimm1", "memory-backend-memfd", 16 * kMib),
+      Cpu(1),
+      Cpu(2),
   };
+  const Object tap = {{"type", "tap"}, {"script", "no"}, {"downscript", "no"}};
+  if (HasTap()) kinds.push_back(Card("tap", tap));
+  if (HasVhost()) {
+    Object vhost = tap;
+    vhost.Set("vhost", true);
+    kinds.push_back(Card("vhost", vhost));
+  }
+  return kinds;
 }
 
 class ProbeGuestHotplug : public ::testing::Test {
@@ -53,46 +132,45 @@ class ProbeGuestHotplug : public ::testing::Test {
   void SetUp() override {
     if (std::string why = WhyNoKvm(); !why.empty()) GTEST_SKIP() << why;
     if (VmmIsQemu()) GTEST_SKIP() << "davit's own: QEMU's boards are booted by firmware";
-    VmOptions options;
-    options.args = {"-machine",
-                    "q35",
-                    "-nodefaults",
-                    "-display",
-                    "none",
-                    "-m",
-                    "128",
-                    "-object",
-                    "rng-builtin,id=r0",
-                    "-object",
-                    "iothread,id=io0",
-                    "-netdev",
-                    "user,id=n0",
-                    "-chardev",
-                    "ringbuf,id=c0"};
-    for (unsigned i = 0; i < kPorts; ++i) {
-      const std::string n = std::to_string(i + 1);
-      options.args.insert(options.args.end(), {"-device", "pcie-root-port,id=port" + n +
-                                                              ",chassis=" + n + ",addr=" + n});
+    for (const char* disk : {"d0", "d1", "d2"}) {
+      std::ofstream(dir_.File(disk)).close();
+      std::filesystem::resize_file(dir_.File(disk), kMib);
     }
-    for (const char* node : {"d0", "d1", "d2"}) {
-      const std::string file = dir_.File(node);
-      std::ofstream(file).close();
-      std::filesystem::resize_file(file, 1 << 20);
-      options.args.insert(options.args.end(), {"-blockdev", std::string("driver=file,node-name=") +
-                                                                node + ",filename=" + file});
+    kinds_ = Kinds(dir_);
+    Args args = {"-machine", "q35",
+                 "-m",       "128M,slots=4,maxmem=1G",
+                 "-smp",     "1,maxcpus=3,cores=3",
+                 "-object",  "iothread,id=io0",
+                 "-object",  "memory-backend-ram,id=mem0,size=" + std::to_string(kMostMem) + "M",
+                 "-device",  "virtio-mem-pci,id=mem,memdev=mem0"};
+    for (unsigned i = 1; i <= kPorts; ++i) {
+      const std::string n = std::to_string(i);
+      args.insert(args.end(), {"-device", "pcie-root-port,id=port" + n + ",chassis=" + n});
     }
-    auto vm = Vm::Start(std::move(options));
-    ASSERT_OK(vm);
-    vm_ = std::move(*vm);
-    ASSERT_OK(vm_->serial().WaitFor("ready, h for help", kReplyTime));
+    vm_ = StartProbe(args);
+    ASSERT_NE(vm_, nullptr);
+    const json::Value ports = Query("query-pci");
+    for (const json::Value& device : *(*ports.AsArray())[0]["devices"].AsArray()) {
+      const std::string& id = *device["qdev_id"].AsString();
+      if (id.starts_with("port")) port_slots_[id] = *device["slot"].AsInt();
+    }
+    ASSERT_EQ(port_slots_.size(), kPorts);
   }
 
+  json::Value Query(std::string_view command) {
+    auto reply = vm_->qmp().Execute(command);
+    EXPECT_TRUE(reply) << command << ": " << reply.error();
+    return reply ? *reply : json::Value();
+  }
   std::string Try(std::string_view command, Object arguments = {}) {
     auto reply = vm_->qmp().Execute(command, std::move(arguments));
     return reply ? "" : reply.error().message;
   }
   void Do(std::string_view command, Object arguments = {}) {
     EXPECT_EQ(Try(command, std::move(arguments)), "") << command;
+  }
+  void Do(const Call& call) {
+    if (call.command != nullptr) Do(call.command, call.arguments);
   }
   void AwaitDeleted(const std::string& id) {
     for (;;) {
@@ -101,9 +179,29 @@ class ProbeGuestHotplug : public ::testing::Test {
       if (event->data["device"] == json::Value(id)) return;
     }
   }
-  void AwaitOn(unsigned port) {
-    const std::string line = "hotplug: 0:" + std::to_string(port) + ".0 on";
-    ASSERT_TRUE(vm_->serial().WaitFor(line, kReplyTime)) << line << StateOf(*vm_);
+  void AwaitLine(const std::string& prefix, const char* end) {
+    for (;;) {
+      const auto line = vm_->serial().WaitForLine(prefix, kReplyTime);
+      ASSERT_TRUE(line) << prefix << StateOf(*vm_);
+      if (line->ends_with(end)) return;
+    }
+  }
+  // The guest uses it.
+  void AwaitUse(const Kind& kind, unsigned port) {
+    switch (kind.place) {
+      case Place::kSlot: {
+        const auto slot = static_cast<unsigned>(port_slots_["port" + std::to_string(port)]);
+        constexpr char kDigits[] = "0123456789abcdef";
+        return AwaitLine(std::string("hotplug: 0:") + kDigits[slot] + ".0", " on");
+      }
+      case Place::kMemory:
+        return AwaitLine("dimm: slot ", " ok");
+      case Place::kCpu:
+        return AwaitLine("cpu: " + kind.id.substr(3) + " apic id ", " runs");
+    }
+  }
+  void AwaitReady() {
+    ASSERT_TRUE(vm_->serial().WaitFor("ready, h for help", kReplyTime)) << StateOf(*vm_);
   }
 
   // A command of the probe guest, and the line that ends it well.
@@ -112,141 +210,164 @@ class ProbeGuestHotplug : public ::testing::Test {
     ASSERT_TRUE(vm_->serial().WaitFor(answer, kReplyTime)) << answer << StateOf(*vm_);
   }
 
-  Object Arguments(const Card& card, unsigned port) {
-    Object arguments = card.arguments;
-    arguments.Set("id", card.id);
-    arguments.Set("bus", "port" + std::to_string(port));
+  static Object Arguments(const Kind& kind, unsigned port) {
+    Object arguments = kind.device;
+    arguments.Set("id", kind.id);
+    if (kind.place == Place::kSlot) arguments.Set("bus", "port" + std::to_string(port));
     return arguments;
   }
-  static std::string ChildId(const Card& card) { return std::string(card.id) + ".child"; }
-  void AddChild(const Card& card) {
-    Object child = card.child;
-    child.Set("id", ChildId(card));
-    child.Set("bus", std::string(card.id) + ".0");
+  void AddChild(const Kind& kind) {
+    if (kind.child.empty()) return;
+    Object child = kind.child;
+    child.Set("id", kind.child_id());
+    child.Set("bus", kind.id + ".0");
     Do("device_add", child);
   }
   // Its back end is free as soon as it is gone.
-  void ReplaceChild(const Card& card) {
-    Do("device_del", Object{{"id", ChildId(card)}});
-    ASSERT_NO_FATAL_FAILURE(AwaitDeleted(ChildId(card)));
-    AddChild(card);
+  void ReplaceChild(const Kind& kind) {
+    EXPECT_NE(Try(kind.remove.command, kind.remove.arguments), "");
+    Do("device_del", {{"id", kind.child_id()}});
+    ASSERT_NO_FATAL_FAILURE(AwaitDeleted(kind.child_id()));
+    Do(kind.remove);
+    Do(kind.add);
+    AddChild(kind);
   }
   // stopped: the guest does not see it before it goes on.
-  void Add(const Card& card, unsigned port, bool stopped = false) {
+  void Add(const Kind& kind, unsigned port, bool stopped = false) {
+    const bool needs = kind.add.command != nullptr && kind.child.empty();
+    if (needs) {
+      EXPECT_NE(Try("device_add", Arguments(kind, port)), "") << "without its back end";
+    }
     if (stopped) Do("stop");
-    Do("device_add", Arguments(card, port));
-    if (card.child.size() != 0) AddChild(card);
+    Do(kind.add);
+    Do("device_add", Arguments(kind, port));
+    AddChild(kind);
     if (stopped) Do("cont");
-    AwaitOn(port);
+    AwaitUse(kind, port);
   }
-  void Remove(const Card& card, bool stopped = false) {
+  void Remove(const Kind& kind, bool stopped = false) {
     if (stopped) Do("stop");
-    Do("device_del", Object{{"id", card.id}});
+    Do("device_del", {{"id", kind.id}});
     if (stopped) {
-      EXPECT_EQ(Try("device_del", Object{{"id", card.id}}),
-                "Device " + std::string(card.id) + " is already in the process of unplug");
+      if (kind.place == Place::kSlot) {
+        EXPECT_EQ(Try("device_del", {{"id", kind.id}}),
+                  "Device " + kind.id + " is already in the process of unplug");
+      }
+      if (kind.add.command != nullptr && kind.holds) {
+        EXPECT_NE(Try(kind.remove.command, kind.remove.arguments), "") << "it is in use";
+      }
       Do("cont");
     }
-    AwaitDeleted(card.id);
+    ASSERT_NO_FATAL_FAILURE(AwaitDeleted(kind.id));
+    Do(kind.remove);
   }
-  // A guest that is dead: what it was asked for goes with the reset.
-  void RemoveByReset(const Card& card) {
+  // A guest that is dead: what it was asked for goes with the reset, but for CPUs, which the next
+  // guest finds to be wanted.
+  void RemoveByReset(const Kind& kind) {
     Do("stop");
-    Do("device_del", Object{{"id", card.id}});
+    Do("device_del", {{"id", kind.id}});
     Do("system_reset");
-    AwaitDeleted(card.id);
+    if (kind.place != Place::kCpu) {
+      ASSERT_NO_FATAL_FAILURE(AwaitDeleted(kind.id));
+    }
     Do("cont");
-    ASSERT_OK(vm_->serial().WaitFor("ready, h for help", kReplyTime));
-  }
-
-  // What the process holds: descriptors by what they are, threads by name.
-  std::map<std::string, int> Holdings() {
-    std::map<std::string, int> counts;
-    const std::string proc = "/proc/" + std::to_string(vm_->process().pid());
-    std::error_code error;
-    for (const auto& fd : std::filesystem::directory_iterator(proc + "/fd", error)) {
-      std::string name = std::filesystem::read_symlink(fd, error).string();
-      if (const size_t at = name.find(":["); name.starts_with("socket")) name.erase(at);
-      ++counts["fd " + name];
+    // A guest that prints stands still while nobody reads.
+    ASSERT_NO_FATAL_FAILURE(AwaitReady());
+    if (kind.place == Place::kCpu) {
+      ASSERT_NO_FATAL_FAILURE(AwaitDeleted(kind.id));
     }
-    for (const auto& task : std::filesystem::directory_iterator(proc + "/task", error)) {
-      std::string name;
-      std::getline(std::ifstream(task.path() / "comm"), name);
-      ++counts["thread " + name];
-    }
-    return counts;
+    Do(kind.remove);
   }
-  void ExpectHoldings(const std::map<std::string, int>& wanted) {
-    // Threads end, and descriptors close, when those of I/O threads have come round.
-    if (Eventually([&] { return Holdings() == wanted; })) return;
-    EXPECT_EQ(Holdings(), wanted);
+  // virtio-mem: to so many blocks of two MiB.
+  void Resize(int64_t blocks) {
+    const int64_t bytes = blocks * 2 * kMib;
+    if (bytes == mem_bytes_) return;
+    mem_bytes_ = bytes;
+    Do("qom-set",
+       {{"path", "/machine/peripheral/mem"}, {"property", "requested-size"}, {"value", bytes}});
+    // It looks when it is woken.
+    Use(" ", ("virtio-mem: " + std::to_string(bytes) + " bytes").c_str());
   }
 
   TempDir dir_;
+  std::vector<Kind> kinds_;
+  std::map<std::string, int64_t> port_slots_;
+  int64_t mem_bytes_ = 0;
   std::unique_ptr<Vm> vm_;
 };
 
 TEST_F(ProbeGuestHotplug, AGuestThatServesASlotUsesWhatComes) {
-  const std::vector<Card> cards = Cards();
-  ASSERT_NO_FATAL_FAILURE(Add(cards[1], 1));
+  const Kind& rng = kinds_[0];
+  const Kind& disk = kinds_[1];
+  ASSERT_NO_FATAL_FAILURE(Add(disk, 1));
   ASSERT_NO_FATAL_FAILURE(Use("d", "block: disk 1 ok"));
-  ASSERT_NO_FATAL_FAILURE(Add(cards[0], 2));
+  ASSERT_NO_FATAL_FAILURE(Add(rng, 2));
   ASSERT_NO_FATAL_FAILURE(Use("g", "rng: ok"));
-  EXPECT_EQ(Try("blockdev-del", Object{{"node-name", "d0"}}), "Node d0 is in use");
-  ASSERT_NO_FATAL_FAILURE(Remove(cards[1]));
+  EXPECT_EQ(Try("blockdev-del", {{"node-name", "disk0.node"}}), "Node disk0.node is in use");
+  ASSERT_NO_FATAL_FAILURE(Remove(disk));
   ASSERT_NO_FATAL_FAILURE(Use("d", "block: 0 disks"));
-  Do("blockdev-del", Object{{"node-name", "d0"}});
 }
 
-TEST_F(ProbeGuestHotplug, RandomOperationsLeaveNothingBehind) {
-  const std::vector<Card> cards = Cards();
-  // Once each, for what is made at first use.
-  for (const Card& card : cards) {
-    ASSERT_NO_FATAL_FAILURE(Add(card, 1)) << card.id;
-    ASSERT_NO_FATAL_FAILURE(Remove(card)) << card.id;
+// One operation after the other on kinds and ports by chance; what is plugged where.
+class ProbeGuestRandomHotplug : public ProbeGuestHotplug {
+ protected:
+  bool OneIn(unsigned n) { return random_() % n == 0; }
+  unsigned FreePort() const {
+    for (unsigned port = 1; port <= kPorts; ++port) {
+      const auto in_it = [&](const auto& entry) { return entry.second == port; };
+      if (std::none_of(plugged_.begin(), plugged_.end(), in_it)) return port;
+    }
+    return 0;
   }
-  const std::map<std::string, int> before = Holdings();
+  void Operate() {
+    const size_t choice = random_() % (kinds_.size() + 1);
+    if (choice == kinds_.size()) return Resize(random_() % (kMostMem / 2 + 1));
+    const Kind& kind = kinds_[choice];
+    if (plugged_.contains(&kind)) return OperateOnPlugged(kind);
+    const unsigned port = kind.place == Place::kSlot ? FreePort() : 0;
+    if (kind.place == Place::kSlot && port == 0) {
+      EXPECT_NE(Try("device_add", Arguments(kind, AnyPort())), "") << kind.id;
+      return;
+    }
+    ASSERT_NO_FATAL_FAILURE(Add(kind, port, OneIn(4)));
+    plugged_[&kind] = port;
+  }
+  void OperateOnPlugged(const Kind& kind) {
+    EXPECT_EQ(Try("device_add", Arguments(kind, AnyPort())),
+              "Duplicate device ID '" + kind.id + "'");
+    if (!kind.child.empty() && OneIn(2)) return ReplaceChild(kind);
+    if (OneIn(16)) {
+      ASSERT_NO_FATAL_FAILURE(RemoveByReset(kind));
+    } else {
+      ASSERT_NO_FATAL_FAILURE(Remove(kind, OneIn(4)));
+    }
+    plugged_.erase(&kind);
+  }
+  unsigned AnyPort() { return 1 + random_() % kPorts; }
+
+  std::mt19937 random_{4};
+  std::map<const Kind*, unsigned> plugged_;  // its port, 0: it needs none
+};
+
+TEST_F(ProbeGuestRandomHotplug, OperationsLeaveNothingBehind) {
+  // Once each, for what is made at first use.
+  for (const Kind& kind : kinds_) {
+    ASSERT_NO_FATAL_FAILURE(Add(kind, 1)) << kind.id;
+    ASSERT_NO_FATAL_FAILURE(Remove(kind)) << kind.id;
+  }
+  const Holdings before = HoldingsOf(*vm_);
+  const uint64_t resident = ResidentBytes(*vm_);
   const char* const wanted = std::getenv("DAVIT_HOTPLUG_OPERATIONS");
   const int operations = wanted != nullptr ? std::atoi(wanted) : kOperations;
-  std::mt19937 random(4);
-  const auto one_in = [&](unsigned n) { return random() % n == 0; };
-  std::map<const Card*, unsigned> plugged;  // its port
   for (int i = 0; i < operations; ++i) {
-    const Card& card = cards[random() % cards.size()];
-    if (plugged.contains(&card)) {
-      EXPECT_EQ(Try("device_add", Arguments(card, 1 + i % kPorts)),
-                "Duplicate device ID '" + std::string(card.id) + "'");
-      if (card.child.size() != 0 && one_in(2)) {
-        ASSERT_NO_FATAL_FAILURE(ReplaceChild(card)) << card.id << " operation " << i;
-        continue;
-      }
-      if (one_in(16)) {
-        ASSERT_NO_FATAL_FAILURE(RemoveByReset(card)) << card.id << " operation " << i;
-      } else {
-        ASSERT_NO_FATAL_FAILURE(Remove(card, one_in(4))) << card.id << " operation " << i;
-      }
-      plugged.erase(&card);
-      continue;
-    }
-    unsigned port = 1;
-    const auto taken = [&] {
-      return std::any_of(plugged.begin(), plugged.end(),
-                         [&](const auto& entry) { return entry.second == port; });
-    };
-    while (taken()) ++port;
-    if (port > kPorts) {
-      EXPECT_NE(Try("device_add", Arguments(card, 1 + i % kPorts)), "") << card.id;
-      continue;
-    }
-    ASSERT_NO_FATAL_FAILURE(Add(card, port, one_in(4))) << card.id << " operation " << i;
-    plugged[&card] = port;
+    ASSERT_NO_FATAL_FAILURE(Operate()) << "operation " << i;
+    ASSERT_FALSE(HasFailure()) << "operation " << i;
   }
-  for (const auto& [card, port] : plugged) ASSERT_NO_FATAL_FAILURE(Remove(*card)) << card->id;
-  ExpectHoldings(before);
-  for (const char* node : {"d0", "d1", "d2"}) Do("blockdev-del", Object{{"node-name", node}});
-  Do("netdev_del", Object{{"id", "n0"}});
-  Do("chardev-remove", Object{{"id", "c0"}});
-  for (const char* object : {"io0", "r0"}) Do("object-del", Object{{"id", object}});
+  for (const auto& [kind, port] : plugged_) ASSERT_NO_FATAL_FAILURE(Remove(*kind)) << kind->id;
+  ASSERT_NO_FATAL_FAILURE(Resize(0));
+  ExpectHoldings(*vm_, before);
+  EXPECT_LT(ResidentBytes(*vm_), resident + kLeakBytes);
+  Do("object-del", {{"id", "io0"}});
 }
 
 }  // namespace

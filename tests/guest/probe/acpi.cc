@@ -113,6 +113,8 @@ void ReadFadt(const uint8_t* fadt) {
     acpi_info.sci = Load16(fadt + 46);
     acpi_info.pm1_event = Load16(fadt + 56);
     acpi_info.pm1_control = Load16(fadt + 64);
+    acpi_info.gpe0 = Load16(fadt + 80);
+    acpi_info.gpe0_length = fadt[92];
   }
   if ((flags & (1u << 10)) != 0) {
     acpi_info.reset_space = fadt[116];
@@ -248,6 +250,18 @@ bool TakePm1Button() {
   if (acpi_info.pm1_event == 0 || (In16(acpi_info.pm1_event) & kPm1Button) == 0) return false;
   Out16(acpi_info.pm1_event, kPm1Button);
   return true;
+}
+
+void EnableGpes(uint8_t events) {
+  if (acpi_info.gpe0 != 0) Out8(uint16_t(acpi_info.gpe0 + acpi_info.gpe0_length / 2), events);
+}
+
+uint8_t TakeGpes() {
+  if (acpi_info.gpe0 == 0) return 0;
+  const uint8_t enabled = In8(uint16_t(acpi_info.gpe0 + acpi_info.gpe0_length / 2));
+  const uint8_t events = In8(acpi_info.gpe0) & enabled;
+  if (events != 0) Out8(acpi_info.gpe0, events);
+  return events;
 }
 
 void AcpiPowerOff() {

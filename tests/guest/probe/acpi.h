@@ -25,6 +25,8 @@ struct AcpiInfo {
   uint64_t sleep_control;   // of reduced hardware; 0: none
   uint16_t pm1_event;       // port of status and enable; of full hardware; 0: none
   uint16_t pm1_control;     // port; 0: none
+  uint16_t gpe0;            // port of the status registers, those of enable behind; 0: none
+  uint8_t gpe0_length;      // bytes of both
   uint16_t sci;             // ISA interrupt
   uint64_t reset_register;  // 0: none
   uint8_t reset_space;      // 0 memory, 1 port
@@ -58,6 +60,10 @@ void PrintAcpi();
 // Full hardware: makes the button raise the SCI; and whether it was pressed, which it forgets.
 void EnablePm1Button();
 bool TakePm1Button();
+
+// The same of general-purpose events 0 to 7 (4.8.4.1), as a mask.
+void EnableGpes(uint8_t events);
+uint8_t TakeGpes();
 
 // Both return when the machine has no such register or does not obey.
 void AcpiPowerOff();

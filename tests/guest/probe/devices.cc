@@ -7,6 +7,7 @@
 #include "console.h"
 #include "io.h"
 #include "virtio.h"
+#include "virtio_mem.h"
 
 namespace probe {
 namespace {
@@ -131,11 +132,13 @@ void StartDevices() {
     console = nullptr;
   }
   if (console != nullptr) OfferConsoleBuffer();
+  StartMem();
 }
 
 void ServeDevices() {
   FollowTarget();
   EchoConsole();
+  ServeMem();
 }
 
 void PrintDevices() {

@@ -4,6 +4,7 @@
 #include "interrupts.h"
 
 #include "acpi.h"
+#include "acpi_hotplug.h"
 #include "console.h"
 #include "io.h"
 #include "layout.h"
@@ -50,6 +51,7 @@ volatile uint64_t ticks;
 volatile uint64_t event_interrupts;
 volatile uint64_t nmis;
 volatile bool power_button;
+volatile uint8_t events;
 
 volatile uint32_t& Lapic(uint32_t offset) { return Mmio<uint32_t>(acpi_info.lapic + offset); }
 
@@ -74,11 +76,12 @@ void RouteIsa(uint32_t irq, uint8_t vector) {
   Route(source.gsi, source.level, source.active_low, vector);
 }
 
-// The PM1 status of full hardware; or the selector register of the generic event device: reading
-// clears it, bit 1 is the button.
+// The PM1 and GPE status of full hardware; or the selector register of the generic event device:
+// reading clears it, bit 1 is the button.
 void ReadEvents() {
   if (acpi_info.pm1_event != 0) {
     if (TakePm1Button()) power_button = true;
+    events = uint8_t(events | TakeGpes());
     return;
   }
   if ((Mmio<uint32_t>(acpi_info.ged_registers) & 0x2) != 0) power_button = true;
@@ -148,6 +151,7 @@ void InitInterrupts() {
   if (acpi_info.pm1_event != 0) {
     RouteIsa(acpi_info.sci, kEventVector);
     EnablePm1Button();
+    EnableGpes(kCpuGpe | kMemoryGpe);
   } else if (acpi_info.ged_gsi < 16) {
     RouteIsa(acpi_info.ged_gsi, kEventVector);
   } else {
@@ -169,6 +173,13 @@ bool TakePowerButton() {
   const bool pressed = power_button;
   power_button = false;
   return pressed;
+}
+
+// Interrupts are off but for HaltUntilInterrupt() and its like.
+uint8_t TakeEvents() {
+  const uint8_t taken = events;
+  events = 0;
+  return taken;
 }
 
 void SendInit(uint32_t apic_id) { SendIpi(apic_id, 0x4500); }

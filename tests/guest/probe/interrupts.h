@@ -26,6 +26,8 @@ uint64_t Nmis();
 
 // True once after the power button was pressed.
 bool TakePowerButton();
+// The general-purpose events since the last call, as a mask.
+uint8_t TakeEvents();
 
 void SendInit(uint32_t apic_id);
 void SendStartup(uint32_t apic_id, uint8_t page);

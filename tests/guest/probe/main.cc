@@ -5,16 +5,17 @@
 // and the power button. Its lines are an interface: tests/guest and tests/integration match them.
 
 #include "acpi.h"
+#include "acpi_hotplug.h"
 #include "boot_info.h"
 #include "console.h"
 #include "devices.h"
-#include "dimms.h"
 #include "fdt.h"
 #include "hotplug.h"
 #include "interrupts.h"
 #include "io.h"
 #include "pci.h"
 #include "smp.h"
+#include "virtio_mem.h"
 
 namespace probe {
 namespace {
@@ -83,7 +84,7 @@ void PrintHelp() {
       "k heartbeat on/off b banner again      e write to port e9\n"
       "l pci devices      V virtio devices    B balloon\n"
       "d write, read and flush disks          g random numbers\n"
-      "D memory modules: take and give up\n"
+      "D memory modules                       M memory device\n"
       "o write to the virtio console (what it hears it sends back)\n"
       "p power off        r reset (i8042)     R reset (acpi)\n"
       "x triple fault     u run code that no processor can\n");
@@ -159,7 +160,9 @@ void RunDeviceCommand(int command) {
     case 'd':
       return TestBlock();
     case 'D':
-      return ServeDimms();
+      return PrintDimms();
+    case 'M':
+      return PrintMem();
     case 'g':
       return TestRng();
     case 'o':
@@ -223,6 +226,7 @@ extern "C" [[noreturn]] void ProbeMain(uint32_t kind, uint64_t address) {
   InitInterrupts();  // before "ready": an edge of the button must not get lost
   StartDevices();
   FindHotplugSlots();
+  StartAcpiHotplug();
   PrintReady();
   for (;;) {
     asm volatile("cli" : : : "memory");
@@ -235,6 +239,7 @@ extern "C" [[noreturn]] void ProbeMain(uint32_t kind, uint64_t address) {
     Beat();
     ServeDevices();
     ServeHotplug();
+    ServeAcpiHotplug(TakeEvents());
     HaltUntilInterrupt();
   }
 }

@@ -33,28 +33,33 @@ extern "C" void ApMain() {
   arrived = arrived + 1;
 }
 
-void StartSecondaryCpus() {
+bool StartCpu(uint32_t apic_id) {
   // What the loader left in this page (the zero page, perhaps) must survive.
   uint8_t* page = reinterpret_cast<uint8_t*>(uint64_t{TRAMPOLINE});
   const uint64_t size = uint64_t(trampoline_end - trampoline_start);
   __builtin_memcpy(saved_page, page, size);
   __builtin_memcpy(page, trampoline_start, size);
+  const uint32_t before = arrived;
+  SendInit(apic_id);  // KVM keeps INIT before SIPI, so there is no delay between them
+  SendStartup(apic_id, TRAMPOLINE >> 12);
+  const bool started = WaitForArrival(before);
+  __builtin_memcpy(page, saved_page, size);
+  return started;
+}
+
+void StartSecondaryCpus() {
   const uint32_t self = Cpuid(1).ebx >> 24;
   uint64_t started = 0;
   for (uint32_t i = 0; i < acpi_info.cpus; ++i) {
     const uint32_t id = acpi_info.apic_id[i];
     if (id == self || id > 254) continue;
-    const uint32_t before = arrived;
-    SendInit(id);  // KVM keeps INIT before SIPI, so there is no delay between them
-    SendStartup(id, TRAMPOLINE >> 12);
-    if (WaitForArrival(before)) {
+    if (StartCpu(id)) {
       ++started;
       Print("smp: apic id %u runs\n", uint64_t{arrived_apic_id});
     } else {
       Print("smp: apic id %u did not start\n", uint64_t{id});
     }
   }
-  __builtin_memcpy(page, saved_page, size);
   Print("smp: %u cpus online\n", started + 1);
 }
 

@@ -6,8 +6,13 @@
 
 #pragma once
 
+#include <cstdint>
+
 namespace probe {
 
+// Up to local APIC id 254. False: it did not start.
+bool StartCpu(uint32_t apic_id);
+// All that the tables name.
 void StartSecondaryCpus();
 
 }  // namespace probe

@@ -108,8 +108,13 @@ bool SetUpQueue(VirtioDevice& device, uint32_t index) {
   return true;
 }
 
+// What was in its place before may have been another.
 VirtioDevice* NewDevice() {
-  return virtio_devices < kMaxVirtioDevices ? &virtio_device[virtio_devices++] : nullptr;
+  if (virtio_devices == kMaxVirtioDevices) return nullptr;
+  VirtioDevice& device = virtio_device[virtio_devices++];
+  device.pci = device.working = false;
+  device.common = device.notify = device.config = 0;
+  return &device;
 }
 
 void FindSlots() {
