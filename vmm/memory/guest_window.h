@@ -3,7 +3,8 @@
 //
 // A range of guest RAM that is used over and over (a virtqueue's ring): bounds are checked once,
 // when it is made, and an access after that is one load or store with the memory order that its
-// name says. It keeps the mappings alive, so that it stays usable when the RAM is unplugged.
+// name says. It keeps the mappings of its range alive, so that it stays usable when that RAM is
+// unplugged, and of no other.
 // Offsets and alignment are the caller's invariants: a bad one is a failed check, never a wild
 // access. Values are little-endian, as the host. Thread-safe as far as the guest's protocol is.
 #pragma once
@@ -45,7 +46,7 @@ class GuestWindow {
   // The host address of [offset, offset + n) where one piece has it, else 0.
   uint64_t At(uint64_t offset, uint64_t n) const;
 
-  GuestMemory memory_;  // keeps the mappings
+  GuestMemory memory_;  // of the range alone; keeps the mappings
   GuestAddress base_;
   uint64_t size_ = 0;
   uint64_t host_address_ = 0;  // 0: more than one piece

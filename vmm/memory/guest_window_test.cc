@@ -57,6 +57,25 @@ TEST_F(GuestWindowTest, OutlivesTheMemoryTable) {
   EXPECT_EQ(window.Load16(0), 7);
 }
 
+// A ring must not keep a DIMM that was unplugged.
+TEST_F(GuestWindowTest, KeepsTheMemoryOfItsRangeAlone) {
+  const auto block = [](const char* id) {
+    RamBlockOptions options;
+    options.id = id;
+    options.size = kPageSize;
+    return *RamBlock::Create(options);
+  };
+  auto below = block("below"), at = block("at"), above = block("above");
+  auto table = *GuestMemory::Create({{{0}, kPageSize, below, 0},
+                                     {{kPageSize}, kPageSize, at, 0},
+                                     {{2 * kPageSize}, kPageSize, above, 0}});
+  const GuestWindow window = *GuestWindow::Create(table, {kPageSize}, kPageSize);
+  table = GuestMemory();
+  EXPECT_EQ(below.use_count(), 1);
+  EXPECT_EQ(at.use_count(), 2);
+  EXPECT_EQ(above.use_count(), 1);
+}
+
 TEST_F(GuestWindowTest, OffsetOutsideTheWindowIsAFailedCheck) {
   const GuestWindow window = *GuestWindow::Create(memory_, {0}, 16);
   EXPECT_DEATH(window.Load16(16), "offset");

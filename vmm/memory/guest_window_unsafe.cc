@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <utility>
 
 #include "vmm/base/check.h"
 
@@ -17,13 +18,25 @@ std::atomic_ref<uint16_t> Cell(uint64_t host_address) {
   return std::atomic_ref<uint16_t>(*reinterpret_cast<uint16_t*>(host_address));
 }
 
+// The regions of [addr, addr+len) alone: a window keeps no other mapping.
+Result<GuestMemory> RegionsOf(const GuestMemory& memory, GuestAddress addr, uint64_t len) {
+  std::vector<Region> regions;
+  for (const Region& region : memory.regions()) {
+    const uint64_t first = region.base.value;
+    const bool before = first < addr.value && region.size <= addr.value - first;
+    const bool behind = first >= addr.value && first - addr.value >= len;
+    if (!before && !behind) regions.push_back(region);
+  }
+  return GuestMemory::Create(std::move(regions));
+}
+
 }  // namespace
 
 Result<GuestWindow> GuestWindow::Create(const GuestMemory& memory, GuestAddress addr,
                                         uint64_t len) {
   DAVIT_CHECK(addr.value % 2 == 0);
   GuestWindow window;
-  window.memory_ = memory;
+  DAVIT_ASSIGN(window.memory_, RegionsOf(memory, addr, len));
   window.base_ = addr;
   window.size_ = len;
   uint64_t done = 0;

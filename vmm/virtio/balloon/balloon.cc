@@ -201,6 +201,11 @@ bool Balloon::Reset() {
   return true;
 }
 
+Status Balloon::OnMemory() {
+  if (stats_chain_) stats_chain_->FollowMemory(host().memory());
+  return {};
+}
+
 void Balloon::OnRunning(bool running) {
   running_ = running;
   if (running && poll_due_ && polling() && stats_chain_) {

@@ -228,6 +228,13 @@ TEST_F(BalloonStatsTest, FirstBufferIsHeldAndRead) {
   EXPECT_NE(balloon_->Stats().last_update, 0);
 }
 
+TEST_F(BalloonStatsTest, HeldBufferKeepsNoUnpluggedRam) {
+  Start();
+  EXPECT_FALSE(driver_->KeepsUnpluggedRam([this] { PublishStats(123); }));
+  PublishStats(124);
+  EXPECT_EQ(Answered(), 1U);
+}
+
 TEST_F(BalloonStatsTest, PollingAsksOnceAnInterval) {
   Start();
   PublishStats(1);

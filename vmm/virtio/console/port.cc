@@ -103,6 +103,11 @@ void SerialPort::EmergencyWrite(uint8_t byte) {
   (void)config_.chardev->Write({&data, 1});
 }
 
+void SerialPort::FollowMemory(const memory::GuestMemory& next) {
+  if (rx_) rx_->FollowMemory(next);
+  if (tx_) tx_->FollowMemory(next);
+}
+
 bool SerialPort::WriteOut(const DescriptorChain& chain, uint64_t& done, uint64_t& left) {
   // Nobody listens: dropped.
   if (config_.chardev == nullptr || !host_open_) return true;

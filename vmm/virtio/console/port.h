@@ -46,6 +46,7 @@ class SerialPort final : private backend::ChardevClient {
   void DropChains(const VirtQueue& queue);  // what is held here of this queue goes back
   void Stop();                              // the queues go, and the guest that had opened the port
   void EmergencyWrite(uint8_t byte);
+  void FollowMemory(const memory::GuestMemory& next);  // what is held here
 
  private:
   SerialPort(Serial& serial, SerialPortConfig config)

@@ -229,6 +229,13 @@ bool Serial::Reset() {
   return true;
 }
 
+Status Serial::OnMemory() {
+  for (SerialPort* port : ports_) {
+    if (port != nullptr) port->FollowMemory(host().memory());
+  }
+  return {};
+}
+
 void Serial::OnRunning(bool running) {
   running_ = running;
   if (!running) return;

@@ -54,6 +54,7 @@ class Serial final : public VirtioDevice {
   Status Activate(uint64_t features, std::span<VirtQueue* const> queues) override;
   void HandleQueue(uint16_t index) override;
   bool Reset() override;
+  Status OnMemory() override;
   void OnRunning(bool running) override;
 
  private:

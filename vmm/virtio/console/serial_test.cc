@@ -182,6 +182,19 @@ TEST_F(SerialTest, FullChardevHoldsTheBufferAndLosesNothing) {
   EXPECT_EQ(driver_->queue(5).CollectUsed().size(), 2U);
 }
 
+TEST_F(SerialTest, BuffersThatWaitKeepNoUnpluggedRam) {
+  OpenChannel();
+  chardev_.room = 4;
+  EXPECT_FALSE(driver_->KeepsUnpluggedRam([this] {
+    driver_->queue(4).Add().Writable(64).Publish();
+    driver_->queue(4).Kick();
+    driver_->queue(5).Add().Readable("hello host").Publish();
+    driver_->queue(5).Kick();
+    EXPECT_EQ(chardev_.Feed(""), 0U);  // asks for room
+  }));
+  EXPECT_EQ(chardev_.written, "hell");
+}
+
 TEST_F(SerialTest, ResetOfAnotherQueueLosesNothing) {
   OpenChannel();
   chardev_.room = 4;

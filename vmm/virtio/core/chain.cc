@@ -99,6 +99,13 @@ DescriptorChain::DescriptorChain(memory::GuestMemory memory, uint16_t id, uint16
   }
 }
 
+void DescriptorChain::FollowMemory(const memory::GuestMemory& next) {
+  for (const Buffer& buffer : state_->buffers) {
+    if (!next.Contains(buffer.address, buffer.length)) return;
+  }
+  state_->memory = next;
+}
+
 Reader DescriptorChain::reader() const {
   return Reader(state_->memory, std::span(state_->buffers).first(state_->readable_count));
 }

@@ -122,6 +122,10 @@ class DescriptorChain {
   uint64_t readable_bytes() const { return state_->readable_bytes; }
   uint64_t writable_bytes() const { return state_->writable_bytes; }
 
+  // RAM is `next` now. A device that keeps a chain for long calls it (VirtioDevice::OnMemory()), or
+  // else the chain keeps RAM mapped that was unplugged. No effect where a buffer lies in such RAM.
+  void FollowMemory(const memory::GuestMemory& next);
+
   // For the queue: the buffer id, and how many ring slots it took (packed ring).
   uint16_t id() const { return state_->id; }
   uint16_t descriptors() const { return state_->descriptors; }

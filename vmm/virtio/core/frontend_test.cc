@@ -407,6 +407,16 @@ TEST_F(FrontendTest, SignalOfTheInterruptFdRaisesTheQueuesInterrupt) {
   EXPECT_EQ(driver.interrupts().queue(1), 1);
 }
 
+// Its rings were set up while the RAM was there.
+TEST_F(FrontendTest, RunningDeviceKeepsNoUnpluggedRam) {
+  Driver& driver = Make();
+  EXPECT_FALSE(driver.KeepsUnpluggedRam([&driver] {
+    driver.Reset();
+    ASSERT_TRUE(driver.Start());
+    EXPECT_EQ(driver.queue(0).Request(std::vector<uint8_t>{1}, 1)->length, 1U);
+  }));
+}
+
 TEST_F(FrontendTest, RequestsSeePluggedMemoryAndNotWhatWasUnplugged) {
   Driver& driver = Make();
   constexpr uint64_t kPlugged = 0x100000000;

@@ -34,6 +34,11 @@ bool Rng::Reset() {
   return true;
 }
 
+Status Rng::OnMemory() {
+  if (chain_) chain_->FollowMemory(host().memory());
+  return {};
+}
+
 void Rng::OnRunning(bool running) {
   running_ = running;
   if (running) Work();

@@ -31,6 +31,7 @@ class Rng final : public VirtioDevice {
   Status Activate(uint64_t features, std::span<VirtQueue* const> queues) override;
   void HandleQueue(uint16_t index) override;
   bool Reset() override;
+  Status OnMemory() override;
   void OnRunning(bool running) override;
 
  private:

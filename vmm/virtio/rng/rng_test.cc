@@ -59,6 +59,13 @@ TEST_F(RngTest, FillsABufferWithTheSourcesBytes) {
   EXPECT_EQ(driver_->interrupts().queue(0), 1);
 }
 
+TEST_F(RngTest, BufferThatWaitsKeepsNoUnpluggedRam) {
+  Start();
+  EXPECT_FALSE(driver_->KeepsUnpluggedRam([this] { Add(64); }));
+  source_->Give("random");
+  EXPECT_EQ(driver_->queue(0).CollectUsed().size(), 1U);
+}
+
 TEST_F(RngTest, AsksForOneBufferAfterTheOther) {
   Start();
   driver_->queue(0).Add().Writable(4).Publish();

@@ -232,6 +232,19 @@ void Driver::FreeBuffersWhenIdle() {
   next_free_ = buffers_from_;
 }
 
+bool Driver::KeepsUnpluggedRam(const std::function<void()>& use) {
+  memory::RamBlockOptions options;
+  options.id = "plugged";
+  options.size = kPageSize;
+  auto regions = memory_.regions();
+  regions.push_back({{kWindow}, options.size, *memory::RamBlock::Create(options), 0});
+  const std::weak_ptr<memory::RamBlock> block = regions.back().block;
+  DAVIT_CHECK(frontend_->SetMemory(*memory::GuestMemory::Create(std::move(regions))));
+  use();
+  DAVIT_CHECK(frontend_->SetMemory(memory_));
+  return !block.expired();
+}
+
 uint64_t Driver::HostPages(uint64_t address, uint64_t size) const {
   std::vector<unsigned char> pages(size / kPageSize);
   for (const memory::Region& region : memory_.regions()) {

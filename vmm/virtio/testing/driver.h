@@ -129,6 +129,8 @@ class Driver {
   const memory::GuestMemory& memory() const { return memory_; }
   // How many pages of the host are behind [address, address + size), which is of one block.
   uint64_t HostPages(uint64_t address, uint64_t size) const;
+  // More RAM is there while `use` runs, and is then unplugged. Whether somebody keeps it mapped.
+  bool KeepsUnpluggedRam(const std::function<void()>& use);
   RecordingInterrupts& interrupts() { return interrupts_; }
   DriverQueue& queue(uint16_t index) { return *queues_[index]; }
   uint64_t features() const { return features_; }  // negotiated
