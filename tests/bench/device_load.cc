@@ -23,11 +23,30 @@ using testing::VmOptions;
 constexpr testing::milliseconds kBoot{120'000};
 constexpr testing::milliseconds kAnswer{60'000};
 
-// "KEY N" in a line of words.
-std::optional<double> NumberAfter(std::string_view line, std::string_view key) {
-  const size_t at = line.find(std::string(key) + " ");
+// "KEY N", the two apart by a space or a tab.
+std::optional<double> NumberAfter(std::string_view text, std::string_view key) {
+  size_t at = text.find(key);
+  while (at != std::string_view::npos && text.find_first_of(" \t", at) != at + key.size()) {
+    at = text.find(key, at + 1);
+  }
   if (at == std::string_view::npos) return std::nullopt;
-  return std::strtod(std::string(line.substr(at + key.size() + 1)).c_str(), nullptr);
+  return std::strtod(std::string(text.substr(at + key.size() + 1, 32)).c_str(), nullptr);
+}
+
+// What the process itself did: read and write system calls of any kind, how often its threads went
+// to sleep, and microseconds on a CPU; "main": of the thread that serves what has no iothread.
+void AddProcessCounters(const std::string& proc, const std::string& main, KvmCounters& counters) {
+  const std::string io = testing::ReadFile(proc + "/io");
+  counters["reads"] = NumberAfter(io, "syscr:").value_or(0);
+  counters["writes"] = NumberAfter(io, "syscw:").value_or(0);
+  std::error_code error;
+  for (const auto& task : std::filesystem::directory_iterator(proc + "/task", error)) {
+    const std::string prefix = task.path().filename() == main ? "main_" : "other_";
+    const std::string status = testing::ReadFile(task.path() / "status");
+    counters[prefix + "sleeps"] += NumberAfter(status, "\nvoluntary_ctxt_switches:").value_or(0);
+    const std::string time = testing::ReadFile(task.path() / "schedstat");
+    counters[prefix + "us"] += std::strtod(time.c_str(), nullptr) / 1e3;
+  }
 }
 
 }  // namespace
@@ -96,8 +115,10 @@ Result<double> LoadedVm::Balloon(uint64_t bytes) {
 }
 
 KvmCounters LoadedVm::Counters() const {
-  const std::string prefix = std::to_string(vm_->process().pid()) + "-";
+  const std::string pid = std::to_string(vm_->process().pid());
+  const std::string prefix = pid + "-";
   KvmCounters counters;
+  AddProcessCounters("/proc/" + pid, pid, counters);
   std::error_code error;
   for (const auto& vm : std::filesystem::directory_iterator("/sys/kernel/debug/kvm", error)) {
     if (!vm.path().filename().string().starts_with(prefix)) continue;

@@ -17,8 +17,8 @@
 
 namespace davit::bench {
 
-// KVM's counters of a VM, all vCPUs together ("exits", "halt_exits"); empty where the kernel does
-// not tell (debugfs).
+// Of a VM: KVM's counters, all vCPUs together ("exits", "halt_exits"), where the kernel tells them
+// (debugfs), and those of its process ("reads", "main_sleeps").
 using KvmCounters = std::map<std::string, double>;
 
 struct Figure {

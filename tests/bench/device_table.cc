@@ -113,8 +113,8 @@ bool Failed(const std::string& what, const Error& error) {
   return false;
 }
 
-// $DAVIT_BENCH_COUNTERS: KVM's counters by request, the mean of the rounds, for who looks for a
-// cause.
+// $DAVIT_BENCH_COUNTERS: the counters by request (by MiB for a stream), the mean of the rounds, for
+// who looks for a cause.
 void PrintCounters(const std::array<KvmCounters, 2>& sums, int rounds) {
   for (size_t i = 0; i < sums.size(); ++i) {
     std::printf("%s:", kNames[i]);
@@ -164,6 +164,13 @@ bool RunBalloon(const Pair& vms) {
   return Print("balloon deflates " + size, "ms", deflate, false, 1) && met;
 }
 
+// Both ways, of an interface.
+double Frames(const std::string& interface) {
+  const std::string directory = "/sys/class/net/" + interface + "/statistics/";
+  return std::strtod(testing::ReadFile(directory + "rx_packets").c_str(), nullptr) +
+         std::strtod(testing::ReadFile(directory + "tx_packets").c_str(), nullptr);
+}
+
 bool RunNetwork(const Pair& vms) {
   std::array<std::unique_ptr<TapPeer>, 2> peers;
   for (size_t i = 0; i < vms.size(); ++i) {
@@ -177,17 +184,23 @@ bool RunNetwork(const Pair& vms) {
   for (const NetRow& row : kNetRows) {
     if (!Wanted(row.name)) continue;
     Values values;
+    std::array<KvmCounters, 2> sums;
     for (int round = 0; round < kNetRounds; ++round) {
       for (size_t i = 0; i < vms.size(); ++i) {
         const std::string load = std::string(row.load) + " " + HostAddress(i) + " " +
                                  std::to_string(row.port) + " " + std::to_string(row.number);
+        const double before = Frames(kTaps[i]);
         auto figure = vms[i]->Load(load, row.key);
         if (!figure) return Failed(std::string(row.name) + ", " + kNames[i], figure.error());
+        figure->counters["frames"] = Frames(kTaps[i]) - before;
+        const double units = row.latency ? figure->ops : figure->ops / kMiB;
+        for (const auto& [name, grown] : figure->counters) sums[i][name] += grown / units;
         values[i].push_back(row.latency ? figure->seconds / figure->ops * 1e6
                                         : figure->ops / figure->seconds / kMiB);
       }
     }
     all = Print(row.name, row.unit, values, !row.latency, 1) && all;
+    if (std::getenv("DAVIT_BENCH_COUNTERS") != nullptr) PrintCounters(sums, kNetRounds);
   }
   return all;
 }

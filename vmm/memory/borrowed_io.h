@@ -9,8 +9,10 @@
 
 #include <sys/uio.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "vmm/base/error.h"
@@ -21,15 +23,26 @@ namespace davit::memory {
 class BorrowedIo {
  public:
   explicit BorrowedIo(GuestMemory memory) : memory_(std::move(memory)) {}
+  // room: of an earlier one, for who makes one a frame.
+  BorrowedIo(GuestMemory memory, std::vector<iovec> room)
+      : memory_(std::move(memory)), iovecs_(std::move(room)) {
+    iovecs_.clear();
+  }
   BorrowedIo(BorrowedIo&&) = default;
   BorrowedIo& operator=(BorrowedIo&&) = default;
 
   // Appends [addr, addr+len), split at region edges; neighbours in host memory are merged.
   // Error: not RAM as a whole (nothing is appended).
   Status Append(GuestAddress addr, uint64_t len);
+  // Memory of the caller's own among the guest's; it outlives this.
+  void AppendOwn(std::span<std::byte> own) {
+    iovecs_.push_back({own.data(), own.size()});
+    bytes_ += own.size();
+  }
 
   std::span<const iovec> iovecs() const { return iovecs_; }
   uint64_t bytes() const { return bytes_; }
+  std::vector<iovec> TakeRoom() && { return std::move(iovecs_); }
 
  private:
   GuestMemory memory_;

@@ -39,10 +39,10 @@ class AnyBackend final : public backend::NetBackend {
     DAVIT_CHECK(queue < 2 && !frame.empty());
     return full_ ? SendResult::kFull : SendResult::kSent;
   }
-  size_t Receive(unsigned, std::span<std::byte> out) override {
-    DAVIT_CHECK(out.size() >= frame_.size());
-    std::copy(frame_.begin(), frame_.end(), out.begin());
-    return std::exchange(frame_, {}).size();
+  size_t Receive(unsigned, std::span<const iovec> out) override {
+    const std::vector<std::byte> frame = std::exchange(frame_, {});
+    DAVIT_CHECK(backend::Scatter(frame, out) == frame.size());
+    return frame.size();
   }
   void StopReceiving(unsigned) override { receiving_ = false; }
   void StartReceiving(unsigned) override { receiving_ = true; }

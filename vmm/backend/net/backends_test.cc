@@ -36,7 +36,10 @@ class Card final : public NetClient {
   explicit Card(NetBackend& backend) : backend_(backend) {}
   void OnReceivable(unsigned queue) override {
     std::vector<std::byte> buffer(kVnetHeaderSize + kMaxFrame);
-    while (const size_t n = backend_.Receive(queue, buffer)) {
+    // In pieces, as a card's buffers are.
+    const std::array<iovec, 2> pieces{iovec{buffer.data(), 30},
+                                      iovec{buffer.data() + 30, buffer.size() - 30}};
+    while (const size_t n = backend_.Receive(queue, pieces)) {
       std::string frame;
       for (size_t i = 0; i < n; ++i) frame += static_cast<char>(buffer[i]);
       frames.push_back(frame);

@@ -230,9 +230,9 @@ SendResult NetDgram::Send(unsigned, std::span<const iovec> frame) {
   return SendResult::kFull;
 }
 
-size_t NetDgram::Receive(unsigned, std::span<std::byte> out) {
+size_t NetDgram::Receive(unsigned, std::span<const iovec> out) {
   for (;;) {
-    const ssize_t n = recv(socket_.get(), out.data(), out.size(), 0);
+    const ssize_t n = readv(socket_.get(), out.data(), static_cast<int>(out.size()));
     if (n > 0) return static_cast<size_t>(n);
     if (n == 0 || errno == EINTR || errno == ECONNREFUSED) continue;  // an empty frame is none
     return 0;

@@ -11,8 +11,10 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <span>
 #include <string>
@@ -32,6 +34,17 @@ struct ReceiveOffloads {
   bool tso4 = false, tso6 = false, ecn = false, ufo = false;
   friend bool operator==(const ReceiveOffloads&, const ReceiveOffloads&) = default;
 };
+
+// A frame that is in memory into the pieces of Receive(), as far as they go. The bytes copied.
+inline size_t Scatter(std::span<const std::byte> frame, std::span<const iovec> out) {
+  size_t done = 0;
+  for (const iovec& piece : out) {
+    const size_t n = std::min(piece.iov_len, frame.size() - done);
+    if (n != 0) std::memcpy(piece.iov_base, frame.data() + done, n);
+    done += n;
+  }
+  return done;
+}
 
 // The NIC, as the back end sees it. Loop thread.
 class NetClient {
@@ -85,9 +98,9 @@ class NetBackend {
 
   // One frame (header first, where has_vnet_header()).
   virtual SendResult Send(unsigned queue, std::span<const iovec> frame) = 0;
-  // One frame into `out`, of at least kVnetHeaderSize + kMaxFrame bytes. Its size; 0: there is none
-  // now.
-  virtual size_t Receive(unsigned queue, std::span<std::byte> out) = 0;
+  // One frame into `out`, at most IOV_MAX pieces of at least kVnetHeaderSize + kMaxFrame bytes
+  // together. Its size; 0: there is none now. The pieces may be guest memory.
+  virtual size_t Receive(unsigned queue, std::span<const iovec> out) = 0;
   // The client has no room: OnReceivable() is not called for this queue before StartReceiving().
   // At first, receiving is stopped.
   virtual void StopReceiving(unsigned queue) = 0;

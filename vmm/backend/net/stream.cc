@@ -146,11 +146,10 @@ void NetStream::Readable() {
   if (client_ != nullptr) client_->OnReceivable(0);
 }
 
-size_t NetStream::Receive(unsigned, std::span<std::byte> out) {
+size_t NetStream::Receive(unsigned, std::span<const iovec> out) {
   while (peer_) {
     if (const std::span<const std::byte> frame = input_.Front(); !frame.empty()) {
-      const size_t n = std::min(frame.size(), out.size());
-      std::copy_n(frame.begin(), n, out.begin());
+      const size_t n = Scatter(frame, out);
       input_.Pop();
       return n;
     }

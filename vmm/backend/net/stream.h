@@ -40,7 +40,7 @@ class NetStream final : public NetBackend {
 
   Status Attach(NetClient* client, io::EventLoop& loop) override;
   SendResult Send(unsigned queue, std::span<const iovec> frame) override;
-  size_t Receive(unsigned queue, std::span<std::byte> out) override;
+  size_t Receive(unsigned queue, std::span<const iovec> out) override;
   void StopReceiving(unsigned queue) override;
   void StartReceiving(unsigned queue) override;
 

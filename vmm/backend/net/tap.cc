@@ -69,9 +69,9 @@ SendResult Tap::Send(unsigned index, std::span<const iovec> frame) {
   return SendResult::kFull;
 }
 
-size_t Tap::Receive(unsigned index, std::span<std::byte> out) {
+size_t Tap::Receive(unsigned index, std::span<const iovec> out) {
   for (;;) {
-    const ssize_t n = read(queues_[index].fd.get(), out.data(), out.size());
+    const ssize_t n = readv(queues_[index].fd.get(), out.data(), static_cast<int>(out.size()));
     if (n > 0) return static_cast<size_t>(n);
     if (n < 0 && errno == EINTR) continue;
     return 0;

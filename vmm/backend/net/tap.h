@@ -32,7 +32,7 @@ class Tap final : public NetBackend {
   Status SetReceiveOffloads(const ReceiveOffloads& offloads) override;
   Status SetActiveQueues(unsigned n) override;
   SendResult Send(unsigned queue, std::span<const iovec> frame) override;
-  size_t Receive(unsigned queue, std::span<std::byte> out) override;
+  size_t Receive(unsigned queue, std::span<const iovec> out) override;
   void StopReceiving(unsigned queue) override;
   void StartReceiving(unsigned queue) override;
 

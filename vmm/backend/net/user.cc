@@ -230,13 +230,11 @@ void User::FromStack(std::span<const std::byte> frame) {
   Changed();
 }
 
-size_t User::Receive(unsigned, std::span<std::byte> out) {
+size_t User::Receive(unsigned, std::span<const iovec> out) {
   if (frames_.empty()) return 0;
   const std::vector<std::byte> frame = std::move(frames_.front());
   frames_.pop_front();
-  const size_t n = std::min(out.size(), frame.size());
-  std::copy_n(frame.begin(), n, out.begin());
-  return n;
+  return Scatter(frame, out);
 }
 
 void User::StopReceiving(unsigned) { receiving_ = false; }

@@ -41,10 +41,14 @@ Status BufferCursor::Need(uint64_t len) const {
 }
 
 Result<memory::BorrowedIo> BufferCursor::BorrowNext(uint64_t bytes) {
-  DAVIT_TRY(Need(bytes));
   memory::BorrowedIo io(*memory_);
-  DAVIT_TRY(Each(bytes, [&](memory::GuestAddress at, uint64_t n) { return io.Append(at, n); }));
+  DAVIT_TRY(BorrowNext(bytes, io));
   return io;
+}
+
+Status BufferCursor::BorrowNext(uint64_t bytes, memory::BorrowedIo& into) {
+  DAVIT_TRY(Need(bytes));
+  return Each(bytes, [&](memory::GuestAddress at, uint64_t n) { return into.Append(at, n); });
 }
 
 Status Reader::Read(std::span<std::byte> out) {

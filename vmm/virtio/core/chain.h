@@ -54,6 +54,7 @@ class BufferCursor {
   Status Each(uint64_t len, Fn fn);
   Status Need(uint64_t len) const;  // Error: fewer remain
   Result<memory::BorrowedIo> BorrowNext(uint64_t bytes);
+  Status BorrowNext(uint64_t bytes, memory::BorrowedIo& into);
   const memory::GuestMemory* memory_;
 
  private:
@@ -78,6 +79,8 @@ class Reader : public BufferCursor {
   Status Skip(uint64_t bytes);
   // The next `bytes` as iovecs for one back-end call. Error: fewer remain.
   Result<memory::BorrowedIo> Borrow(uint64_t bytes) { return BorrowNext(bytes); }
+  // The same behind what `into` has, which is of the same guest memory.
+  Status Borrow(uint64_t bytes, memory::BorrowedIo& into) { return BorrowNext(bytes, into); }
 };
 
 // The device-writable part, front to back. Bytes count as written when they are, or when Commit()
@@ -97,6 +100,7 @@ class Writer : public BufferCursor {
   Status Skip(uint64_t bytes);
   // As Reader::Borrow; the bytes count only after Commit().
   Result<memory::BorrowedIo> Borrow(uint64_t bytes) { return BorrowNext(bytes); }
+  Status Borrow(uint64_t bytes, memory::BorrowedIo& into) { return BorrowNext(bytes, into); }
   void Commit(uint64_t bytes) { written_ += bytes; }
   // Gives the host memory of the next `bytes` back to the host, where they fill host pages
   // (GuestMemory::Discard), and moves on.

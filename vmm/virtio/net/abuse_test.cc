@@ -28,12 +28,11 @@ class NoisyNet final : public backend::NetBackend {
   backend::SendResult Send(unsigned, std::span<const iovec>) override {
     return ++sent_ % 5 == 0 ? backend::SendResult::kFull : backend::SendResult::kSent;
   }
-  size_t Receive(unsigned queue, std::span<std::byte> out) override {
+  size_t Receive(unsigned queue, std::span<const iovec> out) override {
     if (waiting_[queue] == 0) return 0;
-    --waiting_[queue];
-    const size_t size = std::min<size_t>(out.size(), 80);
-    std::fill_n(out.begin(), size, std::byte{0x11});
-    return size;
+    // Of any size, so that buffers taken for a large one are left over.
+    const std::vector<std::byte> frame(--waiting_[queue] % 2 == 0 ? 80 : 9000, std::byte{0x11});
+    return backend::Scatter(frame, out);
   }
   void StopReceiving(unsigned) override {}
   void StartReceiving(unsigned) override {}

@@ -280,6 +280,7 @@ Status Net::Activate(uint64_t features, std::span<VirtQueue* const> queues) {
   for (size_t i = 0; i < usable; ++i) {
     pairs_[i].rx = queues[2 * i];
     pairs_[i].tx = queues[2 * i + 1];
+    pairs_[i].receiver.Configure((features & net::kMrgRxbuf) != 0, passes_headers_);
     // Whether there are buffers matters when a frame comes, not before.
     if (pairs_[i].rx != nullptr && !vhost_) pairs_[i].rx->DisableKicks();
   }
@@ -301,7 +302,7 @@ bool Net::Reset() {
   control_ = nullptr;
   for (Pair& pair : pairs_) {
     pair.rx = pair.tx = nullptr;
-    pair.held = 0;
+    pair.receiver.Drop();
     pair.rx_starved = false;
   }
   space_.mac = config_.mac;
@@ -314,6 +315,10 @@ bool Net::Reset() {
 void Net::OnRunning(bool running) {
   running_ = running;
   if (active_pairs_ != 0) ApplyToBackend();
+  // The back end may have had room again meanwhile.
+  for (uint16_t i = 0; running && !vhost_ && i < active_pairs_; ++i) {
+    host().KickLater(static_cast<uint16_t>(2 * i + 1));
+  }
 }
 
 void Net::HandleQueue(uint16_t index) {

@@ -17,6 +17,7 @@
 #include "vmm/backend/net/net_backend.h"
 #include "vmm/virtio/core/device.h"
 #include "vmm/virtio/net/control.h"
+#include "vmm/virtio/net/receiver.h"
 #include "vmm/virtio/net/rx_filter.h"
 #include "vmm/virtio/net/vhost_pairs.h"
 #include "vmm/virtio/net/wire.h"
@@ -82,11 +83,11 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   struct Pair {
     VirtQueue* rx = nullptr;
     VirtQueue* tx = nullptr;
-    bool rx_starved = false;  // a frame waits for buffers, or none could be taken
-    size_t held = 0;          // bytes of `frame` that wait for buffers
-    std::vector<std::byte> frame;
+    net::Receiver receiver;
+    bool rx_starved = false;       // a frame waits for buffers
+    std::vector<iovec> tx_pieces;  // room for those of the next frame
   };
-  enum class Delivery : uint8_t { kDone, kNoBuffers, kBroken };
+  enum class Received : uint8_t { kFrame, kNone, kStarved, kBroken };
 
   explicit Net(NetConfig config);
   void MakeTraits();
@@ -107,10 +108,9 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
 
   // --- lock held ---
   void ReceiveFrames(unsigned pair);
-  bool WantFrame(const Pair& pair) const;
-  Delivery Deliver(Pair& pair);
+  Received ReceiveOne(unsigned pair);
   void Transmit(unsigned pair);
-  // False: the back end is full, the chain went back.
+  // False: the back end is full and the chain went back, or the driver broke the rules.
   bool TransmitOne(unsigned pair, VirtQueue& queue, DescriptorChain chain);
   void ServeControlQueue(VirtQueue& queue);
   // Runs fn later on the device's loop with the lock held, unless the device is gone or was reset.

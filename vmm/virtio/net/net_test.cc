@@ -4,130 +4,14 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <deque>
 #include <string>
 
 #include "vmm/base/endian.h"
 #include "vmm/virtio/net/rarp.h"
-#include "vmm/virtio/testing/driver.h"
+#include "vmm/virtio/net/test_support.h"
 
 namespace davit::virtio {
 namespace {
-
-using backend::SendResult;
-using testing::Driver;
-using testing::DriverOptions;
-
-constexpr uint16_t kRx = 0, kTx = 1, kControl = 2;
-const std::string kNoHeader(sizeof(net::Header), '\0');
-
-class FakeNet final : public backend::NetBackend {
- public:
-  const std::string& id() const override { return id_; }
-  const char* type() const override { return "fake"; }
-  std::string info() const override { return ""; }
-  unsigned queues() const override { return 4; }
-  Status Attach(backend::NetClient* client, io::EventLoop&) override {
-    if (client != nullptr && client_ != nullptr) return Fail("netdev 'fake' is in use");
-    client_ = client;
-    return {};
-  }
-  bool has_vnet_header() const override { return headers; }
-  Status SetReceiveOffloads(const backend::ReceiveOffloads& o) override {
-    offloads = o;
-    return {};
-  }
-  Status SetActiveQueues(unsigned n) override {
-    active = n;
-    return {};
-  }
-  SendResult Send(unsigned, std::span<const iovec> frame) override {
-    if (full) return SendResult::kFull;
-    std::string text;
-    for (const iovec& piece : frame) {
-      text.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
-    }
-    sent.push_back(text);
-    return SendResult::kSent;
-  }
-  size_t Receive(unsigned, std::span<std::byte> out) override {
-    if (waiting.empty()) return 0;
-    const std::string frame = waiting.front();
-    waiting.pop_front();
-    std::memcpy(out.data(), frame.data(), frame.size());
-    return frame.size();
-  }
-  void StopReceiving(unsigned) override { receiving = false; }
-  void StartReceiving(unsigned) override { receiving = true; }
-
-  void Arrive(const std::string& frame) {
-    waiting.push_back(frame);
-    if (receiving) client_->OnReceivable(0);
-  }
-  bool connected() const override { return peer; }
-  void SetPeer(bool there) { client_->OnLink(peer = there); }
-  void MakeRoom() {
-    full = false;
-    client_->OnSendable(0);
-  }
-
-  bool headers = true, full = false, receiving = false, peer = true;
-  unsigned active = 0;
-  backend::ReceiveOffloads offloads;
-  std::vector<std::string> sent;
-  std::deque<std::string> waiting;
-
- private:
-  std::string id_ = "fake";
-  backend::NetClient* client_ = nullptr;
-};
-
-class NetTest : public ::testing::Test {
- protected:
-  void Start(NetConfig config = {}, DriverOptions options = {}) {
-    config.mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
-    config.backend = &fake_;
-    config.loop = &loop_;
-    config.on_rx_filter_change = [this] { ++filter_changes_; };
-    auto net = Net::Create(config);
-    ASSERT_TRUE(net) << net.error();
-    net_ = net->get();
-    driver_ = std::make_unique<Driver>(std::move(*net), options);
-    driver_->loop().RunPosted();
-  }
-  void PostBuffers(int n, uint32_t size) {
-    for (int i = 0; i < n; ++i) driver_->queue(kRx).Add().Writable(size).Publish();
-    driver_->queue(kRx).Kick();
-  }
-  // The answer of a control command.
-  int Control(uint8_t cls, uint8_t command, const std::string& data) {
-    const std::string head{static_cast<char>(cls), static_cast<char>(command)};
-    driver_->queue(kControl).Add().Readable(head + data).Writable(1).Publish();
-    driver_->queue(kControl).Kick();
-    driver_->loop().RunPosted();
-    const auto used = driver_->queue(kControl).CollectUsed();
-    return used.size() == 1 && used[0].length == 1 ? used[0].bytes[0] : -1;
-  }
-  static std::string Frame(size_t size, const std::string& to = "\xff\xff\xff\xff\xff\xff") {
-    std::string frame = to + std::string("\x52\x54\0\x12\x34\x57\x88\xb5", 8);
-    while (frame.size() < size) frame += static_cast<char>('a' + frame.size() % 26);
-    return frame;
-  }
-  static std::string Header(uint16_t buffers) {
-    net::Header header{};
-    header.num_buffers = buffers;
-    std::string text(sizeof(header), '\0');
-    std::memcpy(text.data(), &header, sizeof(header));
-    return text;
-  }
-
-  FakeNet fake_;  // outlives the device
-  io::FakeEventLoop loop_;
-  int filter_changes_ = 0;
-  Net* net_ = nullptr;
-  std::unique_ptr<Driver> driver_;
-};
 
 TEST_F(NetTest, FrameIsSentBehindItsHeader) {
   Start();
@@ -163,6 +47,51 @@ TEST_F(NetTest, TransmitWithoutHeaderNeedsReset) {
   EXPECT_TRUE(fake_.sent.empty());
 }
 
+TEST_F(NetTest, ADriverInABurstNeedNotKickAgain) {
+  Start();
+  auto& queue = driver_->queue(kTx);
+  fake_.on_send = [&] {
+    fake_.on_send = {};
+    queue.Add().Readable(kNoHeader + Frame(61)).Publish();
+    EXPECT_FALSE(queue.KickWanted());
+  };
+  queue.Add().Readable(kNoHeader + Frame(60)).Publish();
+  EXPECT_TRUE(queue.KickWanted());
+  queue.Kick();
+  EXPECT_EQ(fake_.sent.size(), 2U);
+  queue.Add().Readable(kNoHeader + Frame(62)).Publish();
+  EXPECT_TRUE(queue.KickWanted()) << "nothing came for a turn";
+}
+
+TEST_F(NetTest, TheDriverHearsOfEachFrameAtOnce) {
+  Start();
+  int told = 0;
+  fake_.on_send = [&] { told = driver_->interrupts().queue(kTx); };
+  driver_->queue(kTx).Add().Readable(kNoHeader + Frame(60)).Publish();
+  driver_->queue(kTx).Add().Readable(kNoHeader + Frame(61)).Publish();
+  driver_->queue(kTx).Kick();
+  EXPECT_EQ(told, 1) << "of the first, when the second is sent";
+  PostBuffers(2, 2000);
+  fake_.on_received = [&] { told = driver_->interrupts().queue(kRx); };
+  fake_.waiting = {kNoHeader + Frame(60)};
+  fake_.Arrive(kNoHeader + Frame(61));
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(NetTest, RoomThatCameWhileTheVmStoodIsUsed) {
+  Start();
+  fake_.full = true;
+  driver_->queue(kTx).Add().Readable(kNoHeader + Frame(60)).Publish();
+  driver_->queue(kTx).Kick();
+  driver_->frontend().OnRunning(false);
+  fake_.MakeRoom();
+  driver_->loop().RunPosted();
+  EXPECT_TRUE(fake_.sent.empty());
+  driver_->frontend().OnRunning(true);
+  driver_->loop().RunPosted();
+  EXPECT_EQ(fake_.sent.size(), 1U);
+}
+
 TEST_F(NetTest, EmptyAndHugeFramesAreDropped) {
   Start();
   driver_->queue(kTx).Add().Readable(kNoHeader).Publish();
@@ -183,64 +112,6 @@ TEST_F(NetTest, FullBackendKeepsFramesUntilThereIsRoom) {
   fake_.MakeRoom();
   EXPECT_EQ(driver_->queue(kTx).CollectUsed().size(), 2U);
   EXPECT_EQ(fake_.sent, (std::vector{kNoHeader + Frame(60), kNoHeader + Frame(61)}));
-}
-
-TEST_F(NetTest, ReceivedFrameFillsABuffer) {
-  Start();
-  PostBuffers(1, 2000);
-  fake_.Arrive(kNoHeader + Frame(100));
-  const auto used = driver_->queue(kRx).CollectUsed();
-  ASSERT_EQ(used.size(), 1U);
-  EXPECT_EQ(used[0].text(), Header(1) + Frame(100));
-  EXPECT_EQ(driver_->interrupts().queue(kRx), 1);
-}
-
-TEST_F(NetTest, LongFrameIsSpreadOverMergedBuffers) {
-  Start();
-  PostBuffers(4, 1000);
-  fake_.Arrive(kNoHeader + Frame(2500));
-  const auto used = driver_->queue(kRx).CollectUsed();
-  ASSERT_EQ(used.size(), 3U);
-  EXPECT_EQ(used[0].text() + used[1].text() + used[2].text(), Header(3) + Frame(2500));
-}
-
-TEST_F(NetTest, FrameWaitsUntilThereAreBuffersForAllOfIt) {
-  Start();
-  PostBuffers(2, 1000);
-  fake_.Arrive(kNoHeader + Frame(2500));
-  EXPECT_TRUE(driver_->queue(kRx).CollectUsed().empty());
-  EXPECT_FALSE(fake_.receiving);
-  PostBuffers(1, 1000);
-  const auto used = driver_->queue(kRx).CollectUsed();
-  ASSERT_EQ(used.size(), 3U);
-  EXPECT_EQ(used[0].text() + used[1].text() + used[2].text(), Header(3) + Frame(2500));
-  EXPECT_TRUE(fake_.receiving);
-}
-
-TEST_F(NetTest, FrameThatDoesNotFitOneBufferIsLostWithoutMerging) {
-  Start({}, {.features = ~net::kMrgRxbuf});
-  PostBuffers(1, 500);
-  fake_.Arrive(kNoHeader + Frame(1000));
-  fake_.Arrive(kNoHeader + Frame(100));
-  const auto used = driver_->queue(kRx).CollectUsed();
-  ASSERT_EQ(used.size(), 1U);
-  EXPECT_EQ(used[0].text(), Header(1) + Frame(100));
-}
-
-TEST_F(NetTest, BufferWithoutRoomForTheHeaderNeedsReset) {
-  Start();
-  PostBuffers(1, 5);
-  fake_.Arrive(kNoHeader + Frame(100));
-  EXPECT_TRUE(driver_->needs_reset());
-}
-
-TEST_F(NetTest, FrameThatArrivedWithoutDriverWaitsInTheBackend) {
-  Start({}, {.start = false});
-  EXPECT_FALSE(fake_.receiving);
-  fake_.Arrive(kNoHeader + Frame(100));
-  ASSERT_TRUE(driver_->Start());
-  driver_->loop().RunPosted();
-  EXPECT_TRUE(fake_.receiving);
 }
 
 TEST_F(NetTest, FilterOfTheDriverHolds) {

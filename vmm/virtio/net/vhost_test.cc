@@ -39,7 +39,7 @@ class FakeTap final : public backend::NetBackend {
     ++sent;
     return backend::SendResult::kSent;
   }
-  size_t Receive(unsigned, std::span<std::byte>) override { return 0; }
+  size_t Receive(unsigned, std::span<const iovec>) override { return 0; }
   void StopReceiving(unsigned) override { receiving = false; }
   void StartReceiving(unsigned) override { receiving = true; }
 

@@ -1,0 +1,183 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Frames from the back end to the driver (receiver.h).
+#include <gtest/gtest.h>
+
+#include <climits>
+#include <string>
+
+#include "vmm/base/units.h"
+#include "vmm/virtio/net/test_support.h"
+
+namespace davit::virtio {
+namespace {
+
+constexpr uint64_t kBuffer = uint64_t{1} << 20;  // free RAM, and so are its multiples up to 3
+
+TEST_F(NetTest, ReceivedFrameFillsABuffer) {
+  Start();
+  PostBuffers(1, 2000);
+  fake_.Arrive(kNoHeader + Frame(100));
+  const auto used = driver_->queue(kRx).CollectUsed();
+  ASSERT_EQ(used.size(), 1U);
+  EXPECT_EQ(used[0].text(), Header(1) + Frame(100));
+  EXPECT_EQ(driver_->interrupts().queue(kRx), 1);
+}
+
+TEST_F(NetTest, LongFrameIsSpreadOverMergedBuffers) {
+  Start();
+  PostBuffers(4, 1000);
+  fake_.Arrive(kNoHeader + Frame(2500));
+  const auto used = driver_->queue(kRx).CollectUsed();
+  ASSERT_EQ(used.size(), 3U);
+  EXPECT_EQ(used[0].text() + used[1].text() + used[2].text(), Header(3) + Frame(2500));
+}
+
+TEST_F(NetTest, FrameWaitsUntilThereAreBuffersForAllOfIt) {
+  Start();
+  PostBuffers(2, 1000);
+  fake_.Arrive(kNoHeader + Frame(2500));
+  EXPECT_TRUE(driver_->queue(kRx).CollectUsed().empty());
+  EXPECT_FALSE(fake_.receiving);
+  PostBuffers(1, 1000);
+  const auto used = driver_->queue(kRx).CollectUsed();
+  ASSERT_EQ(used.size(), 3U);
+  EXPECT_EQ(used[0].text() + used[1].text() + used[2].text(), Header(3) + Frame(2500));
+  EXPECT_TRUE(fake_.receiving);
+}
+
+TEST_F(NetTest, FrameThatDoesNotFitOneBufferIsLostWithoutMerging) {
+  Start({}, {.features = ~net::kMrgRxbuf});
+  PostBuffers(1, 500);
+  fake_.Arrive(kNoHeader + Frame(1000));
+  fake_.Arrive(kNoHeader + Frame(100));
+  const auto used = driver_->queue(kRx).CollectUsed();
+  ASSERT_EQ(used.size(), 1U);
+  EXPECT_EQ(used[0].text(), Header(1) + Frame(100));
+}
+
+TEST_F(NetTest, BufferWithoutRoomForTheHeaderNeedsReset) {
+  Start();
+  PostBuffers(1, 5);
+  fake_.Arrive(kNoHeader + Frame(100));
+  EXPECT_TRUE(driver_->needs_reset());
+}
+
+TEST_F(NetTest, FrameThatArrivedWithoutDriverWaitsInTheBackend) {
+  Start({}, {.start = false});
+  EXPECT_FALSE(fake_.receiving);
+  fake_.Arrive(kNoHeader + Frame(100));
+  ASSERT_TRUE(driver_->Start());
+  driver_->loop().RunPosted();
+  EXPECT_TRUE(fake_.receiving);
+}
+
+// Pieces of memory that the back end is given: the start, buffers behind it, the rest.
+TEST_F(NetTest, FramesGoStraightIntoAsManyBuffersAsTheLastOneNeeded) {
+  Start();
+  PostBuffers(8, 1000);
+  fake_.Arrive(kNoHeader + Frame(2500));
+  EXPECT_EQ(fake_.pieces, 3U) << "one buffer; the frame was copied";
+  EXPECT_EQ(driver_->queue(kRx).CollectUsed().size(), 3U);
+  fake_.Arrive(kNoHeader + Frame(2400));
+  EXPECT_GE(fake_.pieces, 3U);
+  auto used = driver_->queue(kRx).CollectUsed();
+  ASSERT_EQ(used.size(), 3U);
+  EXPECT_EQ(used[0].text() + used[1].text() + used[2].text(), Header(3) + Frame(2400));
+  EXPECT_FALSE(driver_->needs_reset());
+}
+
+TEST_F(NetTest, BuffersThatAShortFrameLeavesAreUsedForTheNext) {
+  Start();
+  PostBuffers(7, 1000);
+  fake_.Arrive(kNoHeader + Frame(2500));
+  EXPECT_EQ(driver_->queue(kRx).CollectUsed().size(), 3U);
+  // Within one burst, and in the one after it.
+  fake_.waiting = {kNoHeader + Frame(60)};
+  fake_.Arrive(kNoHeader + Frame(61));
+  fake_.Arrive(kNoHeader + Frame(1500));
+  const auto used = driver_->queue(kRx).CollectUsed();
+  ASSERT_EQ(used.size(), 4U);
+  EXPECT_EQ(used[0].text(), Header(1) + Frame(60));
+  EXPECT_EQ(used[1].text(), Header(1) + Frame(61));
+  EXPECT_EQ(used[2].text() + used[3].text(), Header(2) + Frame(1500));
+}
+
+TEST_F(NetTest, TheStartOfAFrameIsOutOfTheDriversReachUntilItHasTheFrame) {
+  Start();
+  driver_->queue(kRx).Add().Raw(kBuffer, 2000, testing::kWrite).Publish();
+  (void)Control(net::kClassRx, net::kRxPromisc, std::string(1, '\0'));
+  // It passes the filter, whatever the driver writes over it meanwhile.
+  fake_.on_received = [&] { EXPECT_TRUE(driver_->memory().Fill({kBuffer}, 30, std::byte{0x01})); };
+  fake_.Arrive(kNoHeader + Frame(100));
+  const auto used = driver_->queue(kRx).CollectUsed();
+  ASSERT_EQ(used.size(), 1U);
+  EXPECT_EQ(used[0].text(), Header(1) + Frame(100));
+}
+
+TEST_F(NetTest, MemoryOfABufferIsThereBeforeTheKernelWritesToIt) {
+  Start();
+  const uint64_t at = 3 * kBuffer;
+  driver_->queue(kRx).Add().Raw(at, 3 * kPageSize, testing::kWrite).Publish();
+  EXPECT_EQ(driver_->HostPages(at, 3 * kPageSize), 0U);
+  fake_.on_receive = [&] { EXPECT_GE(driver_->HostPages(at, 3 * kPageSize), 2U); };
+  fake_.Arrive(kNoHeader + Frame(9000));
+  EXPECT_EQ(driver_->queue(kRx).CollectUsed().size(), 1U);
+}
+
+TEST_F(NetTest, AFrameThatIsNotForTheDriverLeavesItsBuffers) {
+  Start();
+  (void)Control(net::kClassRx, net::kRxPromisc, std::string(1, '\0'));
+  PostBuffers(1, 2000);
+  fake_.waiting = {kNoHeader + Frame(100, std::string("\x52\x54\0\x99\x99\x99", 6))};
+  fake_.Arrive(kNoHeader + Frame(61));
+  const auto used = driver_->queue(kRx).CollectUsed();
+  ASSERT_EQ(used.size(), 1U);
+  EXPECT_EQ(used[0].text(), Header(1) + Frame(61));
+}
+
+TEST_F(NetTest, ABufferInMoreCrumbsThanASystemCallTakesIsFilled) {
+  Start();
+  auto chain = driver_->queue(kRx).Add().Indirect();
+  // Apart from each other, so that they stay crumbs.
+  for (uint64_t i = 0; i < 1020; ++i) chain.Raw(kBuffer + 16 * i, 2, testing::kWrite);
+  chain.Publish();
+  auto second = driver_->queue(kRx).Add().Indirect();
+  for (uint64_t i = 0; i < 1020; ++i) second.Raw(2 * kBuffer + 16 * i, 2, testing::kWrite);
+  second.Publish();
+  PostBuffers(1, 60000);
+  fake_.waiting = {kNoHeader + Frame(2100)};
+  fake_.Arrive(kNoHeader + Frame(50000));
+  const auto used = driver_->queue(kRx).CollectUsed();
+  ASSERT_EQ(used.size(), 3U);
+  EXPECT_EQ(used[0].text() + used[1].text(), (Header(2) + Frame(2100)));
+  EXPECT_EQ(used[2].text(), Header(1) + Frame(50000));
+  EXPECT_LE(fake_.pieces, size_t{IOV_MAX});
+}
+
+TEST_F(NetTest, ABurstThatFillsAllBuffersAtTheLastFrameGoesOn) {
+  Start();
+  fake_.Arrive(kNoHeader + Frame(60));
+  EXPECT_FALSE(fake_.receiving);
+  for (int i = 0; i < 300; ++i) fake_.waiting.push_back(kNoHeader + Frame(60));
+  PostBuffers(256, 200);
+  EXPECT_EQ(driver_->queue(kRx).CollectUsed().size(), 256U);
+  PostBuffers(100, 200);
+  EXPECT_EQ(driver_->queue(kRx).CollectUsed().size(), 45U);
+  EXPECT_TRUE(fake_.receiving);
+}
+
+TEST_F(NetTest, ATooSmallBufferTakenForALongFrameIsFoundOutWhenItsTurnComes) {
+  Start();
+  PostBuffers(2, 1000);
+  PostBuffers(1, 8);
+  fake_.Arrive(kNoHeader + Frame(1100));
+  EXPECT_EQ(driver_->queue(kRx).CollectUsed().size(), 2U);
+  EXPECT_FALSE(driver_->needs_reset());
+  fake_.Arrive(kNoHeader + Frame(60));
+  EXPECT_TRUE(driver_->needs_reset());
+}
+
+}  // namespace
+}  // namespace davit::virtio
