@@ -6,6 +6,7 @@
 // -daemonize may end.
 #include "daemon/app.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 #include <memory>
 #include <optional>
 
-#include "daemon/image_opener.h"
+#include "daemon/fd_set_opener.h"
 #include "daemon/monitor_spec.h"
 #include "daemon/options/chardev_params.h"
 #include "daemon/options/parse.h"
@@ -53,18 +54,19 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   explicit App(Options options)
       : options_(std::move(options)),
         loop_(io_),
+        commands_(qapi::Commands(), handlers_),
+        server_(io_, {kQmpMajor, kQmpMinor, kQmpMicro, kPackage}, commands_, *this),
+        files_(server_.fd_sets()),
         chardevs_(
             loop_,
             {.notify = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); },
-             .quit = [this] { vm_->Quit(control::ShutdownCause::kHostQmpQuit); }}),
+             .quit = [this] { vm_->Quit(control::ShutdownCause::kHostQmpQuit); },
+             .files = &files_}),
         netdevs_({loop_, &chardevs_,
                   [this](const control::Event& event) {
                     Emit(event, std::chrono::system_clock::now());
                   }}),
-        commands_(qapi::Commands(), handlers_),
-        server_(io_, {kQmpMajor, kQmpMinor, kQmpMicro, kPackage}, commands_, *this),
-        image_opener_(server_.fd_sets()),
-        blocks_(image_opener_),
+        blocks_(files_),
         block_control_(blocks_) {}
 
   ~App() override {
@@ -109,6 +111,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
 
  private:
   void MakePathsAbsolute();
+  Status AddFds();
   Status OpenQtest();
   Status OpenMonitors();
   Status OpenChardevs();
@@ -125,12 +128,12 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   Options options_;
   boost::asio::io_context io_{1};
   io::AsioEventLoop loop_;
-  backend::ChardevRegistry chardevs_;
-  machine::Netdevs netdevs_;
   qapi::Handlers handlers_;  // filled when the VM is there
   qmp::CommandTable commands_;
   qmp::Server server_;
-  ImageOpener image_opener_;
+  FdSetOpener files_;
+  backend::ChardevRegistry chardevs_;
+  machine::Netdevs netdevs_;
   backend::BlockGraph blocks_;
   machine::BlockControlImpl block_control_;
   std::unique_ptr<control::VmControl> vm_;
@@ -168,6 +171,27 @@ void App::MakePathsAbsolute() {
   for (auto& [name, value] : config.machine_properties) {
     if (name == "dumpdtb" && !value.empty()) MakeAbsolute(value);
   }
+}
+
+// Those that are kept have other numbers than those that were given; the given ones are closed when
+// all are known, since one may be in several sets.
+Status App::AddFds() {
+  for (const AddFdOption& option : options_.add_fds) {
+    const int flags = fcntl(option.fd, F_GETFD);
+    // Ours are closed on exec, those that a parent gave are not.
+    if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
+      return At(option.where, {ErrorCode::kGeneric, "fd is not valid or already in use", {}});
+    }
+    UniqueFd copy(fcntl(option.fd, F_DUPFD_CLOEXEC, 0));
+    if (!copy) return FailErrno(fmt::format("{}: cannot be duplicated", option.where));
+    auto added = server_.fd_sets().Add(std::move(copy), option.set, option.opaque);
+    if (!added) return At(option.where, std::move(added).error());
+  }
+  for (const AddFdOption& option : options_.add_fds) {
+    const int flags = fcntl(option.fd, F_GETFD);
+    if (flags >= 0 && (flags & FD_CLOEXEC) == 0) close(option.fd);
+  }
+  return {};
 }
 
 Status App::OpenQtest() {
@@ -242,7 +266,8 @@ Status App::MakeVm() {
                            loop_.Stop();
                          },
                      .blocks = &blocks_,
-                     .netdevs = &netdevs_};
+                     .netdevs = &netdevs_,
+                     .files = &files_};
   DAVIT_ASSIGN(vm_, machine::Vm::Create(std::move(config), std::move(deps)));
   handler_set_ = std::make_unique<qmp::HandlerSet>(
       qmp::HandlerDeps{*vm_,
@@ -267,6 +292,7 @@ Status App::WatchSignals() {
 }
 
 Status App::SetUp() {
+  DAVIT_TRY(AddFds());
   std::optional<Daemonizer> daemonizer;
   if (options_.daemonize) {
     DAVIT_ASSIGN(daemonizer, Daemonizer::Fork());

@@ -23,7 +23,7 @@ struct BackendRow {
   Status (*fill)(const ParamList& list, backend::ChardevSpec& spec);
 };
 
-constexpr std::string_view kMux = "mux";  // a key of all
+constexpr std::string_view kOfAll[] = {"id", "backend", "mux", "logfile", "logappend"};
 
 std::optional<bool> OptionalBool(const ParamList& list, std::string_view key) {
   if (!list.Has(key)) return std::nullopt;
@@ -252,16 +252,23 @@ Result<std::vector<backend::ChardevSpec>> ToChardevSpecs(const std::string& id,
   if (name.empty()) return Fail(fmt::format("chardev: \"{}\" missing backend", id));
   const BackendRow* row = FindBackend(name);
   if (row == nullptr) return Fail(fmt::format("'{}' is not a valid char driver name", name));
-  for (const auto& [key, value] : list.entries()) {
-    if (key != "id" && key != "backend" && key != kMux &&
-        std::find(row->keys.begin(), row->keys.end(), key) == row->keys.end()) {
-      return Fail(fmt::format("Invalid parameter '{}'", key));
+  for (const ParamList::Entry& entry : list.entries()) {
+    const auto has = [&entry](const auto& keys) {
+      return std::find(std::begin(keys), std::end(keys), entry.first) != std::end(keys);
+    };
+    if (!has(kOfAll) && !has(row->keys)) {
+      return Fail(fmt::format("Invalid parameter '{}'", entry.first));
     }
   }
   std::vector<backend::ChardevSpec> specs(1);
   DAVIT_TRY(row->fill(list, specs[0]));
   specs[0].id = id;
-  if (list.GetBool(kMux, false)) {
+  specs[0].logfile = list.Get("logfile");
+  specs[0].logappend = list.GetBool("logappend", false);
+  if (specs[0].logfile.empty() && (list.Has("logfile") || list.Has("logappend"))) {
+    return Fail(fmt::format("chardev: {}: no logfile given", id));
+  }
+  if (list.GetBool("mux", false)) {
     specs[0].id = id + "-base";
     specs.push_back({id, backend::MuxSpec{specs[0].id}});
   }

@@ -25,6 +25,14 @@ struct ChardevOption {
   backend::ChardevSpec spec;
 };
 
+// -add-fd
+struct AddFdOption {
+  std::string where;  // as ChardevOption::where
+  int fd = -1;        // that the process was started with
+  int64_t set = 0;
+  std::optional<std::string> opaque;
+};
+
 // -netdev, and the host end of -nic.
 struct NetdevOption {
   std::string where;  // as ChardevOption::where
@@ -78,6 +86,7 @@ struct LogOptions {
 
 struct Options {
   machine::MachineConfig machine;
+  std::vector<AddFdOption> add_fds;
   std::vector<ChardevOption> chardevs;
   std::vector<NetdevOption> netdevs;
   std::vector<MonitorOption> monitors;

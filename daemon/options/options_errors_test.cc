@@ -122,6 +122,19 @@ TEST(OptionErrorsTest, ProcessParts) {
   for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
 }
 
+TEST(OptionErrorsTest, InheritedDescriptors) {
+  const Case cases[] = {
+      {{"-add-fd", "fd=7"}, "-add-fd fd=7: set option is required and must be non-negative"},
+      {{"-add-fd", "fd=2,set=0"}, "-add-fd fd=2,set=0: fd cannot be a standard I/O stream"},
+      {{"-chardev", "null,id=a,logappend=on"},
+       "-chardev null,id=a,logappend=on: chardev: a: no logfile given"},
+      {{"-chardev", "socket,id=a,path=/x,server=on,wait=off,logfile=/y", "-mon",
+        "chardev=a,mode=control"},
+       "-mon chardev=a,mode=control: 'logfile' option is not available under a monitor"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
+}
+
 TEST(OptionErrorsTest, AudioBackEnds) {
   const Case cases[] = {
       {{"-audiodev", "none"}, "-audiodev none: Parameter 'id' is missing"},

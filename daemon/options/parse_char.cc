@@ -89,6 +89,10 @@ Status CheckMonitors(const Options& options) {
       return Fail(fmt::format("{}: chardev \"{}\" cannot carry a monitor, only a socket or stdio",
                               monitor.where, monitor.chardev));
     }
+    if (!chardev->spec.logfile.empty()) {
+      return Fail(
+          fmt::format("{}: 'logfile' option is not available under a monitor", monitor.where));
+    }
     const auto* socket = std::get_if<backend::SocketSpec>(&chardev->spec.backend);
     if (socket != nullptr && socket->reconnect != 0) {
       return Fail(

@@ -1,10 +1,12 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// -name -msg -display -audiodev -d: what concerns the process and its messages.
+// -name -msg -add-fd -display -audiodev -d: what concerns the process and its messages.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 
 #include "daemon/options/log_items.h"
 #include "daemon/options/table.h"
@@ -23,6 +25,21 @@ Status ApplyMsg(ParseContext& context, ParamList& list) {
   LogOptions& log = context.options.log;
   log.timestamps = list.GetBool("timestamp", log.timestamps);
   log.guest_name = list.GetBool("guest-name", log.guest_name);
+  return {};
+}
+
+Status ApplyAddFd(ParseContext& context, ParamList& list) {
+  AddFdOption option{context.where, -1, 0, std::nullopt};
+  const std::optional<uint64_t> fd = list.GetNumber("fd");
+  const std::optional<uint64_t> set = list.GetNumber("set");
+  if (!fd) return Fail("fd option is required and must be non-negative");
+  if (*fd <= STDERR_FILENO) return Fail("fd cannot be a standard I/O stream");
+  if (*fd > INT_MAX) return Fail("fd is not valid or already in use");
+  if (!set || *set > INT64_MAX) return Fail("set option is required and must be non-negative");
+  option.fd = static_cast<int>(*fd);
+  option.set = static_cast<int64_t>(*set);
+  if (const std::string* opaque = list.Find("opaque")) option.opaque = *opaque;
+  context.options.add_fds.push_back(std::move(option));
   return {};
 }
 

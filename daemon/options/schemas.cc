@@ -85,6 +85,8 @@ constexpr ParamSpec kChardev[] = {
     {"reconnect", kNumber, "seconds from a lost connection to the next"},
     {"allow-remote", kBoolean, "listen off loopback too"},
     {"append", kBoolean, "add to the file"},
+    {"logfile", kString, "file that what the guest sends goes to as well"},
+    {"logappend", kBoolean, "add to the log"},
     {"signal", kBoolean, "control characters of the terminal send signals"},
     {"mux", kBoolean, "several devices on one back end"},
     {"chardev", kString, "mux: the back end"},
@@ -114,6 +116,11 @@ constexpr ParamSpec kDisplay[] = {
     {"type", kString, "none"},
 };
 
+constexpr ParamSpec kAddFd[] = {
+    {"fd", kNumber, "descriptor that the process was started with"},
+    {"set", kNumber, "number of the set"},
+    {"opaque", kString, "text that query-fdsets shows"},
+};
 constexpr ParamSpec kAudiodev[] = {
     {"driver", kString, "none"},
     {"id", kString, "name of the back end"},
@@ -195,6 +202,7 @@ constinit const ParamSchema kDisplaySchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "type", .params = kDisplay};
 constinit const ParamSchema kAudiodevSchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "driver", .params = kAudiodev};
+constinit const ParamSchema kAddFdSchema{.group = "add-fd", .params = kAddFd};
 constinit const ParamSchema kBlockdevSchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "driver", .open = true, .params = {}};
 constinit const ParamSchema kDriveSchema{.group = "drive", .open = true, .params = kDrive};

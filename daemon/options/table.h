@@ -99,6 +99,7 @@ Status FinishCharacterDevices(ParseContext&);
 // parse_process.cc:
 Status ApplyName(ParseContext&, ParamList&);
 Status ApplyMsg(ParseContext&, ParamList&);
+Status ApplyAddFd(ParseContext&, ParamList&);
 Status ApplyDisplay(ParseContext&, ParamList&);
 Status ApplyAudiodev(ParseContext&, ParamList&);
 Status ParseLogItems(ParseContext&, const std::string&);
@@ -129,6 +130,7 @@ Status ApplyRow(ParseContext&, const OptionRow& row, ParamList& list);
 extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema, kBootSchema,
     kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema, kMonSchema, kNameSchema,
     kMsgSchema, kDisplaySchema, kObjectSchema, kBlockdevSchema, kDriveSchema, kDeviceSchema,
-    kGlobalSchema, kFwCfgSchema, kNetdevSchema, kNicSchema, kNetSchema, kAudiodevSchema;
+    kGlobalSchema, kFwCfgSchema, kNetdevSchema, kNicSchema, kNetSchema, kAudiodevSchema,
+    kAddFdSchema;
 
 }  // namespace davit::daemon

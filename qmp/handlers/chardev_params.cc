@@ -18,7 +18,19 @@ class Builder {
  public:
   Builder(control::ChardevParams& params, qapi::NamedFds& fds) : params_(params), fds_(fds) {}
 
-  Status operator()(const std::monostate&) { return {}; }
+  Status Build(const qapi::ChardevBackend& backend) {
+    return std::visit([this](const auto& u) { return BuildOne(u); }, backend.u);
+  }
+
+ private:
+  Status BuildOne(const std::monostate&) { return {}; }
+  template <typename Wrapper>
+  Status BuildOne(const Wrapper& wrapper) {
+    Add("logfile", wrapper.data.logfile);
+    Add("logappend", wrapper.data.logappend);
+    return (*this)(wrapper);
+  }
+
   Status operator()(const qapi::ChardevCommonWrapper&) { return {}; }
   Status operator()(const qapi::ChardevFileWrapper& file) {
     Add("path", file.data.out);
@@ -68,7 +80,6 @@ class Builder {
     return {};
   }
 
- private:
   void Add(const char* key, const std::string& value) { params_.values.emplace_back(key, value); }
   void Add(const char* key, const std::optional<std::string>& value) {
     if (value) Add(key, *value);
@@ -120,7 +131,7 @@ Result<control::ChardevParams> ToChardevParams(const qapi::ChardevBackend& backe
                                                qapi::NamedFds& fds) {
   control::ChardevParams params;
   params.backend = qapi::ToString(backend.type);
-  DAVIT_TRY(std::visit(Builder(params, fds), backend.u));
+  DAVIT_TRY(Builder(params, fds).Build(backend));
   return params;
 }
 

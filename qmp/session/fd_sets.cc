@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -56,18 +57,40 @@ std::vector<FdSets::SetInfo> FdSets::List() const {
   return list;
 }
 
-Result<UniqueFd> FdSets::Open(int64_t fdset_id, int flags) {
+namespace {
+
+// What open(2) would have done with these flags. Its status flags are those of the open file, which
+// the duplicate shares, as in QEMU.
+bool ApplyFlags(int fd, int flags) {
+  constexpr int kStatus = O_APPEND | O_NONBLOCK;
+  const int status = fcntl(fd, F_GETFL);
+  if (status < 0) return false;
+  if ((flags & kStatus & ~status) != 0 && fcntl(fd, F_SETFL, status | (flags & kStatus)) != 0) {
+    return false;
+  }
+  return (flags & O_TRUNC) == 0 || ftruncate(fd, 0) == 0;
+}
+
+}  // namespace
+
+Result<UniqueFd> FdSets::Open(int64_t fdset_id, int flags, int* error) {
+  const auto failed = [fdset_id, error](int err) {
+    *error = err;
+    return FailErrno(fmt::format("/dev/fdset/{}", fdset_id), err);
+  };
   const auto set = sets_.find(fdset_id);
-  if (set == sets_.end()) return FailErrno(fmt::format("/dev/fdset/{}", fdset_id), ENOENT);
+  if (set == sets_.end()) return failed(ENOENT);
   for (const Entry& entry : set->second.fds) {
     const int mode = fcntl(entry.fd.get(), F_GETFL);
     if (mode < 0 || (mode & O_ACCMODE) != (flags & O_ACCMODE)) continue;
     UniqueFd copy(fcntl(entry.fd.get(), F_DUPFD_CLOEXEC, 0));
-    if (!copy) return FailErrno(fmt::format("/dev/fdset/{}", fdset_id));
+    if (!copy || !ApplyFlags(copy.get(), flags)) {
+      return failed(errno);
+    }
     set->second.duplicates.push_back(copy.get());
     return copy;
   }
-  return FailErrno(fmt::format("/dev/fdset/{}", fdset_id), EACCES);
+  return failed(EACCES);
 }
 
 void FdSets::Release(int fd) {

@@ -47,8 +47,9 @@ class FdSets {
   std::vector<SetInfo> List() const;
 
   // What opening /dev/fdset/N means: a duplicate of a descriptor of the set whose access mode is
-  // that of `flags` (O_RDONLY, O_WRONLY, O_RDWR). The set counts the duplicate until Release().
-  Result<UniqueFd> Open(int64_t fdset_id, int flags);
+  // that of `flags` (O_RDONLY, O_WRONLY, O_RDWR). O_APPEND and O_NONBLOCK are set, O_TRUNC empties
+  // the file. The set counts the duplicate until Release(). Error: *error gets the errno.
+  Result<UniqueFd> Open(int64_t fdset_id, int flags, int* error);
   // The duplicate `fd` is about to be closed by its user.
   void Release(int fd);
 

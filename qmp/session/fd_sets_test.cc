@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 namespace davit::qmp {
 namespace {
@@ -19,6 +20,7 @@ class FdSetsTest : public ::testing::Test {
   }
 
   bool running_ = true;
+  int error_ = 0;
   FdSets sets_{[this] { return running_; }};
 };
 
@@ -87,7 +89,7 @@ TEST_F(FdSetsTest, UnusedSetsGoWithTheLastClient) {
 TEST_F(FdSetsTest, ASetInUseOutlivesItsClients) {
   sets_.ClientConnected();
   Add(4);
-  Result<UniqueFd> copy = sets_.Open(4, O_RDWR);
+  Result<UniqueFd> copy = sets_.Open(4, O_RDWR, &error_);
   ASSERT_TRUE(copy);
   sets_.ClientDisconnected();
   EXPECT_EQ(sets_.List().size(), 1u);
@@ -98,9 +100,35 @@ TEST_F(FdSetsTest, ASetInUseOutlivesItsClients) {
 TEST_F(FdSetsTest, OpensADescriptorOfTheWantedMode) {
   sets_.ClientConnected();
   Add(4, O_RDONLY);
-  EXPECT_TRUE(sets_.Open(4, O_RDONLY));
-  EXPECT_FALSE(sets_.Open(4, O_RDWR));
-  EXPECT_FALSE(sets_.Open(5, O_RDONLY));
+  EXPECT_TRUE(sets_.Open(4, O_RDONLY, &error_));
+  EXPECT_FALSE(sets_.Open(4, O_RDWR, &error_));
+  EXPECT_EQ(error_, EACCES);
+  EXPECT_FALSE(sets_.Open(5, O_RDONLY, &error_));
+  EXPECT_EQ(error_, ENOENT);
+}
+
+TEST_F(FdSetsTest, OpensAsItIsAsked) {
+  const UniqueFd file(memfd_create("set", MFD_CLOEXEC));
+  ASSERT_EQ(write(file.get(), "abc", 3), 3);
+  sets_.ClientConnected();
+  ASSERT_TRUE(sets_.Add(UniqueFd(dup(file.get())), 4, {}));
+  const auto appended = sets_.Open(4, O_RDWR | O_APPEND | O_NONBLOCK, &error_);
+  ASSERT_TRUE(appended);
+  EXPECT_EQ(fcntl(appended->get(), F_GETFL) & (O_APPEND | O_NONBLOCK), O_APPEND | O_NONBLOCK);
+  EXPECT_EQ(lseek(file.get(), 0, SEEK_END), 3);
+  ASSERT_TRUE(sets_.Open(4, O_RDWR | O_TRUNC, &error_));
+  EXPECT_EQ(lseek(file.get(), 0, SEEK_END), 0);
+}
+
+TEST_F(FdSetsTest, APipeCannotBeEmptied) {
+  int pair[2];
+  ASSERT_EQ(pipe2(pair, O_CLOEXEC), 0);
+  const UniqueFd reader(pair[0]);
+  sets_.ClientConnected();
+  ASSERT_TRUE(sets_.Add(UniqueFd(pair[1]), 4, {}));
+  EXPECT_TRUE(sets_.Open(4, O_WRONLY | O_APPEND, &error_));
+  EXPECT_FALSE(sets_.Open(4, O_WRONLY | O_TRUNC, &error_));
+  EXPECT_EQ(error_, EINVAL);
 }
 
 }  // namespace

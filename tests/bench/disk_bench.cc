@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "vmm/backend/block/file_opener.h"
 #include "vmm/backend/block/graph.h"
+#include "vmm/backend/file/file_opener.h"
 #include "vmm/base/check.h"
 #include "vmm/base/units.h"
 #include "vmm/io/epoll_event_loop.h"

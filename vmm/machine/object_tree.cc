@@ -111,7 +111,8 @@ Status ObjectTree::AddRng(Object& object, const control::ObjectSpec& spec) const
   if (spec.qom_type == "rng-builtin") {
     object.rng = backend::MakeRngBuiltin(*host_.loop);
   } else if (spec.qom_type == "rng-random") {
-    DAVIT_ASSIGN(object.rng, backend::OpenRngRandom(*host_.loop, options.filename));
+    backend::FileOpener& files = host_.files != nullptr ? *host_.files : backend::PlainOpener();
+    DAVIT_ASSIGN(object.rng, backend::OpenRngRandom(*host_.loop, files, options.filename));
   } else if (spec.qom_type == "rng-egd") {
     backend::Chardev* chardev =
         host_.chardevs != nullptr ? host_.chardevs->Find(options.chardev) : nullptr;

@@ -32,6 +32,7 @@ class ObjectTree {
   struct Host {
     io::EventLoop* loop = nullptr;                 // needed for sources of random numbers
     backend::ChardevRegistry* chardevs = nullptr;  // null: there are none
+    backend::FileOpener* files = nullptr;          // null: files are opened by path alone
   };
   explicit ObjectTree(Defaults defaults) : defaults_(defaults) {}
   ObjectTree(Defaults defaults, Host host) : defaults_(defaults), host_(host) {}

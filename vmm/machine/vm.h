@@ -22,6 +22,7 @@
 namespace davit::backend {
 class BlockGraph;
 class ChardevRegistry;
+class FileOpener;
 }  // namespace davit::backend
 namespace davit::kvm {
 class System;
@@ -43,6 +44,7 @@ struct Deps {
   kvm::System* kvm = nullptr;
   backend::BlockGraph* blocks = nullptr;  // needed when a device has a drive=
   Netdevs* netdevs = nullptr;             // of network cards; null: there are none
+  backend::FileOpener* files = nullptr;   // of objects; null: by path alone
 };
 
 class Vm {

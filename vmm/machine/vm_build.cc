@@ -203,7 +203,7 @@ Status VmImpl::OpenQtest() {
 Status VmImpl::AddObjects() {
   objects_ = std::make_unique<ObjectTree>(
       ObjectTree::Defaults{options_.mem_merge, options_.dump_guest_core},
-      ObjectTree::Host{&deps_.loop, deps_.chardevs});
+      ObjectTree::Host{&deps_.loop, deps_.chardevs, deps_.files});
   for (const control::ObjectSpec& spec : config_.objects) {
     if (objects_->Has(spec.id)) return Fail(fmt::format("Duplicate ID '{}' for object", spec.id));
     DAVIT_TRY(objects_->Add(spec));

@@ -75,7 +75,7 @@ class ConsoleChardev final : public backend::Chardev {
     client_ = client;
     return {};
   }
-  size_t Write(std::span<const std::byte> data) override {
+  size_t Put(std::span<const std::byte> data) override {
     std::lock_guard lock(mutex_);
     for (std::byte b : data) text_ += static_cast<char>(b);
     return data.size();

@@ -68,14 +68,6 @@ Result<Opened> OpenImage(const BlockNodeSpec& spec, FileOpener& opener) {
 
 }  // namespace
 
-Result<UniqueFd> PathOpener::Open(const std::string& path, int flags, int* error) {
-  UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC));
-  if (fd) return fd;
-  *error = errno;
-  if (*error == EINVAL && (flags & O_DIRECT)) return Fail(NoDirect(path));
-  return FailErrno(fmt::format("Could not open '{}'", path), *error);
-}
-
 FileNode::FileNode(const BlockNodeSpec& spec, std::string name, bool read_only, UniqueFd fd,
                    FileOpener& opener)
     : BlockNode(spec, std::move(name), read_only),

@@ -13,8 +13,8 @@
 #include <span>
 #include <string>
 
-#include "vmm/backend/block/file_opener.h"
 #include "vmm/backend/block/node.h"
+#include "vmm/backend/file/file_opener.h"
 #include "vmm/base/unique_fd.h"
 
 namespace davit::backend {

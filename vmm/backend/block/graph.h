@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "vmm/backend/block/backend.h"
-#include "vmm/backend/block/file_opener.h"
 #include "vmm/backend/block/node.h"
 #include "vmm/backend/block/spec.h"
 #include "vmm/backend/block/worker_pool.h"
+#include "vmm/backend/file/file_opener.h"
 
 namespace davit::backend {
 

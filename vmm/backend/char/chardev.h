@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "vmm/base/error.h"
 
@@ -28,6 +29,13 @@ class ChardevClient {
   // At most CanReceive() bytes. Control thread.
   virtual void Receive(std::span<const std::byte> data) = 0;
   virtual void OnEvent(ChardevEvent event) = 0;
+};
+
+// What a back end has taken from the guest goes there too. Append(): any thread, never blocks.
+class ChardevLog {
+ public:
+  virtual ~ChardevLog() = default;
+  virtual void Append(std::span<const std::byte> data) = 0;
 };
 
 class Chardev {
@@ -47,7 +55,11 @@ class Chardev {
   // Never blocks. Returns how many bytes were taken; a back end with no peer takes and drops all, a
   // full one takes fewer and calls the writable callback once (control thread) when there is room
   // again.
-  virtual size_t Write(std::span<const std::byte> data) = 0;
+  size_t Write(std::span<const std::byte> data) {
+    const size_t taken = Put(data);
+    if (log_ != nullptr && taken != 0) log_->Append(data.first(taken));
+    return taken;
+  }
   virtual void OnWritable(std::function<void()> fn) = 0;
   // The front end has room again.
   virtual void ResumeInput() = 0;
@@ -55,8 +67,14 @@ class Chardev {
   virtual void SendBreak() {}
   // What a front end attaches to: this, or of a multiplexer a place of its own.
   virtual Chardev* FrontEnd() { return this; }
+  // Before a front end attaches.
+  void set_log(std::unique_ptr<ChardevLog> log) { log_ = std::move(log); }
+
+ protected:
+  virtual size_t Put(std::span<const std::byte> data) = 0;  // Write() without the log
 
  private:
+  std::unique_ptr<ChardevLog> log_;
   std::atomic<bool> frontend_listens_{true};
 };
 

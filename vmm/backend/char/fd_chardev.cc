@@ -83,7 +83,7 @@ void FdChardev::OnHangup() {
   Tell(ChardevEvent::kClosed);
 }
 
-size_t FdChardev::Write(std::span<const std::byte> data) {
+size_t FdChardev::Put(std::span<const std::byte> data) {
   std::lock_guard lock(mutex_);
   size_t done = 0;
   while (done < data.size()) {

@@ -27,7 +27,7 @@ class FdChardev : public Chardev {
   const std::string& id() const override { return id_; }
   bool frontend_open() const override { return client_ != nullptr; }
   Status Attach(ChardevClient* client) override;
-  size_t Write(std::span<const std::byte> data) override;
+  size_t Put(std::span<const std::byte> data) override;
   void OnWritable(std::function<void()> fn) override;
   void ResumeInput() override;
   void SendBreak() override { Tell(ChardevEvent::kBreak); }

@@ -10,23 +10,25 @@
 
 #include "vmm/backend/char/fd_chardev.h"
 #include "vmm/backend/char/spec.h"
-#include "vmm/base/unique_fd.h"
+#include "vmm/backend/file/file_opener.h"
 
 namespace davit::backend {
 
 class FileChardev final : public FdChardev {
  public:
+  // `files` outlives it.
   static Result<std::unique_ptr<Chardev>> Open(std::string id, io::EventLoop& loop,
-                                               const FileSpec& spec);
+                                               FileOpener& files, const FileSpec& spec);
   static Result<std::unique_ptr<Chardev>> Open(std::string id, io::EventLoop& loop,
-                                               const PipeSpec& spec);
+                                               FileOpener& files, const PipeSpec& spec);
   std::string filename() const override { return filename_; }
 
  private:
-  FileChardev(std::string id, io::EventLoop& loop, std::string filename, UniqueFd in, UniqueFd out);
+  FileChardev(std::string id, io::EventLoop& loop, std::string filename, OpenedFile in,
+              OpenedFile out);
 
   const std::string filename_;
-  UniqueFd in_, out_;
+  OpenedFile in_, out_;
 };
 
 }  // namespace davit::backend

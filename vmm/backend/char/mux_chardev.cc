@@ -41,7 +41,7 @@ class MuxChardev::Place final : public Chardev {
     mux_.OnAttached(*this, client != nullptr);
     return {};
   }
-  size_t Write(std::span<const std::byte> data) override { return mux_.Write(data); }
+  size_t Put(std::span<const std::byte> data) override { return mux_.Write(data); }
   void OnWritable(std::function<void()> fn) override { on_writable = std::move(fn); }
   void SendBreak() override {
     if (client) client->OnEvent(ChardevEvent::kBreak);

@@ -37,7 +37,7 @@ class MuxChardev final : public Chardev, private ChardevClient {
 
   // Front ends have places of their own.
   Status Attach(ChardevClient* client) override;
-  size_t Write(std::span<const std::byte> data) override { return base_.Write(data); }
+  size_t Put(std::span<const std::byte> data) override { return base_.Write(data); }
   void OnWritable(std::function<void()>) override {}
   void ResumeInput() override {}
 

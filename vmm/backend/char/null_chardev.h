@@ -22,7 +22,7 @@ class NullChardev final : public Chardev {
     client_ = client;
     return {};
   }
-  size_t Write(std::span<const std::byte> data) override { return data.size(); }
+  size_t Put(std::span<const std::byte> data) override { return data.size(); }
   void OnWritable(std::function<void()>) override {}
   void ResumeInput() override {}
   void SendBreak() override {

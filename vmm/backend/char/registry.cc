@@ -12,6 +12,7 @@
 #include "vmm/backend/char/file_chardev.h"
 #include "vmm/backend/char/mux_chardev.h"
 #include "vmm/backend/char/null_chardev.h"
+#include "vmm/backend/char/output_log.h"
 #include "vmm/backend/char/pty_chardev.h"
 #include "vmm/backend/char/ringbuf_chardev.h"
 #include "vmm/backend/char/socket_chardev.h"
@@ -54,6 +55,16 @@ ChardevRegistry::~ChardevRegistry() {
 std::span<const std::string_view> ChardevRegistry::BackendNames() { return kBackendNames; }
 
 Result<std::unique_ptr<Chardev>> ChardevRegistry::Open(const ChardevSpec& spec) {
+  std::unique_ptr<OutputLog> log;
+  if (!spec.logfile.empty()) {
+    DAVIT_ASSIGN(log, OutputLog::Open(spec.id, loop_, files(), spec.logfile, spec.logappend));
+  }
+  DAVIT_ASSIGN(std::unique_ptr<Chardev> chardev, OpenBackend(spec));
+  chardev->set_log(std::move(log));
+  return chardev;
+}
+
+Result<std::unique_ptr<Chardev>> ChardevRegistry::OpenBackend(const ChardevSpec& spec) {
   using Opened = Result<std::unique_ptr<Chardev>>;
   return std::visit(
       Overloaded{
@@ -61,8 +72,12 @@ Result<std::unique_ptr<Chardev>> ChardevRegistry::Open(const ChardevSpec& spec) 
           [&](const StdioSpec& stdio) -> Opened {
             return StdioChardev::Open(spec.id, loop_, stdio.signal);
           },
-          [&](const FileSpec& file) -> Opened { return FileChardev::Open(spec.id, loop_, file); },
-          [&](const PipeSpec& pipe) -> Opened { return FileChardev::Open(spec.id, loop_, pipe); },
+          [&](const FileSpec& file) -> Opened {
+            return FileChardev::Open(spec.id, loop_, files(), file);
+          },
+          [&](const PipeSpec& pipe) -> Opened {
+            return FileChardev::Open(spec.id, loop_, files(), pipe);
+          },
           [&](const PtySpec&) -> Opened {
             DAVIT_ASSIGN(auto pty, PtyChardev::Open(spec.id, loop_));
             if (options_.notify) {

@@ -15,6 +15,7 @@
 
 #include "vmm/backend/char/chardev.h"
 #include "vmm/backend/char/spec.h"
+#include "vmm/backend/file/file_opener.h"
 #include "vmm/base/error.h"
 #include "vmm/io/event_loop.h"
 
@@ -38,6 +39,8 @@ class ChardevRegistry {
     std::function<void(const std::string&)> notify;
     // The user of a multiplexed device ends the VM (Ctrl-A x). Control thread. May be empty.
     std::function<void()> quit;
+    // Opens files and logs; outlives the registry. Null: by path alone.
+    FileOpener* files = nullptr;
   };
   // The loop is the control thread's and outlives the registry.
   explicit ChardevRegistry(io::EventLoop& loop);
@@ -71,8 +74,10 @@ class ChardevRegistry {
     std::string_view backend;
   };
   Result<std::unique_ptr<Chardev>> Open(const ChardevSpec& spec);
+  Result<std::unique_ptr<Chardev>> OpenBackend(const ChardevSpec& spec);  // without its log
   Result<std::unique_ptr<Chardev>> OpenMux(const std::string& id, const MuxSpec& spec);
   Chardev* At(std::string_view id) const;
+  FileOpener& files() const { return options_.files ? *options_.files : PlainOpener(); }
   bool Busy(const Chardev& chardev) const;
   Result<RingbufChardev*> Ringbuf(std::string_view id) const;
 

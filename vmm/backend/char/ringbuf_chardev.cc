@@ -34,7 +34,7 @@ Status RingbufChardev::Attach(ChardevClient* client) {
   return {};
 }
 
-size_t RingbufChardev::Write(std::span<const std::byte> data) {
+size_t RingbufChardev::Put(std::span<const std::byte> data) {
   std::lock_guard lock(mutex_);
   const size_t all = data.size();
   if (all > size_) {

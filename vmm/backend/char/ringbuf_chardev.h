@@ -23,7 +23,7 @@ class RingbufChardev final : public Chardev {
   std::string filename() const override { return "ringbuf"; }
   bool frontend_open() const override { return client_ != nullptr; }
   Status Attach(ChardevClient* client) override;
-  size_t Write(std::span<const std::byte> data) override;
+  size_t Put(std::span<const std::byte> data) override;
   void OnWritable(std::function<void()>) override {}
   void ResumeInput() override {}
   void SendBreak() override {

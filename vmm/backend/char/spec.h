@@ -76,6 +76,8 @@ struct ChardevSpec {
   std::variant<NullSpec, StdioSpec, FileSpec, PipeSpec, PtySpec, SocketSpec, UdpSpec, RingbufSpec,
                MuxSpec>
       backend;
+  std::string logfile = {};  // what the guest sends goes there too; empty: nowhere
+  bool logappend = false;    // to what logfile has
 };
 
 }  // namespace davit::backend

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "vmm/backend/char/chardev.h"
+#include "vmm/backend/file/file_opener.h"
 #include "vmm/base/error.h"
 #include "vmm/base/unique_fd.h"
 #include "vmm/io/event_loop.h"
@@ -57,8 +58,9 @@ class RngSource {
 
 // rng-builtin: the host kernel's generator.
 std::unique_ptr<RngSource> MakeRngBuiltin(io::EventLoop& loop);
-// rng-random: a file or device. Error: "Could not open 'PATH': ...".
-Result<std::unique_ptr<RngSource>> OpenRngRandom(io::EventLoop& loop, const std::string& path);
+// rng-random: a file or device. `files` outlives it. Error: "Could not open 'PATH': ...".
+Result<std::unique_ptr<RngSource>> OpenRngRandom(io::EventLoop& loop, FileOpener& files,
+                                                 const std::string& path);
 // rng-egd: a daemon that speaks the EGD protocol on a character device. Error: it is in use.
 Result<std::unique_ptr<RngSource>> ConnectRngEgd(io::EventLoop& loop, Chardev* chardev);
 

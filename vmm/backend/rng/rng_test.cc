@@ -64,7 +64,7 @@ TEST_F(RngSources, SourceMayGoBeforeItsRequests) {
 }
 
 TEST_F(RngSources, RandomReadsItsFileInOrder) {
-  const auto source = OpenRngRandom(loop_, File("abcdefgh")).value();
+  const auto source = OpenRngRandom(loop_, PlainOpener(), File("abcdefgh")).value();
   const auto first = source->Ask(3, Keep());
   const auto second = source->Ask(4, Keep());
   loop_.RunPosted();
@@ -76,7 +76,7 @@ TEST_F(RngSources, RandomReadsItsFileInOrder) {
 }
 
 TEST_F(RngSources, RandomAtTheEndOfItsFileGivesNoMore) {
-  const auto source = OpenRngRandom(loop_, File("ab")).value();
+  const auto source = OpenRngRandom(loop_, PlainOpener(), File("ab")).value();
   const auto first = source->Ask(3, Keep());
   const auto second = source->Ask(4, Keep());
   loop_.RunPosted();
@@ -88,7 +88,7 @@ TEST_F(RngSources, RandomAtTheEndOfItsFileGivesNoMore) {
 }
 
 TEST_F(RngSources, RandomNamesTheFileThatItCannotOpen) {
-  const auto source = OpenRngRandom(loop_, "/nonexistent");
+  const auto source = OpenRngRandom(loop_, PlainOpener(), "/nonexistent");
   ASSERT_FALSE(source);
   EXPECT_EQ(source.error().message, "Could not open '/nonexistent': No such file or directory");
 }

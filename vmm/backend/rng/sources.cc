@@ -39,7 +39,7 @@ class Builtin final : public RngSource {
 
 class Random final : public RngSource {
  public:
-  Random(io::EventLoop& loop, std::string path, UniqueFd fd)
+  Random(io::EventLoop& loop, std::string path, OpenedFile fd)
       : RngSource(loop), path_(std::move(path)), fd_(std::move(fd)) {}
 
  private:
@@ -73,7 +73,7 @@ class Random final : public RngSource {
   }
 
   const std::string path_;
-  const UniqueFd fd_;
+  const OpenedFile fd_;
   bool dry_ = false;
   std::unique_ptr<io::Registration> watch_;
 };
@@ -137,10 +137,12 @@ std::unique_ptr<RngSource> MakeRngBuiltin(io::EventLoop& loop) {
   return std::make_unique<Builtin>(loop);
 }
 
-Result<std::unique_ptr<RngSource>> OpenRngRandom(io::EventLoop& loop, const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!fd) return FailErrno(fmt::format("Could not open '{}'", path));
-  return std::make_unique<Random>(loop, path, std::move(fd));
+Result<std::unique_ptr<RngSource>> OpenRngRandom(io::EventLoop& loop, FileOpener& files,
+                                                 const std::string& path) {
+  int error = 0;
+  auto fd = files.Open(path, O_RDONLY | O_NONBLOCK, &error);
+  if (!fd) return FailErrno(fmt::format("Could not open '{}'", path), error);
+  return std::make_unique<Random>(loop, path, OpenedFile(std::move(*fd), files));
 }
 
 Result<std::unique_ptr<RngSource>> ConnectRngEgd(io::EventLoop& loop, Chardev* chardev) {

@@ -24,7 +24,7 @@ class FakeChardev final : public Chardev {
     client_ = client;
     return {};
   }
-  size_t Write(std::span<const std::byte> data) override {
+  size_t Put(std::span<const std::byte> data) override {
     const size_t n = std::min(room, data.size());
     for (size_t i = 0; i < n; ++i) written += static_cast<char>(data[i]);
     room -= n;

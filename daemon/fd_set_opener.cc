@@ -1,14 +1,12 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// See image_opener.h.
-#include "daemon/image_opener.h"
+// See fd_set_opener.h.
+#include "daemon/fd_set_opener.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <optional>
 
@@ -28,17 +26,13 @@ std::optional<int64_t> SetOf(std::string_view path) {
 
 }  // namespace
 
-Result<UniqueFd> ImageOpener::Open(const std::string& path, int flags, int* error) {
+Result<UniqueFd> FdSetOpener::Open(const std::string& path, int flags, int* error) {
   const std::optional<int64_t> set = SetOf(path);
   if (!set) return paths_.Open(path, flags, error);
-  if (auto fd = fd_sets_.Open(*set, flags)) return fd;
-  const auto sets = fd_sets_.List();
-  const bool exists = std::any_of(sets.begin(), sets.end(),
-                                  [&](const auto& info) { return info.fdset_id == *set; });
-  *error = exists ? EACCES : ENOENT;
-  return FailErrno(
-      fmt::format("Could not dup FD for {} flags {:x}", path, flags & (O_ACCMODE | O_DIRECT)),
-      *error);
+  if (auto fd = fd_sets_.Open(*set, flags, error)) return fd;
+  // Those flags that QEMU opens with too.
+  constexpr int kShown = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | O_DIRECT;
+  return FailErrno(fmt::format("Could not dup FD for {} flags {:x}", path, flags & kShown), *error);
 }
 
 }  // namespace davit::daemon

@@ -1,20 +1,20 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Opens disk images: paths, and /dev/fdset/N for descriptors that the control plane was given
-// (add-fd). Owner: control thread.
+// Opens files of back ends: paths, and /dev/fdset/N for descriptors that the process was given
+// (-add-fd, add-fd). Owner: control thread.
 #pragma once
 
 #include <string>
 
 #include "qmp/session/fd_sets.h"
-#include "vmm/backend/block/file_opener.h"
+#include "vmm/backend/file/file_opener.h"
 
 namespace davit::daemon {
 
-class ImageOpener final : public backend::FileOpener {
+class FdSetOpener final : public backend::FileOpener {
  public:
-  explicit ImageOpener(qmp::FdSets& fd_sets) : fd_sets_(fd_sets) {}
+  explicit FdSetOpener(qmp::FdSets& fd_sets) : fd_sets_(fd_sets) {}
   Result<UniqueFd> Open(const std::string& path, int flags, int* error) override;
   void Closing(int fd) override { fd_sets_.Release(fd); }
 
