@@ -183,6 +183,10 @@ TEST(CharOptionsTest, DefaultSerialPort) {
   EXPECT_TRUE(Is<backend::StdioSpec>(Good({"-nographic"}), 0));
   EXPECT_TRUE(Good({"-nodefaults"}).machine.serials.empty());
   EXPECT_TRUE(Good({"-nodefaults", "-nographic"}).machine.serials.empty());
+  EXPECT_TRUE(Good({"-device", "isa-serial"}).machine.serials.empty());
+  // Nothing is on stdio.
+  EXPECT_TRUE(Good({"-nographic", "-daemonize", "-nodefaults"}).daemonize);
+  EXPECT_TRUE(Good({"-nographic", "-daemonize", "-serial", "null", "-monitor", "none"}).daemonize);
   EXPECT_TRUE(Is<backend::NullSpec>(Good({"-nographic", "-serial", "null"}), 0));
 }
 

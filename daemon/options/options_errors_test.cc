@@ -118,6 +118,8 @@ TEST(OptionErrorsTest, ProcessParts) {
        "-monitor stdio: no human monitor is available, only 'none' (QMP has "
        "human-monitor-command)"},
       {{"-nographic", "-daemonize"}, "-nographic cannot be used with -daemonize"},
+      {{"-nographic", "-daemonize", "-serial", "null"},
+       "-nographic cannot be used with -daemonize"},
   };
   for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
 }

@@ -49,7 +49,10 @@ Status Finish(ParseContext& context) {
   if (context.accel_given && context.machine_accel_given) {
     return Fail("The -accel and \"-machine accel=\" options are incompatible");
   }
-  if (context.options.nographic && context.options.daemonize) {
+  // -nographic puts on stdio what has no place of its own.
+  const bool uses_stdio = context.options.nographic && !context.options.nodefaults &&
+                          (context.serials_given == 0 || !context.monitor_given);
+  if (uses_stdio && context.options.daemonize) {
     return Fail("-nographic cannot be used with -daemonize");
   }
   FinishDrives(context);

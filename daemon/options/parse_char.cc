@@ -230,7 +230,12 @@ Status ParseMonitor(ParseContext& context, const std::string& text) {
 
 Status FinishCharacterDevices(ParseContext& context) {
   Options& options = context.options;
-  if (context.serials_given == 0 && !options.nodefaults) {
+  // A port made by name is in the place of the one that is there by default.
+  const auto& devices = options.machine.devices;
+  const bool by_name = std::any_of(devices.begin(), devices.end(), [](const auto& device) {
+    return device.spec.driver == "isa-serial";
+  });
+  if (context.serials_given == 0 && !options.nodefaults && !by_name) {
     context.where = options.nographic ? "-nographic" : "default serial port";
     DAVIT_TRY(ParseSerial(context, options.nographic ? "stdio" : "null"));
   }

@@ -29,6 +29,7 @@ struct HandlerSet::Parts {
   RunStateHandlers run_state;
   MachineHandlers machine;
   MachineTargetHandlers machine_target;
+  MigrationHandlers migration;
   MiscHandlers misc;
   QomHandlers qom;
   QdevHandlers qdev;
@@ -46,6 +47,7 @@ HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps))
                .run_state = &parts_->run_state,
                .machine = &parts_->machine,
                .machine_target = &parts_->machine_target,
+               .migration = &parts_->migration,
                .misc = &parts_->misc,
                .qom = &parts_->qom,
                .char_ = &parts_->chardev,

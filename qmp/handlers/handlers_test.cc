@@ -127,6 +127,28 @@ TEST_F(HandlersTest, SetActionChangesOnlyWhatIsGiven) {
             "error: Parameter 'reboot' does not accept value 'x'");
 }
 
+TEST_F(HandlersTest, MigrationCapabilitiesAreRemembered) {
+  EXPECT_EQ(Do("query-migrate-capabilities"), R"([{"state": false, "capability": "events"}])");
+  EXPECT_EQ(Do("migrate-set-capabilities",
+               R"({"capabilities": [{"capability": "events", "state": true}]})"),
+            "{}");
+  EXPECT_EQ(Do("query-migrate-capabilities"), R"([{"state": true, "capability": "events"}])");
+  EXPECT_EQ(Do("migrate-set-capabilities",
+               R"({"capabilities": [{"capability": "xbzrle", "state": false}]})"),
+            "error: Parameter 'capability' does not accept value 'xbzrle'");
+}
+
+TEST_F(HandlersTest, CpuModelsTakeAndGiveProperties) {
+  EXPECT_EQ(Do("query-cpu-model-expansion",
+               R"({"type": "static", "model": {"name": "host", "props": {"pmu": false}}})"),
+            R"({"model": {"name": "base", "props": {"pmu": false, "family": 6}}})");
+  EXPECT_EQ(Do("query-cpu-model-expansion", R"({"type": "full", "model": {"name": "max"}})"),
+            R"({"model": {"name": "max", "props": {"family": 6}}})");
+  EXPECT_EQ(
+      Do("query-cpu-model-expansion", R"({"type": "full", "model": {"name": "max", "props": 7}})"),
+      "error: Invalid parameter type for 'model.props', expected: object");
+}
+
 TEST_F(HandlersTest, NameIsLeftOutWhenThereIsNone) {
   EXPECT_EQ(Do("query-name"), "{}");
   vm_.vm_name = "web";

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // qapi/machine.json and qapi/machine-target.json.
+#include "qmp/handlers/object_spec.h"
 #include "qmp/handlers/parts.h"
 
 namespace davit::qmp {
@@ -161,6 +162,28 @@ Result<std::vector<qapi::CpuDefinitionInfo>> MachineTargetHandlers::QueryCpuDefi
                     .typename_ = std::move(definition.type_name)});
   }
   return rows;
+}
+
+Result<qapi::CpuModelExpansionInfo> MachineTargetHandlers::QueryCpuModelExpansion(
+    Context&, const qapi::QueryCpuModelExpansionArgs& args) {
+  control::CpuModelInfo model{args.model.name, {}};
+  if (args.model.props) {
+    const json::Object* const props = args.model.props->AsObject();
+    if (props == nullptr) {
+      return Fail("Invalid parameter type for 'model.props', expected: object");
+    }
+    for (const auto& [name, value] : props->members()) {
+      DAVIT_ASSIGN(control::PropertyValue typed, ToPropertyValue(value, name));
+      model.props.push_back({name, std::move(typed)});
+    }
+  }
+  DAVIT_ASSIGN(const control::CpuModelInfo expanded,
+               vm_.ExpandCpuModel(model, args.type == qapi::CpuModelExpansionType::kFull
+                                             ? control::CpuModelExpansion::kFull
+                                             : control::CpuModelExpansion::kStatic));
+  json::Object props;
+  for (const auto& [name, value] : expanded.props) props.Append(name, ToJson(value));
+  return qapi::CpuModelExpansionInfo{{expanded.name, json::Value(std::move(props))}};
 }
 
 }  // namespace davit::qmp

@@ -80,9 +80,23 @@ class MachineTargetHandlers final : public qapi::MachineTargetCommands {
  public:
   explicit MachineTargetHandlers(VmControl& vm) : vm_(vm) {}
   Result<std::vector<qapi::CpuDefinitionInfo>> QueryCpuDefinitions(Context& context) override;
+  Result<qapi::CpuModelExpansionInfo> QueryCpuModelExpansion(
+      Context& context, const qapi::QueryCpuModelExpansionArgs& args) override;
 
  private:
   VmControl& vm_;
+};
+
+// What is asked of a migration; none can be started yet, so that nothing but the answers follows.
+class MigrationHandlers final : public qapi::MigrationCommands {
+ public:
+  Status MigrateSetCapabilities(Context& context,
+                                const qapi::MigrateSetCapabilitiesArgs& args) override;
+  Result<std::vector<qapi::MigrationCapabilityStatus>> QueryMigrateCapabilities(
+      Context& context) override;
+
+ private:
+  bool events_ = false;
 };
 
 class AcpiHandlers final : public qapi::AcpiCommands {

@@ -29,6 +29,7 @@ constexpr Row kRows[] = {
     {"container", "object", false},
     // buses
     {"bus", "object"},
+    {"ISA", "bus", false},
     {"PCI", "bus", false},
     {"PCIE", "PCI", false},
     {"SCSI", "bus", false},
@@ -39,8 +40,10 @@ constexpr Row kRows[] = {
     {"virtio-serial-bus", "bus", false},
     // devices
     {"device", "object"},
+    {"ICH9-LPC", "pci-device", false},
     {"base-pci-bridge", "pci-device"},
     {"cpu", "device"},
+    {"isa-device", "device"},
     {"pci-device", "device"},
     {"pci-host-bridge", "sys-bus-device"},
     {"pcie-host-bridge", "pci-host-bridge"},
@@ -71,6 +74,18 @@ constexpr Row kRows[] = {
     {"secret_common", "object"},
 };
 
+// Properties that -device has no part in: of what is on the board, by -global, and of CPUs.
+struct TypeProperty {
+  std::string_view owner, name, type;
+};
+constexpr TypeProperty kProperties[] = {
+    {"ICH9-LPC", "acpi-pci-hotplug-with-bridge-support", "bool"},
+    {"ICH9-LPC", "disable_s3", "uint8"},
+    {"ICH9-LPC", "disable_s4", "uint8"},
+    {"max-x86_64-cpu", "migratable", "bool"},
+    {"x86_64-cpu", "unavailable-features", "strList"},
+};
+
 // By how a name begins: what it is a kind of.
 using Kinds = std::pair<std::string_view, std::string_view>[];
 constexpr Kinds kObjects = {{"iothread", "event-loop-base"},
@@ -83,7 +98,8 @@ constexpr Kinds kMachines = {
 constexpr Kinds kCpus = {{"host-", "max-x86_64-cpu"}, {"", "x86_64-cpu"}};
 constexpr Kinds kChardevs = {
     {"file", "chardev-fd"}, {"pipe", "chardev-fd"}, {"stdio", "chardev-fd"}, {"", "chardev"}};
-constexpr Kinds kBuses = {{"PCI", "pci-device"},
+constexpr Kinds kBuses = {{"ISA", "isa-device"},
+                          {"PCI", "pci-device"},
                           {"SCSI", "scsi-device"},
                           {"virtio-bus", "virtio-device"},
                           {"virtio-serial-bus", "virtio-serial-port"},
@@ -202,6 +218,9 @@ Result<std::vector<ObjectPropertyInfo>> QomTypes::Properties(const std::string& 
       infos.push_back(Info(property.name, property.type, property.description));
     }
   }
+  for (const TypeProperty& property : kProperties) {
+    if (Is(*type, std::string(property.owner))) infos.push_back(Info(property.name, property.type));
+  }
   for (const qapi::ObjectKind& object : qapi::ObjectKinds()) {
     if (object.name != name) continue;
     for (const qapi::ObjectProperty& property : object.properties) {
@@ -227,6 +246,9 @@ Result<std::vector<ObjectPropertyInfo>> QomTypes::DeviceProperties(const std::st
     }
     if (type->abstract || !Is(*type, "device")) {
       return Fail("Parameter 'typename' expects a non-abstract device type");
+    }
+    for (const TypeProperty& property : kProperties) {
+      if (property.owner == name) infos.push_back(Info(property.name, property.type));
     }
     return infos;
   }

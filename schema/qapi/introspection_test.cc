@@ -121,6 +121,7 @@ const std::set<std::string> kOffersLess = {
     "netdev_add.arguments/?tap",
     "netdev_add.arguments/?user",
     "netdev_add.arguments/type",
+    "migrate-set-capabilities.arguments/capabilities[]/capability",
     "object-add.arguments",
     "object-add.arguments/qom-type",
     "object-add.arguments/?memory-backend-file",

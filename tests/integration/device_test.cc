@@ -81,6 +81,9 @@ TEST(DeviceRefusal, OnTheQ35) {
                              "{\"driver\":\"virtio-rng-pci\",\"vectors\":4294967296}",
                              "pcie-root-port,chassis=256",
                              "pcie-root-port,hotplug=1",
+                             "isa-serial,index=4",
+                             "isa-serial,bus=pcie.0",
+                             "isa-serial,chardev=nope",
                              "vmcoreinfo,foo=1",
                              "vmcoreinfo,bus=pcie.0",
                              "vmcoreinfo,bus=nope",
@@ -103,6 +106,8 @@ TEST(DeviceRefusal, OnTheQ35) {
   ExpectSameRefusal("q35",
                     {"-device", "pcie-root-port,chassis=1", "-device", "pcie-root-port,chassis=1"});
   ExpectSameRefusal("q35", {"-device", "vmcoreinfo", "-device", "vmcoreinfo"});
+  ExpectSameRefusal("q35", {"-chardev", "null,id=c", "-device", "isa-serial,chardev=c", "-device",
+                            "isa-serial,chardev=c"});
   ExpectSameRefusal("q35", {"-object", "iothread,id=io", "-device", "virtio-rng-pci,rng=io"});
   ExpectSameRefusal("q35", {"-global", "virtio-rng-pci.foo=1", "-device", "virtio-rng-pci"});
 }

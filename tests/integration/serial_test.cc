@@ -178,6 +178,19 @@ TEST_F(SerialTest, NullAndNoneSayNothingAndTheGuestStillRuns) {
   }
 }
 
+TEST_F(SerialTest, PortMadeByNameTalksAndIsInTheTree) {
+  auto vm = Start({"-M", "q35", "-chardev",
+                   "socket,id=port,path=" + File("serial") + ",server=on,wait=off", "-device",
+                   "isa-serial,chardev=port,id=serial0,index=0", "-device", "isa-serial,index=2"});
+  ASSERT_NE(vm, nullptr);
+  ExpectConversation("unix:" + File("serial"));
+  auto tree =
+      vm->qmp().Execute("human-monitor-command", json::Object{{"command-line", "info qtree"}});
+  ASSERT_OK(tree);
+  EXPECT_CONTAINS(*tree->AsString(), "dev: isa-serial, id \"serial0\"");
+  EXPECT_CONTAINS(*tree->AsString(), "index = 2 (0x2)");
+}
+
 TEST_F(SerialTest, ChardevByItsIdIsAnyOfThem) {
   auto vm = Start({"-chardev", "socket,id=port,path=" + File("serial") + ",server=on,wait=off",
                    "-serial", "chardev:port"});

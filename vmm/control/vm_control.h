@@ -14,6 +14,7 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/unique_fd.h"
+#include "vmm/control/cpu_model.h"
 #include "vmm/control/pci_types.h"
 #include "vmm/control/qom_types.h"
 #include "vmm/control/types.h"
@@ -63,6 +64,10 @@ class VmControl {
   virtual Result<std::vector<AcpiSlotStatus>> AcpiOspmStatus() const = 0;
   virtual Result<std::vector<CpuRegisters>> Registers() const = 0;  // as Cpus()
   virtual std::vector<CpuDefinition> CpuDefinitions() const = 0;
+  // What a model with these properties is on this host. Error: no such model or property, or no
+  // KVM to ask.
+  virtual Result<CpuModelInfo> ExpandCpuModel(const CpuModelInfo& model,
+                                              CpuModelExpansion kind) const = 0;
   virtual std::vector<MachineTypeInfo> MachineTypes() const = 0;
   virtual MemorySizeSummary MemorySize() const = 0;
   virtual std::vector<MemoryDeviceInfo> MemoryDevices() const = 0;  // by address

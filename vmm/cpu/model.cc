@@ -219,6 +219,10 @@ Status ApplyFeatures(CpuModel& model, Table& supported, const ModelText& text) {
 
 Result<CpuModel> BuildModel(const std::string& argument, const HostCpu& host) {
   DAVIT_ASSIGN(const ModelText text, ParseModelText(argument));
+  return BuildModel(text, host);
+}
+
+Result<CpuModel> BuildModel(const ModelText& text, const HostCpu& host) {
   Table supported;
   for (const kvm::CpuidEntry& entry : host.supported) {
     if (Passed(entry, text)) supported.push_back(entry);

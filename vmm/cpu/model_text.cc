@@ -10,8 +10,6 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "vmm/cpu/model.h"
-
 namespace davit::cpu {
 namespace {
 
@@ -105,10 +103,28 @@ Status SetNumber(ModelText& out, const NumberProperty& property, const std::stri
   return {};
 }
 
+std::string Dashed(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
+enum class ValueType : uint8_t { kBoolean, kInteger, kString };
+
+// nullopt: there is no such property, or none that has a value here.
+std::optional<ValueType> TypeOf(const std::string& name) {
+  const auto named = [&name](const auto& row) { return name == row.name; };
+  if (std::any_of(std::begin(kFlags), std::end(kFlags), named) ||
+      std::any_of(std::begin(kFixed), std::end(kFixed), named) || FindFeature(name)) {
+    return ValueType::kBoolean;
+  }
+  if (std::any_of(std::begin(kNumbers), std::end(kNumbers), named)) return ValueType::kInteger;
+  if (name == "vendor" || name == "model-id") return ValueType::kString;
+  return std::nullopt;
+}
+
 // False: there is no such property.
 Result<bool> SetProperty(ModelText& out, const std::string& given, const std::string& value) {
-  std::string name = given;
-  std::replace(name.begin(), name.end(), '_', '-');
+  const std::string name = Dashed(given);
   for (const Flag& flag : kFlags) {
     if (name != flag.name) continue;
     DAVIT_ASSIGN(out.*flag.member, ParseBool(name, value));
@@ -154,16 +170,47 @@ const std::vector<ModelName>& ModelNames() {
   return kNames;
 }
 
-Result<ModelText> ParseModelText(const std::string& text) {
-  const std::vector<std::string> parts = Split(text);
-  ModelText out;
-  out.name = parts[0];
+Result<ModelText> ModelNamed(const std::string& name) {
   const auto& names = ModelNames();
   if (std::none_of(names.begin(), names.end(),
-                   [&](const ModelName& n) { return out.name == n.name; })) {
-    return Fail(fmt::format("unable to find CPU model '{}'", out.name));
+                   [&](const ModelName& known) { return name == known.name; })) {
+    return Fail(fmt::format("CPU model '{}' not found", name));
   }
-  out.pmu = out.name == "host";
+  ModelText out;
+  out.name = name;
+  out.pmu = name == "host";
+  return out;
+}
+
+Status SetTyped(ModelText& out, const std::string& name,
+                const std::variant<bool, uint64_t, std::string>& value) {
+  static constexpr const char* kTypes[] = {"boolean", "integer", "string"};
+  std::string text;
+  if (const bool* on = std::get_if<bool>(&value)) text = *on ? "on" : "off";
+  if (const uint64_t* number = std::get_if<uint64_t>(&value)) text = std::to_string(*number);
+  if (const std::string* string = std::get_if<std::string>(&value)) text = *string;
+  const std::optional<ValueType> type = TypeOf(Dashed(name));
+  if (type && static_cast<size_t>(*type) != value.index()) {
+    return Fail(fmt::format("Invalid parameter type for '{}', expected: {}", name,
+                            kTypes[static_cast<size_t>(*type)]));
+  }
+  DAVIT_ASSIGN(const bool known, SetProperty(out, name, text));
+  if (!known) return Fail(fmt::format("Property '{}.{}' not found", out.type_name(), name));
+  return {};
+}
+
+std::vector<std::pair<std::string, bool>> Switches(const ModelText& text) {
+  std::vector<std::pair<std::string, bool>> switches;
+  for (const Flag& flag : kFlags) switches.emplace_back(flag.name, text.*flag.member);
+  for (const FixedProperty& fixed : kFixed) switches.emplace_back(fixed.name, fixed.value);
+  return switches;
+}
+
+Result<ModelText> ParseModelText(const std::string& text) {
+  const std::vector<std::string> parts = Split(text);
+  auto model = ModelNamed(parts[0]);
+  if (!model) return Fail(fmt::format("unable to find CPU model '{}'", parts[0]));
+  ModelText out = *std::move(model);
   std::vector<std::pair<FeatureBit, bool>> plus_minus;
   for (size_t i = 1; i < parts.size(); ++i) {
     const std::string& part = parts[i];

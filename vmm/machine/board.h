@@ -26,6 +26,8 @@ class MemoryHotplug;
 
 namespace davit::machine {
 
+class SerialHost;
+
 class Board {
  public:
   virtual ~Board() = default;
@@ -54,6 +56,8 @@ class Board {
   // Which of the virtio-mmio slots hold a device, ascending: the guest is told at the next Reset().
   virtual void set_virtio_slots(std::vector<size_t> slots) { (void)slots; }
 
+  // For serial ports made by name; null: the board takes none.
+  virtual SerialHost* serial_ports() { return nullptr; }
   // The registers by which the guest takes and gives back CPUs; null: it cannot.
   virtual devices::AcpiCpuHotplug* cpu_hotplug() { return nullptr; }
   // So many CPUs are there now.

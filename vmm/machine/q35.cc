@@ -31,6 +31,7 @@
 #include "vmm/machine/q35_fw_cfg.h"
 #include "vmm/machine/q35_qtree.h"
 #include "vmm/machine/rtc_source.h"
+#include "vmm/machine/serial_ports.h"
 #include "vmm/machine/vm_clock.h"
 #include "vmm/pci/q35/ich9_lpc.h"
 #include "vmm/pci/q35/mch.h"
@@ -77,6 +78,7 @@ class Q35 final : public Board {
     buses.others = {{"main-system-bus", "System"}, {"isa.0", "ISA"}};
     return buses;
   }
+  SerialHost* serial_ports() override { return &serials_; }
   devices::AcpiCpuHotplug* cpu_hotplug() override { return &cpu_hotplug_; }
   void OnCpuCount(uint32_t present) override;
   control::QtreeNode::Bus Qtree() const override { return BuildQtree(shape_); }
@@ -127,8 +129,7 @@ class Q35 final : public Board {
   devices::ElcrPorts elcr_;
   devices::AcpiCpuHotplug cpu_hotplug_;
   std::unique_ptr<devices::I8042> i8042_;
-  irq::SharedLine irq3_, irq4_;
-  std::array<std::unique_ptr<devices::Uart16550>, boot::kQ35Serials.size()> serials_;
+  SerialPorts serials_;
   std::unique_ptr<devices::CmosRtc> rtc_;
   std::optional<devices::DebugPort> debug_port_;
   std::optional<devices::MemoryHotplug> memory_slots_;  // with ACPI
@@ -162,8 +163,7 @@ Q35::Q35(const Q35Deps& deps, const cpu::Topology& topology)
           {[this] { deps_.requests.Shutdown(ShutdownCause::kGuestShutdown); }}),
       cpu_hotplug_(ApicIds(topology), {[this] { pm_.RaiseGpe(boot::kQ35CpuHotplugGpe); },
                                        deps.cpu_ejected, deps.cpu_reported}),
-      irq3_(deps.accel.Line(3)),
-      irq4_(deps.accel.Line(4)),
+      serials_(ports_, deps.accel),
       fw_cfg_ram_(deps.live_memory),
       pci_({.ports = ports_,
             .mmio = mmio_,
@@ -206,9 +206,9 @@ Status Q35::CheckOptions(const MachineConfig& config, const MachineOptions& opti
   }
   shape_.pic = in_kernel && options.pic != OnOffAuto::kOff;
   shape_.pit = in_kernel && options.pit != OnOffAuto::kOff;
-  if (config.serials.size() > serials_.size()) {
+  if (config.serials.size() > SerialPorts::kPorts) {
     return Fail(fmt::format("machine 'pc-q35-7.2' has {} serial ports, {} are configured",
-                            serials_.size(), config.serials.size()));
+                            SerialPorts::kPorts, config.serials.size()));
   }
   const uint64_t ram = deps_.memory.total_bytes();
   shape_.ram = boot::SplitRam(ram, boot::Q35MaxRamBelow4G(ram));
@@ -271,8 +271,7 @@ Status Q35::AddPci() {
   DAVIT_TRY(pci_.ClaimPorts());
   pci_.SetResetPort(&reset_control_);
   DAVIT_TRY(pci_.root().Attach(mch_, kMchAddress));
-  lpc_.emplace(pci::Ich9LpcDeps{ports_, mmio_, pm_, router_, serials_[0] != nullptr,
-                                serials_[1] != nullptr});
+  lpc_.emplace(pci::Ich9LpcDeps{ports_, mmio_, pm_, router_});
   return pci_.root().Attach(*lpc_, kLpcAddress);
 }
 
@@ -315,13 +314,9 @@ Status Q35::AddSerials(const MachineConfig& config) {
   for (size_t i = 0; i < config.serials.size(); ++i) {
     const std::string& id = config.serials[i];
     if (id.empty()) continue;
-    const boot::SerialPlace& place = boot::kQ35Serials[i];
-    irq::SharedLine& line = place.irq == 3 ? irq3_ : irq4_;
-    serials_[i] = std::make_unique<devices::Uart16550>(line.NewInput(), deps_.accel.device_loop());
     DAVIT_ASSIGN(backend::Chardev* const chardev, FindChardev(id));
-    DAVIT_TRY(serials_[i]->Connect(chardev));
+    DAVIT_TRY(serials_.Add(static_cast<uint32_t>(i), chardev));
     shape_.serials[i] = true;
-    DAVIT_TRY(ports_.Claim(place.port, devices::Uart16550::kPorts, "serial", serials_[i].get()));
   }
   return {};
 }
@@ -371,7 +366,7 @@ boot::Q35Acpi Q35::Acpi() const {
   acpi.ram_below_4g = shape_.ram.below_4g;
   acpi.hole64_base = boot::Q35Hole64Base(window_);
   acpi.hole64_size = boot::kQ35Hole64Size;
-  acpi.serials = shape_.serials;
+  acpi.serials = serials_.present();
   acpi.pic = shape_.pic;
   acpi.memory_slots = memory_slots_->slots();
   return boot::BuildQ35Acpi(acpi);
@@ -388,6 +383,7 @@ void Q35::OnRunning(bool running) {
 }
 
 void Q35::ResetDevices() {
+  lpc_->SetSerialPorts(serials_.present()[0], serials_.present()[1]);
   if (ioapic_ != nullptr) ioapic_->Reset();
   pci_.Reset();
   pm_.Reset();
@@ -397,9 +393,7 @@ void Q35::ResetDevices() {
   if (memory_slots_) memory_slots_->Reset();
   elcr_.Reset();
   if (i8042_) i8042_->Reset();
-  for (auto& serial : serials_) {
-    if (serial) serial->Reset();
-  }
+  serials_.Reset();
   rtc_->Reset();
   fw_cfg_.Reset();
 }

@@ -19,8 +19,8 @@ struct Q35Shape {
   bool pit = false;
   bool i8042 = true;
   bool rtc_slew = false;
-  std::array<bool, boot::kQ35Serials.size()> serials{};
-  std::string debugcon_chardev;  // empty: no debug port
+  std::array<bool, boot::kQ35Serials.size()> serials{};  // those of -serial
+  std::string debugcon_chardev;                          // empty: no debug port
   boot::RamSplit ram;
 };
 

@@ -366,6 +366,7 @@ Status VmImpl::BuildDevices() {
   context.memory_slots = board_->memory_slots();
   context.watch_memory = [this](memory::RamBlock& block) { return WatchMissingPages(block); };
   context.cpu_host = this;
+  context.serial_ports = board_->serial_ports();
   devices_ = std::make_unique<Devices>(std::move(context), board_->device_buses());
   DAVIT_TRY(devices_->Init());
   for (const DeviceConfig& device : config_.devices) {

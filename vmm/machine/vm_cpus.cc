@@ -8,6 +8,7 @@
 
 #include "vmm/base/log.h"
 #include "vmm/cpu/model.h"
+#include "vmm/cpu/model_expansion.h"
 #include "vmm/devices/acpi_cpu_hotplug.h"
 #include "vmm/machine/host_brand.h"
 #include "vmm/machine/vm_impl.h"
@@ -24,15 +25,20 @@ CpuSet* VmImpl::cpu_set() const {
   return idle_cpus_.get();
 }
 
+Result<cpu::HostCpu> VmImpl::HostCpu() const {
+  cpu::HostCpu host;
+  DAVIT_ASSIGN(host.supported, system_->SupportedCpuid());
+  host.brand = HostCpuBrand();
+  host.tsc_deadline = system_->Capability(kvm::Cap::kTscDeadlineTimer) != 0;
+  host.mwait = config_.overcommit.cpu_pm;
+  return host;
+}
+
 Status VmImpl::BuildCpus() {
   if (qtest_accel_ != nullptr) {
     DAVIT_ASSIGN(idle_cpus_, IdleCpus::Create(topology_, config_.debug_threads));
   } else {
-    cpu::HostCpu host;
-    DAVIT_ASSIGN(host.supported, system_->SupportedCpuid());
-    host.brand = HostCpuBrand();
-    host.tsc_deadline = system_->Capability(kvm::Cap::kTscDeadlineTimer) != 0;
-    host.mwait = config_.overcommit.cpu_pm;
+    DAVIT_ASSIGN(const cpu::HostCpu host, HostCpu());
     DAVIT_ASSIGN(cpu::CpuModel model, cpu::BuildModel(CpuModelText(), host));
     for (const std::string& warning : model.warnings) DAVIT_LOG_WARN("{}", warning);
     DAVIT_ASSIGN(cpus_, machine::Cpus::Create(*vm_, std::move(model), topology_, *exits_,
@@ -107,6 +113,41 @@ std::vector<control::CpuInfo> VmImpl::Cpus() const {
     infos.push_back(cpu_slots_->InfoOf(cpu.index, cpu.id));
   }
   return infos;
+}
+
+namespace {
+
+// nullopt: not of a type that a CPU's property has.
+std::optional<cpu::ModelValue> ToModelValue(const control::PropertyValue& value) {
+  if (const bool* on = std::get_if<bool>(&value.value)) return *on;
+  if (const auto* number = std::get_if<uint64_t>(&value.value)) return *number;
+  if (const auto* number = std::get_if<int64_t>(&value.value); number != nullptr && *number >= 0) {
+    return static_cast<uint64_t>(*number);
+  }
+  if (const auto* text = std::get_if<std::string>(&value.value)) return *text;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<control::CpuModelInfo> VmImpl::ExpandCpuModel(const control::CpuModelInfo& model,
+                                                     control::CpuModelExpansion kind) const {
+  if (system_ == nullptr) return Fail("CPU models are those of KVM, and it is not used");
+  const bool full = kind == control::CpuModelExpansion::kFull;
+  cpu::ModelProperties given;
+  for (const auto& [name, value] : model.props) {
+    auto typed = ToModelValue(value);
+    if (!typed) return Fail(fmt::format("Property '{}' doesn't take this value", name));
+    given.emplace_back(name, std::move(*typed));
+  }
+  DAVIT_ASSIGN(const cpu::HostCpu host, HostCpu());
+  DAVIT_ASSIGN(cpu::ModelProperties props, cpu::ExpandModel(model.name, given, host, full));
+  control::CpuModelInfo info{full ? model.name : "base", {}};
+  for (auto& [name, value] : props) {
+    info.props.push_back(
+        {name, std::visit([](auto& v) { return control::PropertyValue{v}; }, value)});
+  }
+  return info;
 }
 
 Result<std::vector<control::CpuRegisters>> VmImpl::Registers() const {

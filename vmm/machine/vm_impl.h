@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "vmm/control/vm_control.h"
+#include "vmm/cpu/model.h"
 #include "vmm/cpu/topology.h"
 #include "vmm/devices/acpi_cpu_hotplug.h"
 #include "vmm/devices/memory_hotplug.h"
@@ -76,6 +77,8 @@ class VmImpl final : public control::VmControl, private CpuHost {
   Result<std::vector<control::AcpiSlotStatus>> AcpiOspmStatus() const override;
   Result<std::vector<control::CpuRegisters>> Registers() const override;
   std::vector<control::CpuDefinition> CpuDefinitions() const override;
+  Result<control::CpuModelInfo> ExpandCpuModel(const control::CpuModelInfo& model,
+                                               control::CpuModelExpansion kind) const override;
   std::vector<control::MachineTypeInfo> MachineTypes() const override;
   control::MemorySizeSummary MemorySize() const override;
   std::vector<control::MemoryDeviceInfo> MemoryDevices() const override;
@@ -118,7 +121,8 @@ class VmImpl final : public control::VmControl, private CpuHost {
   Status WriteDeviceTree(const std::string& path) const;
 
   // --- CPUs (vm_cpus.cc) ---
-  std::string CpuModelText() const;  // of -cpu, or the default
+  std::string CpuModelText() const;      // of -cpu, or the default
+  Result<cpu::HostCpu> HostCpu() const;  // there is KVM
   Status BuildCpus();
   // What runs them; null: there are none.
   CpuSet* cpu_set() const;

@@ -47,6 +47,13 @@ class FakeVmControl final : public VmControl {
   Result<std::vector<AcpiSlotStatus>> AcpiOspmStatus() const override { return acpi_slots; }
   Result<std::vector<CpuRegisters>> Registers() const override { return registers; }
   std::vector<CpuDefinition> CpuDefinitions() const override { return cpu_definitions; }
+  Result<CpuModelInfo> ExpandCpuModel(const CpuModelInfo& model,
+                                      CpuModelExpansion kind) const override {
+    CpuModelInfo info = model;
+    if (kind == CpuModelExpansion::kStatic) info.name = "base";
+    info.props.push_back({"family", {uint64_t{6}}});
+    return info;
+  }
   std::vector<MachineTypeInfo> MachineTypes() const override { return machine_types; }
   MemorySizeSummary MemorySize() const override { return {1 << 20, 0}; }
   std::vector<MemoryDeviceInfo> MemoryDevices() const override { return memory_devices; }

@@ -24,7 +24,7 @@ struct VirtioMmioSlot {
   uint32_t gsi = 0;
 };
 
-// A bus that no device of the table goes on, by name: for "Device 'x' can't go on ISA bus".
+// A bus of the board's own devices, which few of the table can join, and none while the VM lives.
 struct ClosedBus {
   std::string name;  // "isa.0"
   std::string type;  // "ISA"

@@ -35,6 +35,7 @@ class CpuHost;
 class MemoryDevices;
 class Netdevs;
 class ObjectTree;
+class SerialHost;
 
 struct DeviceContext {
   Accel& accel;
@@ -65,7 +66,8 @@ struct DeviceContext {
   devices::MemoryHotplug* memory_slots = nullptr;  // null: the board has no ACPI
   // Sees to missing huge pages of a block for as long as the result lives; null: it has none.
   std::function<Result<std::shared_ptr<void>>(memory::RamBlock&)> watch_memory = {};
-  CpuHost* cpu_host = nullptr;  // for CPUs
+  CpuHost* cpu_host = nullptr;         // for CPUs
+  SerialHost* serial_ports = nullptr;  // for isa-serial; null: the board takes none
 };
 
 }  // namespace davit::machine

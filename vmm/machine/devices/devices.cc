@@ -155,6 +155,12 @@ std::string Devices::TypeOfBus(const std::string& name) const {
   return "";
 }
 
+std::string Devices::NameOfBoardBus(std::string_view type) const {
+  const auto it = std::find_if(buses_.others.begin(), buses_.others.end(),
+                               [type](const ClosedBus& bus) { return bus.type == type; });
+  return it != buses_.others.end() ? it->name : "";
+}
+
 Status Devices::CheckBusType(const control::DeviceSpec& spec, std::string_view wanted) const {
   if (spec.bus.empty()) return {};
   const std::string type = TypeOfBus(spec.bus);
@@ -267,7 +273,8 @@ Status Devices::AddToDevice(Entry& entry) {
 }
 
 Status Devices::AddBusless(Entry& entry) {
-  DAVIT_TRY(CheckBusType(entry.spec, ""));
+  DAVIT_TRY(CheckBusType(entry.spec, entry.row->parent_bus));
+  if (entry.hot && entry.on_board_bus()) return NoHotPlug(NameOfBoardBus(entry.row->parent_bus));
   DAVIT_ASSIGN(entry.plain, entry.row->make_busless(
                                 context_, DeviceProperties(entry.spec, entry.path, entry.hot)));
   return {};
@@ -346,11 +353,13 @@ control::QtreeNode Devices::Node(const Entry& entry) const {
           name, fmt::format("{:02x}.{:x}", pci::SlotOf(devfn), pci::FunctionOf(devfn)));
       continue;
     }
-    node.properties.emplace_back(name, Printed(value));
+    // The place that it got, for the one that it was given.
+    const auto own = entry.plain != nullptr ? entry.plain->Property(name) : std::nullopt;
+    node.properties.emplace_back(name, Printed(own.value_or(value)));
   }
   if (auto* bridge = dynamic_cast<pci::Bridge*>(entry.pci.function.get()); bridge != nullptr) {
     control::QtreeNode::Bus bus{bridge->secondary().name(), "PCIE", {}};
-    DescribePci(bus);
+    DescribeBus(bus);
     node.buses.push_back(std::move(bus));
   }
   if (entry.row->child_bus.empty()) return node;
@@ -380,15 +389,18 @@ void Devices::Describe(control::QtreeNode::Bus& system) const {
   system.devices.insert(system.devices.begin() + (event_device ? 1 : 0),
                         std::make_move_iterator(nodes.begin()),
                         std::make_move_iterator(nodes.end()));
-  DescribePci(system);
+  DescribeBus(system);
 }
 
-// Puts the devices of each PCI bus of the tree, the newest first, into it.
-void Devices::DescribePci(control::QtreeNode::Bus& bus) const {
+// Puts the devices of each bus of the board, the newest first, into it.
+void Devices::DescribeBus(control::QtreeNode::Bus& bus) const {
   for (control::QtreeNode& node : bus.devices) {
-    for (control::QtreeNode::Bus& inner : node.buses) DescribePci(inner);
+    for (control::QtreeNode::Bus& inner : node.buses) DescribeBus(inner);
   }
   for (const auto& entry : entries_) {
+    if (entry->on_board_bus() && entry->row->parent_bus == bus.type) {
+      bus.devices.insert(bus.devices.begin(), Node(*entry));
+    }
     const pci::Function* function = entry->pci.function.get();
     if (function == nullptr || function->bus() == nullptr) continue;
     if (function->bus()->name() == bus.name) {

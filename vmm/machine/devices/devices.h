@@ -85,6 +85,7 @@ class Devices final : public memory::LiveMemory::Listener {
     MadeFunction pci;               // on PCI, virtio or not
     size_t slot = 0;                // of a frontend that is not on PCI
     const Entry* parent = nullptr;  // of a child
+    bool on_board_bus() const { return row->make_busless != nullptr && !row->parent_bus.empty(); }
     bool on_slot() const { return frontend != nullptr && pci.function == nullptr; }
     virtio::VirtioDevice* virtio() const {
       return frontend != nullptr ? &frontend->device() : nullptr;
@@ -123,9 +124,10 @@ class Devices final : public memory::LiveMemory::Listener {
   Result<const Entry*> FindParent(const Entry& entry) const;
   // The type of the bus of this name; empty: there is none.
   std::string TypeOfBus(const std::string& name) const;
+  std::string NameOfBoardBus(std::string_view type) const;  // empty: there is none
   Status CheckBusType(const control::DeviceSpec& spec, std::string_view wanted) const;
   control::QtreeNode Node(const Entry& entry) const;
-  void DescribePci(control::QtreeNode::Bus& bus) const;
+  void DescribeBus(control::QtreeNode::Bus& bus) const;
 
   DeviceContext context_;
   const BoardBuses buses_;

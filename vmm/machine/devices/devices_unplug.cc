@@ -46,6 +46,7 @@ Result<bool> Devices::AskUnplug(const Entry& entry) const {
     if (entry.row->unplug_error != nullptr) return Fail(entry.row->unplug_error);
     return port->AskUnplug();
   }
+  if (entry.on_board_bus()) return NoHotPlug(NameOfBoardBus(entry.row->parent_bus));
   return entry.plain->AskUnplug();
 }
 

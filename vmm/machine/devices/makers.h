@@ -55,6 +55,9 @@ std::optional<Result<control::PropertyValue>> GetScsiProperty(virtio::VirtioDevi
 MadePlain MakeScsiUnit(DeviceContext& context, const DeviceProperties& props,
                        virtio::VirtioDevice& parent);
 MadeVirtio MakeSerial(DeviceContext& context, const DeviceProperties& props);
+// On the board: it is not hot-pluggable.
+MadePlain MakeIsaSerial(DeviceContext& context, const DeviceProperties& props);
+inline constexpr RunTimeProperty kSerialRunTime[] = {{"iobase", "uint32"}, {"irq", "uint32"}};
 MadePlain MakeSerialPort(DeviceContext& context, const DeviceProperties& props,
                          virtio::VirtioDevice& parent);
 MadePlain MakeCpu(DeviceContext& context, const DeviceProperties& props);

@@ -72,7 +72,8 @@ std::string Devices::ParentBusPath(const Entry& entry) const {
 QomDeviceState Devices::StateOf(const Entry& entry) const {
   QomDeviceState state{.parent_bus = ParentBusPath(entry), .hotplugged = entry.hot};
   state.hotpluggable =
-      entry.parent != nullptr || (entry.row->make_busless != nullptr && entry.row->hotpluggable);
+      entry.parent != nullptr ||
+      (entry.row->make_busless != nullptr && entry.row->hotpluggable && !entry.on_board_bus());
   if (entry.pci.function != nullptr && entry.pci.function->bus() != nullptr) {
     const Entry* const bridge = FindBridge(*entry.pci.function->bus());
     state.hotpluggable =

@@ -74,14 +74,14 @@ struct DeviceRow {
                                                                 std::string_view name) = nullptr;
   std::optional<Status> (*set_property)(virtio::VirtioDevice& device, std::string_view name,
                                         const control::PropertyValue& value) = nullptr;
-  // The child_bus of others that a device of make_child goes on.
+  // The child_bus of others that a device of make_child goes on; see make_busless.
   std::string_view parent_bus = {};
   // A device on another's bus; `parent` is the virtio device whose child_bus it sits on.
   Result<std::unique_ptr<PlainDevice>> (*make_child)(DeviceContext& context,
                                                      const DeviceProperties& props,
                                                      virtio::VirtioDevice& parent) = nullptr;
   // A device on no bus: of the machine (vmcoreinfo), or with a socket of its own kind (a CPU, a
-  // memory module).
+  // memory module). With a parent_bus: on that bus of the board, which knows no hot-plug.
   Result<std::unique_ptr<PlainDevice>> (*make_busless)(DeviceContext& context,
                                                        const DeviceProperties& props) = nullptr;
   // Whether it can come and go while the VM lives, where its bus can take it.

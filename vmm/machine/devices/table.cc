@@ -15,6 +15,10 @@ namespace {
 constexpr DeviceRow kRows[] = {
     {.name = "host-x86_64-cpu", .make_busless = MakeCpu},
     {.name = "i6300esb", .make_function = MakeI6300esb},
+    {.name = "isa-serial",
+     .run_time = kSerialRunTime,
+     .parent_bus = "ISA",
+     .make_busless = MakeIsaSerial},
     {.name = "max-x86_64-cpu", .make_busless = MakeCpu},
     {.name = "pc-dimm", .run_time = kDimmRunTime, .make_busless = MakePcDimm},
     {.name = "pcie-root-port", .make_function = MakeRootPort},

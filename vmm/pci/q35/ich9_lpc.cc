@@ -92,7 +92,10 @@ Ich9Lpc::Ich9Lpc(const Ich9LpcDeps& deps)
     config().Set8(kPirqRoute + i, PirqRouter::kNotRouted);
     config().Set8(kPirqRouteUpper + i, PirqRouter::kNotRouted);
   }
-  config().Set8(kLpcEnable, static_cast<uint8_t>((deps.com1 ? 1 : 0) | (deps.com2 ? 2 : 0)));
+}
+
+void Ich9Lpc::SetSerialPorts(bool com1, bool com2) {
+  serial_ports_ = static_cast<uint8_t>((com1 ? 1 : 0) | (com2 ? 2 : 0));
 }
 
 Ich9Lpc::~Ich9Lpc() = default;
@@ -103,6 +106,7 @@ void Ich9Lpc::OnReset() {
 }
 
 void Ich9Lpc::OnConfigReset() {
+  config().Set8(kLpcEnable, serial_ports_);
   config().SetWritable(kGenPmcon1, 1, 0xff);
   PlacePm();
   PlaceRcrb();

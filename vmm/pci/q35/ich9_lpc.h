@@ -24,7 +24,6 @@ struct Ich9LpcDeps {
   bus::Bus& mmio;
   bus::BusDevice& pm;  // the PM block of 128 ports
   PirqRouter& router;
-  bool com1 = false, com2 = false;  // serial ports that are there: LPC_EN says so
 };
 
 class Ich9Lpc final : public Function {
@@ -40,6 +39,10 @@ class Ich9Lpc final : public Function {
 
   explicit Ich9Lpc(const Ich9LpcDeps& deps);
   ~Ich9Lpc() override;
+
+  // Which of the first two serial ports are there: LPC_EN says so from the next reset on. The
+  // vCPUs are parked.
+  void SetSerialPorts(bool com1, bool com2);
 
  protected:
   void OnConfigWritten(uint32_t offset, uint32_t size) override;
@@ -84,6 +87,7 @@ class Ich9Lpc final : public Function {
   void Route(uint32_t offset, uint32_t size);
 
   const Ich9LpcDeps deps_;
+  uint8_t serial_ports_ = 0;  // bits of LPC_EN
   Rcrb rcrb_;
   Window pm_window_;
   Window rcrb_window_;
