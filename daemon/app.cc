@@ -25,6 +25,7 @@
 #include "daemon/options/table.h"
 #include "daemon/process/daemonize.h"
 #include "daemon/process/pidfile.h"
+#include "daemon/process/service_manager.h"
 #include "daemon/process/signals.h"
 #include "daemon/version.h"
 #include "qmp/handlers/event_bridge.h"
@@ -79,6 +80,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
     DAVIT_LOG_INFO("{} is set up, run state {}, pid {}", kPackage, run_state_name(), getpid());
     loop_.Run();
     DAVIT_LOG_INFO("ends with status {}", exit_code_);
+    if (Status told = manager_.Stopping(); !told) DAVIT_LOG_WARN("{}", told.error().message);
     return exit_code_;
   }
 
@@ -140,6 +142,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   std::unique_ptr<qmp::HandlerSet> handler_set_;
   std::unique_ptr<TerminationSignals> signals_;
   std::optional<PidFile> pidfile_;
+  ServiceManager manager_;
   int exit_code_ = 0;
 };
 
@@ -293,6 +296,7 @@ Status App::WatchSignals() {
 
 Status App::SetUp() {
   DAVIT_TRY(AddFds());
+  DAVIT_ASSIGN(manager_, ServiceManager::FromEnvironment());
   std::optional<Daemonizer> daemonizer;
   if (options_.daemonize) {
     DAVIT_ASSIGN(daemonizer, Daemonizer::Fork());
@@ -319,7 +323,7 @@ Status App::SetUp() {
   }
   DAVIT_TRY(WatchSignals());
   if (daemonizer) DAVIT_TRY(daemonizer->Detach());
-  return {};
+  return manager_.Ready();
 }
 
 std::vector<control::ChardevInfo> App::Chardevs() const {

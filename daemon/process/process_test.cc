@@ -1,14 +1,16 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tests of pidfile.h, daemonize.h and signals.h. Children are forked: what is tested concerns
-// processes.
+// Tests of pidfile.h, daemonize.h, service_manager.h and signals.h. Children are forked: what is
+// tested concerns processes.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 
 #include "daemon/process/daemonize.h"
 #include "daemon/process/pidfile.h"
+#include "daemon/process/service_manager.h"
 #include "daemon/process/signals.h"
 #include "vmm/io/asio_event_loop.h"
 
@@ -139,6 +142,81 @@ TEST(SignalsTest, SignalIsDescribedOnTheLoop) {
                                                                                              : 4;
   });
   EXPECT_EQ(status, 0);
+}
+
+// The manager's end of NOTIFY_SOCKET.
+class ServiceManagerTest : public ::testing::Test {
+ protected:
+  void Listen(const std::string& name) {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    name.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (name[0] == '@') address.sun_path[0] = '\0';
+    socket_.reset(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    ASSERT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address),
+                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size())),
+              0)
+        << strerror(errno);
+    setenv("NOTIFY_SOCKET", name.c_str(), 1);
+    address_ = name;
+  }
+  // The next datagram, or "" when there is none.
+  std::string Told() {
+    char text[64];
+    const ssize_t size = recv(socket_.get(), text, sizeof text, 0);
+    return size < 0 ? std::string() : std::string(text, static_cast<size_t>(size));
+  }
+  void TearDown() override { unsetenv("NOTIFY_SOCKET"); }
+
+  UniqueFd socket_;
+  std::string address_;  // the paths of bazel's folders are too long for one
+};
+
+class ServiceManagerSocketTest : public ServiceManagerTest,
+                                 public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(ServiceManagerSocketTest, IsToldOfTheSetUpAndOfTheEnd) {
+  const std::string name = GetParam();
+  Listen(name == "@" ? "@davit-test-" + std::to_string(getpid())
+                     : "/tmp/davit-test-" + std::to_string(getpid()));
+  auto manager = ServiceManager::FromEnvironment();
+  ASSERT_TRUE(manager) << manager.error();
+  EXPECT_EQ(getenv("NOTIFY_SOCKET"), nullptr);
+  EXPECT_EQ(Told(), "");
+  EXPECT_TRUE(manager->Ready());
+  EXPECT_EQ(Told(), "READY=1");
+  EXPECT_TRUE(manager->Stopping());
+  EXPECT_EQ(Told(), "STOPPING=1");
+  if (name == "/") unlink(address_.c_str());
+}
+
+INSTANTIATE_TEST_SUITE_P(Addresses, ServiceManagerSocketTest, ::testing::Values("/", "@"),
+                         [](const auto& info) {
+                           return info.param[0] == '@' ? "Abstract" : "InTheFileSystem";
+                         });
+
+TEST_F(ServiceManagerTest, NobodyAskedNothingIsSent) {
+  auto manager = ServiceManager::FromEnvironment();
+  ASSERT_TRUE(manager);
+  EXPECT_TRUE(manager->Ready());
+}
+
+TEST_F(ServiceManagerTest, AnAddressOfNoUseIsNamed) {
+  setenv("NOTIFY_SOCKET", "vsock:2:1", 1);
+  EXPECT_EQ(ServiceManager::FromEnvironment().error().message,
+            "NOTIFY_SOCKET: 'vsock:2:1' is not the address of a UNIX socket");
+  const std::string longest = "/" + std::string(107, 'x');
+  setenv("NOTIFY_SOCKET", longest.c_str(), 1);
+  EXPECT_EQ(ServiceManager::FromEnvironment().error().message,
+            "NOTIFY_SOCKET: '" + longest + "' is too long for a UNIX socket");
+}
+
+TEST_F(ServiceManagerTest, AManagerThatIsGoneIsNamed) {
+  setenv("NOTIFY_SOCKET", "/nonexistent/notify", 1);
+  auto manager = ServiceManager::FromEnvironment();
+  ASSERT_TRUE(manager);
+  EXPECT_EQ(manager->Ready().error().message,
+            "NOTIFY_SOCKET: cannot tell 'READY=1' to '/nonexistent/notify': No such file or "
+            "directory");
 }
 
 }  // namespace
