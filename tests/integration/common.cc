@@ -4,16 +4,16 @@
 #include "tests/integration/common.h"
 
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-
-#include "vmm/base/unique_fd.h"
 
 namespace davit::testing {
 
@@ -46,6 +46,40 @@ int OpenDescriptors(pid_t pid) {
     ++count;
   }
   return count;
+}
+
+bool WaitForText(const std::string& path, const std::string& text) {
+  UniqueFd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (inotify_add_watch(watch.get(), path.c_str(), IN_MODIFY) < 0) return false;
+  const auto deadline = std::chrono::steady_clock::now() + kReplyTime;
+  while (!Contains(ReadFile(path), text)) {
+    const auto left =
+        std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd p{watch.get(), POLLIN, 0};
+    if (left.count() <= 0 || poll(&p, 1, static_cast<int>(left.count())) <= 0) return false;
+    char events[4096];
+    if (read(watch.get(), events, sizeof events) < 0 && errno != EAGAIN) return false;
+  }
+  return true;
+}
+
+NotifySocket::NotifySocket(const std::string& path)
+    : fd_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << path;
+  setenv("NOTIFY_SOCKET", path.c_str(), 1);
+}
+
+NotifySocket::~NotifySocket() { unsetenv("NOTIFY_SOCKET"); }
+
+std::string NotifySocket::Next() {
+  pollfd p{fd_.get(), POLLIN, 0};
+  if (poll(&p, 1, static_cast<int>(kReplyTime.count())) <= 0) return "nothing";
+  char text[64];
+  const ssize_t size = recv(fd_.get(), text, sizeof text, 0);
+  return size < 0 ? std::string(std::strerror(errno))
+                  : std::string(text, static_cast<size_t>(size));
 }
 
 bool WaitGone(pid_t pid, milliseconds timeout) {

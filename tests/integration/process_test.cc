@@ -5,9 +5,7 @@
 // most of these; where a VM is made, /dev/kvm is needed.
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -76,23 +74,13 @@ TEST_F(VmProcessTest, ProbeGuestSpeaksOnTheSerialPortAndQuitEndsTheProcess) {
 // A unit of Type=notify counts as started when QMP answers.
 TEST_F(VmProcessTest, ServiceManagerIsToldWhenQmpAnswersAndOfTheEnd) {
   TempDir dir;
-  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-  dir.File("notify").copy(address.sun_path, sizeof address.sun_path - 1);
-  UniqueFd manager(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(bind(manager.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  const auto told = [&] {
-    char text[64];
-    const ssize_t size = recv(manager.get(), text, sizeof text, 0);
-    return size < 0 ? std::string(strerror(errno)) : std::string(text, static_cast<size_t>(size));
-  };
-  setenv("NOTIFY_SOCKET", address.sun_path, 1);
+  NotifySocket manager(dir.File("notify"));
   auto vm = Vm::Start({.args = {"-S"}});
-  unsetenv("NOTIFY_SOCKET");
   ASSERT_TRUE(vm) << vm.error();
-  EXPECT_EQ(told(), "READY=1");
+  EXPECT_EQ(manager.Next(), "READY=1");
   ASSERT_TRUE((*vm)->qmp().Execute("quit"));
   EXPECT_EQ((*vm)->process().Wait(milliseconds(10'000)).value_or(-1), 0);
-  EXPECT_EQ(told(), "STOPPING=1");
+  EXPECT_EQ(manager.Next(), "STOPPING=1");
 }
 
 TEST_F(VmProcessTest, SignalEndsTheVmInGoodOrder) {

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -32,22 +31,6 @@ std::string Address(Vm& vm, std::string_view label) {
     if (row["label"] == Value(label)) return *row["filename"].AsString();
   }
   return "none";
-}
-
-// Waits until a file holds `text`, woken by each write to it.
-bool WaitForText(const std::string& path, const std::string& text) {
-  UniqueFd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (inotify_add_watch(watch.get(), path.c_str(), IN_MODIFY) < 0) return false;
-  const auto deadline = std::chrono::steady_clock::now() + kReplyTime;
-  while (!Contains(ReadFile(path), text)) {
-    const auto left =
-        std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
-    pollfd p{watch.get(), POLLIN, 0};
-    if (left.count() <= 0 || poll(&p, 1, static_cast<int>(left.count())) <= 0) return false;
-    char events[4096];
-    if (read(watch.get(), events, sizeof events) < 0 && errno != EAGAIN) return false;
-  }
-  return true;
 }
 
 // Keys go in, a whole banner comes out.
@@ -153,6 +136,15 @@ TEST_F(SerialTest, PtyIsNamedAndTalks) {
     ASSERT_OK(console.WaitFor(kBanner, kReplyTime));
     ASSERT_OK(console.WaitFor(kReady, kReplyTime));
   }
+}
+
+// As libvirt has it: the guest finds the port where -serial would have put it.
+TEST_F(SerialTest, DeviceByNameTalks) {
+  auto vm = Start({"-M", "q35", "-nodefaults", "-chardev",
+                   "socket,id=c,path=" + File("serial") + ",server=on,wait=off", "-device",
+                   R"({"driver":"isa-serial","chardev":"c","id":"serial0","index":0})"});
+  ASSERT_NE(vm, nullptr);
+  for (int i = 0; i < 2; ++i) ExpectConversation("unix:" + File("serial"));
 }
 
 TEST_F(SerialTest, FileHoldsAllThatTheGuestSaid) {
