@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <sstream>
 
 #include "daemon/options/log_items.h"
 #include "daemon/options/table.h"
@@ -28,8 +29,12 @@ std::string Usage() {
   std::string text = VersionText() + "usage: davitd [options]\n\n";
   for (const OptionRow& row : OptionTable()) {
     if (!row.listed) continue;
-    fmt::format_to(std::back_inserter(text), "-{}{}{}\n                {}\n", row.name,
-                   row.argument.empty() ? "" : " ", row.argument, row.help);
+    fmt::format_to(std::back_inserter(text), "-{}{}{}\n", row.name, row.argument.empty() ? "" : " ",
+                   row.argument);
+    std::istringstream lines{std::string(row.help)};
+    for (std::string line; std::getline(lines, line);) {
+      fmt::format_to(std::back_inserter(text), "{:16}{}\n", "", line);
+    }
   }
   text +=
       "\nWithout -kernel the built-in probe guest runs. One or two dashes begin an option.\n"
