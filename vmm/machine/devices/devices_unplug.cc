@@ -113,10 +113,7 @@ std::vector<Devices::Entry*> Devices::ChildrenOf(const Entry& entry) const {
 void Devices::TakeDown(Entry& entry) {
   if (entry.parent != nullptr) {
     // Nothing of it is in flight while its host stands still.
-    virtio::Frontend& host = *entry.parent->frontend;
-    host.OnRunning(false);
-    entry.plain.reset();
-    host.OnRunning(running_);
+    entry.parent->frontend->WhileQuiet([&] { entry.plain.reset(); });
   } else {
     entry.plain.reset();
   }

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -56,6 +57,9 @@ class DeviceHost {
   virtual Result<int> TakeKicks(uint16_t index) = 0;
   // An eventfd whose signal raises the queue's interrupt, on any transport.
   virtual Result<int> InterruptFd(uint16_t index) = 0;
+  // --- control thread, WITHOUT the lock ---
+  // Runs fn while no queue is served and nothing is in flight in the device's back ends.
+  virtual void WhileQuiet(const std::function<void()>& fn) = 0;
 };
 
 struct DeviceTraits {

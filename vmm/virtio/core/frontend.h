@@ -110,6 +110,7 @@ class Frontend final : public DeviceHost {
   void KickLater(uint16_t index) override;
   Result<int> TakeKicks(uint16_t index) override;
   Result<int> InterruptFd(uint16_t index) override;
+  void WhileQuiet(const std::function<void()>& fn) override;
 
  private:
   struct Queue {

@@ -226,4 +226,15 @@ void Frontend::OnRunning(bool running) {
   if (!running) RunOnLoop([this] { device_->Drain(); });
 }
 
+void Frontend::WhileQuiet(const std::function<void()>& fn) {
+  bool running;
+  {
+    const std::lock_guard lock(mutex_);
+    running = running_;
+  }
+  OnRunning(false);
+  fn();
+  OnRunning(running);
+}
+
 }  // namespace davit::virtio
