@@ -101,6 +101,16 @@ TEST(Drive, VirtioMakesTheDevice) {
   EXPECT_EQ(options.drives[1].spec.id, "x");
 }
 
+TEST(Drive, WithoutAMedium) {
+  const Options options = Parse({"-drive", "if=none,id=a,media=cdrom,werror=stop", "-drive",
+                                 "if=none,id=b", "-drive", "if=none,id=c,media=cdrom,file=/c"})
+                              .value();
+  ASSERT_EQ(options.drives.size(), 3u);
+  EXPECT_TRUE(options.drives[0].spec.empty && options.drives[0].spec.node.read_only);
+  EXPECT_TRUE(options.drives[1].spec.empty && !options.drives[1].spec.node.read_only);
+  EXPECT_TRUE(!options.drives[2].spec.empty && options.drives[2].spec.node.read_only);
+}
+
 TEST(Drive, FaultsAreQemus) {
   const auto error = [](const std::string& text) {
     const std::string option = "-drive " + text + ": ";
@@ -119,6 +129,9 @@ TEST(Drive, FaultsAreQemus) {
   EXPECT_EQ(error("if=none,file=/a,media=tape"), "'tape' invalid media");
   EXPECT_EQ(error("if=none,file=/a,discard=foo"), "Invalid discard option");
   EXPECT_EQ(error("if=virtio"), "Device needs media, but drive is empty");
+  EXPECT_EQ(error("if=none,format=raw"), "A block device must be specified for \"file\"");
+  EXPECT_EQ(error("if=none,format=zzz"), "Unknown driver 'zzz'");
+  EXPECT_EQ(error("if=none,cache=none"), "Must specify either driver or file");
   EXPECT_EQ(ErrorOf({"-drive", "if=none,id=a,file=/a", "-drive", "if=none,id=a,file=/b"}),
             "-drive if=none,id=a,file=/b: Duplicate ID 'a' for drive");
   EXPECT_EQ(ErrorOf({"-drive", "if=virtio,index=0,file=/a", "-drive", "if=virtio,index=0,file=/b"}),

@@ -1,9 +1,9 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// -blockdev, by the schema's BlockdevOptions, and -drive, its short form: a raw node on a file, and
-// with if=virtio the device as well. A format is what the option says, or raw; images are not
-// looked at.
+// -blockdev, by the schema's BlockdevOptions, and -drive, its short form: a raw node on a file, or
+// no medium yet, and with if=virtio the device as well. A format is what the option says, or raw;
+// images are not looked at.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -198,7 +198,6 @@ Status TakeFile(ParamList& list, const std::string& format, BlockNodeSpec& node)
   BlockNodeSpec file;
   file.driver = control::BlockDriver::kFile;
   file.filename = list.Take("file").value_or("");
-  if (file.filename.empty()) return Fail("Device needs media, but drive is empty");
   if (const auto text = list.Take("aio")) {
     const auto aio = FindWord<control::BlockAio>({{"threads", control::BlockAio::kThreads},
                                                   {"native", control::BlockAio::kNative},
@@ -221,16 +220,13 @@ Status TakeFile(ParamList& list, const std::string& format, BlockNodeSpec& node)
   return {};
 }
 
-// if=, index= and media= make the id that a drive without one has.
+// if= and index= make the id that a drive without one has.
 Status TakePlace(ParseContext& context, ParamList& list, bool& with_device, std::string& id) {
   const std::string bus = list.Take("if").value_or("ide");
-  const std::string media = list.Take("media").value_or("disk");
   for (const char* known : {"ide", "scsi", "floppy", "pflash", "mtd", "sd", "xen"}) {
     if (bus == known) return Fail(fmt::format("if={} is not supported; use virtio or none", bus));
   }
   if (bus != "none" && bus != "virtio") return Fail(fmt::format("unsupported bus type '{}'", bus));
-  if (media == "cdrom") return Fail("media=cdrom is not supported");
-  if (media != "disk") return Fail(fmt::format("'{}' invalid media", media));
   with_device = bus == "virtio";
   std::vector<uint64_t>& taken = with_device ? context.virtio_drives : context.plain_drives;
   const auto in_use = [&](uint64_t n) {
@@ -256,6 +252,40 @@ Status TakePlace(ParseContext& context, ParamList& list, bool& with_device, std:
   return {};
 }
 
+Status TakeReadOnly(ParamList& list, BlockNodeSpec& node) {
+  node.read_only = list.GetBool("readonly", list.GetBool("read-only", false));
+  list.Take("readonly");
+  list.Take("read-only");
+  const std::string media = list.Take("media").value_or("disk");
+  if (media != "disk" && media != "cdrom") return Fail(fmt::format("'{}' invalid media", media));
+  node.read_only |= media == "cdrom";
+  return {};
+}
+
+// What says how an image is opened cannot be said of none.
+Status TakeNoMedium(ParamList& list, const std::string& format, bool with_device,
+                    control::DriveSpec& drive) {
+  drive.empty = true;
+  list.Take("file");
+  list.Take("aio");
+  if (with_device) return Fail("Device needs media, but drive is empty");
+  if (format == "raw") return Fail("A block device must be specified for \"file\"");
+  if (!format.empty()) return Fail(fmt::format("Unknown driver '{}'", format));
+  if (!list.entries().empty()) return Fail("Must specify either driver or file");
+  return {};
+}
+
+Status TakeMedium(ParamList& list, const std::string& format, control::DriveSpec& drive) {
+  DAVIT_TRY(TakeCache(list, drive));
+  DAVIT_TRY(TakeDiscards(list, drive.node));
+  DAVIT_TRY(TakeLimits(list, drive.limits));
+  drive.node.node_name = list.Take("node-name").value_or("");
+  DAVIT_TRY(TakeFile(list, format, drive.node));
+  if (list.entries().empty()) return {};
+  return Fail(fmt::format("Block format '{}' does not support the option '{}'", format,
+                          list.entries()[0].first));
+}
+
 }  // namespace
 
 Status ApplyBlockdev(ParseContext& context, ParamList& list) {
@@ -279,19 +309,13 @@ Status ApplyDrive(ParseContext& context, ParamList& list) {
   if (!format.empty() && !driver.empty()) {
     return Fail("Cannot specify both 'driver' and 'format'");
   }
-  if (format.empty()) format = driver.empty() ? "raw" : driver;
-  DAVIT_TRY(TakeCache(list, drive));
+  if (format.empty()) format = driver;
   DAVIT_TRY(TakeErrors(list, drive));
-  DAVIT_TRY(TakeDiscards(list, drive.node));
-  DAVIT_TRY(TakeLimits(list, drive.limits));
-  drive.node.read_only = list.GetBool("readonly", list.GetBool("read-only", false));
-  list.Take("readonly");
-  list.Take("read-only");
-  drive.node.node_name = list.Take("node-name").value_or("");
-  DAVIT_TRY(TakeFile(list, format, drive.node));
-  if (!list.entries().empty()) {
-    return Fail(fmt::format("Block format '{}' does not support the option '{}'", format,
-                            list.entries()[0].first));
+  DAVIT_TRY(TakeReadOnly(list, drive.node));
+  if (list.Get("file").empty()) {
+    DAVIT_TRY(TakeNoMedium(list, format, with_device, drive));
+  } else {
+    DAVIT_TRY(TakeMedium(list, format.empty() ? "raw" : format, drive));
   }
   if (with_device) context.drive_devices.push_back({context.where, drive.id});
   context.options.drives.push_back({context.where, std::move(drive)});

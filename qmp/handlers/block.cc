@@ -1,7 +1,7 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// qapi/block-nodes.json and qapi/block.json.
+// qapi/block-nodes.json, qapi/block.json and qapi/block-media.json.
 #include "qmp/handlers/block_spec.h"
 #include "qmp/handlers/parts.h"
 
@@ -56,7 +56,10 @@ qapi::BlockInfo ToQapi(const BlockDiskInfo& disk) {
   info.type = "unknown";
   info.removable = disk.removable;
   if (disk.io_status) info.io_status = static_cast<qapi::BlockDeviceIoStatus>(*disk.io_status);
-  info.inserted = ToQapi(disk.node);
+  info.tray_open = disk.tray_open;
+  info.locked = disk.locked;
+  if (!disk.node) return info;
+  info.inserted = ToQapi(*disk.node);
   info.inserted->cache.writeback = disk.write_cache;
   if (disk.limits) SetLimits(*disk.limits, *info.inserted);
   return info;
@@ -80,7 +83,8 @@ qapi::BlockStats ToStats(const BlockNodeInfo& node, bool with_driver) {
 }
 
 qapi::BlockStats ToStats(const BlockDiskInfo& disk) {
-  qapi::BlockStats all = ToStats(disk.node, true);
+  qapi::BlockStats all;
+  if (disk.node) all = ToStats(*disk.node, true);
   all.device = disk.device;
   if (!disk.qdev.empty()) all.qdev = disk.qdev;
   qapi::BlockDeviceStats& stats = all.stats;
@@ -164,7 +168,39 @@ Status BlockHandlers::BlockSetIoThrottle(Context&, const qapi::BlockIOThrottle& 
   limits.iops_write = FromQapi(args.iops_wr, args.iops_wr_max, args.iops_wr_max_length);
   limits.iops_size = args.iops_size.value_or(0);
   limits.group = args.group.value_or("");
-  return blocks_.SetLimits(args.device, args.id, limits);
+  return blocks_.SetLimits({args.device, args.id}, limits);
+}
+
+Status BlockMediaHandlers::Eject(Context&, const qapi::EjectArgs& args) {
+  return blocks_.Eject({args.device, args.id}, args.force.value_or(false));
+}
+
+Status BlockMediaHandlers::BlockdevOpenTray(Context&, const qapi::BlockdevOpenTrayArgs& args) {
+  return blocks_.OpenTray({args.device, args.id}, args.force.value_or(false));
+}
+
+Status BlockMediaHandlers::BlockdevCloseTray(Context&, const qapi::BlockdevCloseTrayArgs& args) {
+  return blocks_.CloseTray({args.device, args.id});
+}
+
+Status BlockMediaHandlers::BlockdevRemoveMedium(Context&,
+                                                const qapi::BlockdevRemoveMediumArgs& args) {
+  return blocks_.RemoveMedium({std::nullopt, args.id});
+}
+
+Status BlockMediaHandlers::BlockdevInsertMedium(Context&,
+                                                const qapi::BlockdevInsertMediumArgs& args) {
+  return blocks_.InsertMedium({std::nullopt, args.id}, args.node_name);
+}
+
+Status BlockMediaHandlers::BlockdevChangeMedium(Context&,
+                                                const qapi::BlockdevChangeMediumArgs& args) {
+  using Mode = control::BlockMedium::Mode;
+  static_assert(static_cast<int>(qapi::BlockdevChangeReadOnlyMode::kReadWrite) ==
+                static_cast<int>(Mode::kReadWrite));
+  control::BlockMedium medium{.filename = args.filename, .format = args.format};
+  if (args.read_only_mode) medium.mode = static_cast<Mode>(*args.read_only_mode);
+  return blocks_.ChangeMedium({args.device, args.id}, medium, args.force.value_or(false));
 }
 
 }  // namespace davit::qmp

@@ -54,6 +54,7 @@ class Block : public testing::Test {
   control::FakeBlocks blocks_;
   BlockHandlers handlers_{blocks_};
   BlockNodesHandlers nodes_{blocks_};
+  BlockMediaHandlers media_{blocks_};
   FakeContext context_;
 };
 
@@ -100,10 +101,10 @@ TEST_F(Block, QueryBlockOfADriveWithLimits) {
 TEST_F(Block, CountersOfADiskAndOfItsNodes) {
   control::BlockDiskInfo disk = Disk();
   disk.node = FileNode();
-  disk.node.name = "r0";
-  disk.node.driver = "raw";
-  disk.node.file_stats.reset();
-  disk.node.child = {FileNode()};
+  disk.node->name = "r0";
+  disk.node->driver = "raw";
+  disk.node->file_stats.reset();
+  disk.node->child = {FileNode()};
   disk.read = {.bytes = 1, .operations = 2, .time_ns = 3, .failed = 4, .invalid = 5};
   disk.idle_ns = 9;
   blocks_.disks = {disk};
@@ -149,7 +150,39 @@ TEST_F(Block, VerbsReachTheFacade) {
   EXPECT_EQ(blocks_.limits.iops.max, 10);
   EXPECT_EQ(blocks_.limits.iops.length, 1);
   EXPECT_EQ(blocks_.calls, (std::vector<std::string>{"blockdev-add n0", "blockdev-del n0",
-                                                     "block_resize f0 7", "limits d0"}));
+                                                     "block_resize f0 7", "limits id:d0"}));
+}
+
+TEST_F(Block, ADriveWithoutAMedium) {
+  control::BlockDiskInfo disk;
+  disk.qdev = "cd0";
+  disk.removable = true;
+  disk.tray_open = true;
+  disk.locked = true;
+  blocks_.disks = {disk};
+  EXPECT_EQ(Text(handlers_.QueryBlock(context_)),
+            R"([{"device": "", "locked": true, "removable": true, "qdev": "cd0", )"
+            R"("tray_open": true, "type": "unknown"}])");
+  const auto stats = handlers_.QueryBlockstats(context_, {});
+  ASSERT_TRUE(stats && stats->size() == 1);
+  EXPECT_EQ((*stats)[0].qdev, "cd0");
+  EXPECT_FALSE((*stats)[0].node_name);
+}
+
+TEST_F(Block, MediaVerbsReachTheFacade) {
+  EXPECT_TRUE(media_.Eject(context_, {.device = "d", .force = true}));
+  EXPECT_TRUE(media_.BlockdevOpenTray(context_, {.id = "c"}));
+  EXPECT_TRUE(media_.BlockdevCloseTray(context_, {.id = "c"}));
+  EXPECT_TRUE(media_.BlockdevRemoveMedium(context_, {.id = "c"}));
+  EXPECT_TRUE(media_.BlockdevInsertMedium(context_, {.id = "c", .node_name = "n"}));
+  EXPECT_TRUE(media_.BlockdevChangeMedium(
+      context_, {.id = "c",
+                 .filename = "/a",
+                 .force = true,
+                 .read_only_mode = qapi::BlockdevChangeReadOnlyMode::kReadWrite}));
+  EXPECT_EQ(blocks_.calls,
+            (std::vector<std::string>{"eject device:d force", "open-tray id:c", "close-tray id:c",
+                                      "remove id:c", "insert id:c n", "change id:c /a - 2 force"}));
 }
 
 }  // namespace

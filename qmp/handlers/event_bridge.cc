@@ -68,6 +68,10 @@ struct Convert {
          .nospace = event.nospace,
          .reason = event.reason});
   }
+  qapi::Event operator()(const control::DeviceTrayMovedEvent& event) const {
+    return qapi::events::DeviceTrayMoved(
+        {.device = event.device, .id = event.id, .tray_open = event.open});
+  }
   qapi::Event operator()(const control::AcpiDeviceOstEvent& event) const {
     return qapi::events::AcpiDeviceOst({ToQapi(event.info)});
   }

@@ -51,6 +51,11 @@ TEST(EventBridgeTest, SerialPortTellsItsNameAndState) {
             R"(VSERPORT_CHANGE {"open": true, "id": "channel0"})");
 }
 
+TEST(EventBridgeTest, TrayTellsWhoseItIs) {
+  EXPECT_EQ(Text(control::DeviceTrayMovedEvent{"", "cd0", true}),
+            R"(DEVICE_TRAY_MOVED {"device": "", "tray-open": true, "id": "cd0"})");
+}
+
 TEST(EventBridgeTest, ShutdownAndResetTellWhoCausedThem) {
   EXPECT_EQ(Text(control::ShutdownEvent{ShutdownCause::kGuestShutdown}),
             R"(SHUTDOWN {"guest": true, "reason": "guest-shutdown"})");

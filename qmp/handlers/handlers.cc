@@ -21,6 +21,7 @@ struct HandlerSet::Parts {
         pci(deps.vm),
         acpi(deps.vm),
         block_nodes(deps.blocks),
+        block_media(deps.blocks),
         block(deps.blocks),
         net(deps.net) {}
 
@@ -37,6 +38,7 @@ struct HandlerSet::Parts {
   PciHandlers pci;
   AcpiHandlers acpi;
   BlockNodesHandlers block_nodes;
+  BlockMediaHandlers block_media;
   BlockHandlers block;
   NetHandlers net;
 };
@@ -56,6 +58,7 @@ HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps))
                .pci = &parts_->pci,
                .acpi = &parts_->acpi,
                .block_nodes = &parts_->block_nodes,
+               .block_media = &parts_->block_media,
                .block = &parts_->block};
 }
 

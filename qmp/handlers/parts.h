@@ -204,6 +204,23 @@ class BlockNodesHandlers final : public qapi::BlockNodesCommands {
   control::BlockControl& blocks_;
 };
 
+class BlockMediaHandlers final : public qapi::BlockMediaCommands {
+ public:
+  explicit BlockMediaHandlers(control::BlockControl& blocks) : blocks_(blocks) {}
+  Status Eject(Context& context, const qapi::EjectArgs& args) override;
+  Status BlockdevOpenTray(Context& context, const qapi::BlockdevOpenTrayArgs& args) override;
+  Status BlockdevCloseTray(Context& context, const qapi::BlockdevCloseTrayArgs& args) override;
+  Status BlockdevRemoveMedium(Context& context,
+                              const qapi::BlockdevRemoveMediumArgs& args) override;
+  Status BlockdevInsertMedium(Context& context,
+                              const qapi::BlockdevInsertMediumArgs& args) override;
+  Status BlockdevChangeMedium(Context& context,
+                              const qapi::BlockdevChangeMediumArgs& args) override;
+
+ private:
+  control::BlockControl& blocks_;
+};
+
 class BlockHandlers final : public qapi::BlockCommands {
  public:
   explicit BlockHandlers(control::BlockControl& blocks) : blocks_(blocks) {}

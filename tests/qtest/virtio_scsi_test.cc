@@ -10,9 +10,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/qtest/scsi_driver.h"
 #include "tests/support/process.h"
-#include "tests/support/virtio/virtio.h"
-#include "vmm/virtio/scsi/wire.h"
 
 namespace davit::qtest {
 namespace {
@@ -27,61 +26,20 @@ constexpr uint64_t kDiscBytes = 64 << 10;
 constexpr scsi::LunAddress kDisk{1, 0, 0, 0}, kDisc{1, 0, 0x40, 2}, kNoLun{1, 0, 0, 9},
     kNoTarget{1, 5, 0, 0};
 
-struct Board {
-  const char* machine;
-  const char* driver;
-};
-
-uint64_t Be(std::string_view bytes, size_t at, size_t size) {
-  uint64_t value = 0;
-  for (size_t i = at; i < at + size && i < bytes.size(); ++i) {
-    value = value << 8 | static_cast<uint8_t>(bytes[i]);
-  }
-  return value;
-}
-
-// A CDB: the operation, then fields at their offsets, big-endian.
-struct Cdb {
-  explicit Cdb(uint8_t operation) { bytes[0] = operation; }
-  Cdb& Set(size_t at, size_t size, uint64_t value) {
-    for (size_t i = size; i-- > 0; value >>= 8) bytes[at + i] = static_cast<uint8_t>(value);
-    return *this;
-  }
-  std::array<uint8_t, scsi::kDefaultCdbSize> bytes{};
-};
-Cdb TestUnitReady() { return Cdb(0x00); }
-Cdb Inquiry(uint16_t room = 96) { return Cdb(0x12).Set(3, 2, room); }
 Cdb VitalPage(uint8_t page, uint16_t room = 255) {
   return Cdb(0x12).Set(1, 1, 1).Set(2, 1, page).Set(3, 2, room);
 }
 Cdb ReportLuns(uint32_t room = 256) { return Cdb(0xa0).Set(6, 4, room); }
 Cdb Capacity16() { return Cdb(0x9e).Set(1, 1, 0x10).Set(10, 4, 32); }
-Cdb Read10(uint32_t lba, uint16_t n) { return Cdb(0x28).Set(2, 4, lba).Set(7, 2, n); }
-Cdb Write10(uint32_t lba, uint16_t n) { return Cdb(0x2a).Set(2, 4, lba).Set(7, 2, n); }
 Cdb Read16(uint64_t lba, uint32_t n) { return Cdb(0x88).Set(2, 8, lba).Set(10, 4, n); }
 Cdb Write16(uint64_t lba, uint32_t n) { return Cdb(0x8a).Set(2, 8, lba).Set(10, 4, n); }
 
-struct Outcome {
-  int response = -1;  // -1: it did not come back
-  int status = -1;
-  uint32_t sense = 0;  // key, ASC, ASCQ as 0xKKAACC
-  uint32_t residual = 0;
-  std::string data;
-  bool good() const { return response == scsi::kOk && status == 0; }
-};
-constexpr uint32_t kInvalidField = 0x052400, kBadLba = 0x052100, kNoSuchUnit = 0x052500,
-                   kWriteProtected = 0x072700, kPowerOn = 0x062900, kResized = 0x062a09;
-
-// In one buffer, which QEMU insists on without VIRTIO_F_ANY_LAYOUT.
-struct Head {
-  scsi::CommandHeader header;
-  std::array<uint8_t, scsi::kDefaultCdbSize> cdb;
-};
-static_assert(sizeof(Head) == 51);
+constexpr uint32_t kInvalidField = kSenseInvalidField, kBadLba = 0x052100, kNoSuchUnit = 0x052500,
+                   kPowerOn = kSensePowerOn, kResized = 0x062a09;
 
 class Host {
  public:
-  explicit Host(const Board& board, const std::string& properties = "",
+  explicit Host(const ScsiBoard& board, const std::string& properties = "",
                 const std::vector<std::string>& more = {})
       : disk_(dir_.File("a.img")), disc_(dir_.File("c.iso")) {
     std::ofstream(disk_).close();
@@ -95,52 +53,25 @@ class Host {
                              "-device", "scsi-hd,bus=s0.0,drive=f0,scsi-id=0,lun=0,serial=abc",
                              "-device", "scsi-cd,bus=s0.0,drive=c0,scsi-id=0,lun=2"});
     machine_ = std::make_unique<Machine>(args);
-    device_ = FindVirtio(*machine_, virtio::kIdScsi);
+    driver_ = std::make_unique<ScsiDriver>(*machine_);
   }
   // With the unit attention of power-on taken from both units.
   bool Start() {
-    if (!device_->Start()) return false;
+    if (!device().Start()) return false;
     return Run(TestUnitReady()).sense == kPowerOn &&
            Run(TestUnitReady(), "", 0, kDisc).sense == kPowerOn;
   }
 
   Machine& machine() { return *machine_; }
-  Virtio& device() { return *device_; }
+  Virtio& device() { return driver_->device(); }
   std::string Image() const {
     std::ifstream in(disk_, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  static Request Command(const Cdb& cdb, scsi::LunAddress lun, std::string_view out, uint32_t in) {
-    Head head{{}, cdb.bytes};
-    head.header.lun = lun;
-    head.header.tag = 1;
-    Request request;
-    request.Struct(head);
-    if (!out.empty()) request.Readable(out);
-    request.Writable(sizeof(scsi::CommandResponse) + scsi::kDefaultSenseSize);
-    if (in != 0) request.Writable(in);
-    return request;
-  }
   Outcome Run(const Cdb& cdb, std::string_view out = "", uint32_t in = 0,
               scsi::LunAddress lun = kDisk, uint16_t queue = scsi::kFirstRequestQueue) {
-    return Parse(device_->queue(queue).Do(Command(cdb, lun, out, in)));
-  }
-  static Outcome Parse(const std::optional<Used>& used) {
-    constexpr size_t kHead = sizeof(scsi::CommandResponse);
-    if (!used || used->bytes.size() < kHead) return {};
-    scsi::CommandResponse head;
-    std::memcpy(&head, used->bytes.data(), kHead);
-    Outcome outcome{head.response, head.status, 0, head.residual, ""};
-    const std::string text = used->text();
-    if (head.sense_bytes >= 14) {
-      outcome.sense =
-          static_cast<uint32_t>((Be(text, kHead + 2, 1) & 0xf) << 16 | Be(text, kHead + 12, 2));
-    }
-    if (text.size() > kHead + scsi::kDefaultSenseSize) {
-      outcome.data = text.substr(kHead + scsi::kDefaultSenseSize);
-    }
-    return outcome;
+    return driver_->Run(cdb, out, in, lun, queue);
   }
   // The response of a task management function; -1: it did not come back.
   int Task(uint32_t function, scsi::LunAddress lun, uint64_t tag = 0) {
@@ -149,7 +80,7 @@ class Host {
     task.subtype = function;
     task.lun = lun;
     task.tag = tag;
-    const auto used = device_->queue(scsi::kControlQueue).Do(Request().Struct(task).Writable(1));
+    const auto used = device().queue(scsi::kControlQueue).Do(Request().Struct(task).Writable(1));
     return used && used->bytes.size() == 1 ? used->bytes[0] : -1;
   }
 
@@ -157,10 +88,10 @@ class Host {
   testing::TempDir dir_;
   const std::string disk_, disc_;
   std::unique_ptr<Machine> machine_;
-  std::unique_ptr<Virtio> device_;
+  std::unique_ptr<ScsiDriver> driver_;
 };
 
-class ScsiQtest : public ::testing::TestWithParam<Board> {};
+class ScsiQtest : public ::testing::TestWithParam<ScsiBoard> {};
 
 TEST_P(ScsiQtest, InquiryTellsWhatTheUnitsAre) {
   Host host(GetParam());
@@ -338,7 +269,7 @@ TEST_P(ScsiQtest, CommandsCutShortNeedAReset) {
     ASSERT_TRUE(host.Start());
     Queue& queue = host.device().queue(scsi::kFirstRequestQueue);
     Request request;
-    request.Struct(Head{{}, TestUnitReady().bytes});
+    request.Struct(ScsiHead{{}, TestUnitReady().bytes});
     if (room != 0) request.Writable(room);
     queue.Add(request);
     queue.Kick();
@@ -353,8 +284,8 @@ TEST_P(ScsiQtest, CommandsCutShortNeedAReset) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Boards, ScsiQtest,
-                         ::testing::Values(Board{"microvm", "virtio-scsi-device"},
-                                           Board{"q35", "virtio-scsi-pci"}),
+                         ::testing::Values(ScsiBoard{"microvm", "virtio-scsi-device"},
+                                           ScsiBoard{"q35", "virtio-scsi-pci"}),
                          [](const auto& info) { return std::string(info.param.machine); });
 
 }  // namespace

@@ -62,6 +62,7 @@ struct BlockLimits {
 // -drive
 struct DriveSpec {
   std::string id;
+  bool empty = false;  // no medium; of `node`, read_only alone counts
   BlockNodeSpec node;
   BlockErrorPolicy rerror = BlockErrorPolicy::kAuto;
   BlockErrorPolicy werror = BlockErrorPolicy::kAuto;
@@ -92,14 +93,30 @@ struct BlockCounters {
 
 struct BlockDiskInfo {
   std::string device;  // of -drive; may be empty
-  std::string qdev;    // object path of the device; empty: none
+  std::string qdev;    // the id of the device, or its object path; empty: no device
   bool removable = false;
+  std::optional<bool> tray_open;  // of a device with a tray
+  bool locked = false;            // by the guest
   std::optional<BlockIoStatus> io_status;
   bool write_cache = true;
-  BlockNodeInfo node;
-  std::optional<BlockLimits> limits;
+  std::optional<BlockNodeInfo> node;  // nullopt: no medium
+  std::optional<BlockLimits> limits;  // of what is in
   BlockCounters read, write, flush, unmap;
   int64_t idle_ns = -1;  // negative: nothing was done yet
+};
+
+// Which disk: exactly one of the two, as QAPI's commands have it.
+struct BlockDiskName {
+  std::optional<std::string> device;  // the id of a -drive
+  std::optional<std::string> id;      // the id of a device, or its object path
+};
+
+// The medium that blockdev-change-medium puts in: an image by its path.
+struct BlockMedium {
+  enum class Mode : uint8_t { kRetain, kReadOnly, kReadWrite };
+  std::string filename;
+  std::optional<std::string> format;  // nullopt: raw; images are not looked at
+  Mode mode = Mode::kRetain;          // kRetain: as the medium before
 };
 
 class BlockControl {
@@ -112,9 +129,21 @@ class BlockControl {
   virtual std::vector<BlockDiskInfo> Disks() const = 0;
   // By the id of a -drive or a node name.
   virtual Status Resize(const std::string& device, const std::string& node_name, int64_t size) = 0;
-  // By the id of a -drive, or the object path of the device.
-  virtual Status SetLimits(const std::optional<std::string>& device,
-                           const std::optional<std::string>& id, const BlockLimits& limits) = 0;
+  virtual Status SetLimits(const BlockDiskName& disk, const BlockLimits& limits) = 0;
+
+  // --- removable media; errors leave all as it was ---
+  // Opens the tray of a device; one that the guest has locked only by force, else the guest is
+  // asked, which is no error.
+  virtual Status OpenTray(const BlockDiskName& disk, bool force) = 0;
+  virtual Status CloseTray(const BlockDiskName& disk) = 0;
+  // The tray is open, or there is no device.
+  virtual Status InsertMedium(const BlockDiskName& disk, const std::string& node_name) = 0;
+  virtual Status RemoveMedium(const BlockDiskName& disk) = 0;
+  // OpenTray() and RemoveMedium(). Here a locked tray is an error, and the guest is asked all the
+  // same.
+  virtual Status Eject(const BlockDiskName& disk, bool force) = 0;
+  // Eject(), another medium, CloseTray().
+  virtual Status ChangeMedium(const BlockDiskName& disk, const BlockMedium& medium, bool force) = 0;
 };
 
 }  // namespace davit::control

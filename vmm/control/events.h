@@ -60,6 +60,13 @@ struct BlockIoErrorEvent {
   std::string reason;
 };
 
+// A tray was opened or closed, by a client or by the guest (DEVICE_TRAY_MOVED).
+struct DeviceTrayMovedEvent {
+  std::string device;  // of -drive; may be empty
+  std::string id;      // of the device, or its object path
+  bool open = false;
+};
+
 // A virtio-mem has another size (MEMORY_DEVICE_SIZE_CHANGE).
 struct MemoryDeviceSizeChangeEvent {
   std::string id;  // of the device; empty: anonymous
@@ -91,11 +98,12 @@ struct DeviceDeletedEvent {
   std::string path;
 };
 
-using Event = std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent,
-                           SuspendEvent, WakeupEvent, WatchdogEvent, GuestPanickedEvent,
-                           GuestCrashLoadedEvent, BalloonChangeEvent, SerialPortChangeEvent,
-                           BlockIoErrorEvent, NicRxFilterEvent, NetdevStreamEvent,
-                           AcpiDeviceOstEvent, MemoryDeviceSizeChangeEvent, DeviceDeletedEvent>;
+using Event =
+    std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent, SuspendEvent,
+                 WakeupEvent, WatchdogEvent, GuestPanickedEvent, GuestCrashLoadedEvent,
+                 BalloonChangeEvent, SerialPortChangeEvent, BlockIoErrorEvent, DeviceTrayMovedEvent,
+                 NicRxFilterEvent, NetdevStreamEvent, AcpiDeviceOstEvent,
+                 MemoryDeviceSizeChangeEvent, DeviceDeletedEvent>;
 
 class EventSink {
  public:

@@ -22,7 +22,10 @@ VmImpl::VmImpl(MachineConfig config, Deps deps)
 }
 
 VmImpl::~VmImpl() {
-  if (deps_.blocks != nullptr) deps_.blocks->SetErrorSink(nullptr);
+  if (deps_.blocks != nullptr) {
+    deps_.blocks->SetErrorSink(nullptr);
+    deps_.blocks->SetTraySink(nullptr);
+  }
   // Joins the vCPU threads before the devices that they call go; nothing is posted after that.
   if (qtest_accel_ != nullptr) qtest_accel_->WatchLines({});
   qtest_server_.reset();
@@ -182,8 +185,17 @@ void VmImpl::RunSoon(std::function<void()> fn) {
   });
 }
 
-// A disk's request that failed: told, and where the disk's policy says so the VM stands still.
+// A disk's request that failed: told, and where the disk's policy says so the VM stands still. A
+// tray that moved: told, in the midst of the command that did it, or soon when the guest did it.
 void VmImpl::WatchDisks() {
+  deps_.blocks->SetTraySink([this, &loop = deps_.loop,
+                             alive = std::weak_ptr<bool>(alive_)](const backend::TrayMoved& moved) {
+    const control::DeviceTrayMovedEvent event{moved.device, moved.qdev, moved.open};
+    if (!moved.by_guest) return Emit(event);
+    loop.Post([this, alive, event] {
+      if (!alive.expired() && !ended_) Emit(event);
+    });
+  });
   deps_.blocks->SetErrorSink([this, &loop = deps_.loop, alive = std::weak_ptr<bool>(alive_)](
                                  const backend::BlockIoError& error) {
     loop.Post([this, alive, error] {

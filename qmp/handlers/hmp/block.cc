@@ -1,7 +1,7 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// "info block" and "info blockstats".
+// See block.h.
 #include "qmp/handlers/hmp/block.h"
 
 #include <fmt/format.h>
@@ -24,18 +24,22 @@ std::string SizeText(uint64_t bytes) {
   return fmt::format("{:.3g} {}", value, kUnits[unit]);
 }
 
+void PrintDevice(Call& call, const BlockDiskInfo& disk) {
+  if (!disk.qdev.empty()) call.out += fmt::format("    Attached to:      {}\n", disk.qdev);
+  if (disk.io_status && *disk.io_status != control::BlockIoStatus::kOk) {
+    call.out +=
+        fmt::format("    I/O status:       {}\n",
+                    *disk.io_status == control::BlockIoStatus::kFailed ? "failed" : "nospace");
+  }
+  if (!disk.removable) return;
+  call.out += fmt::format("    Removable device: {}locked, tray {}\n", disk.locked ? "" : "not ",
+                          disk.tray_open.value_or(false) ? "open" : "closed");
+}
+
 void PrintNode(Call& call, const BlockNodeInfo& node, const BlockDiskInfo* disk, bool verbose) {
   call.out +=
       fmt::format(": {} ({}{})\n", node.filename, node.driver, node.read_only ? ", read-only" : "");
-  if (disk != nullptr) {
-    if (!disk->qdev.empty()) call.out += fmt::format("    Attached to:      {}\n", disk->qdev);
-    if (disk->io_status && *disk->io_status != control::BlockIoStatus::kOk) {
-      call.out +=
-          fmt::format("    I/O status:       {}\n",
-                      *disk->io_status == control::BlockIoStatus::kFailed ? "failed" : "nospace");
-    }
-    if (disk->removable) call.out += "    Removable device: not locked, tray closed\n";
-  }
+  if (disk != nullptr) PrintDevice(call, *disk);
   call.out += fmt::format("    Cache mode:       {}{}{}\n",
                           disk == nullptr || disk->write_cache ? "writeback" : "writethrough",
                           node.direct ? ", direct" : "", node.no_flush ? ", ignore flushes" : "");
@@ -95,11 +99,32 @@ Status InfoBlock(Call& call) {
   for (const BlockDiskInfo& disk : call.blocks.Disks()) {
     if (!wanted.empty() && disk.device != wanted) continue;
     separate();
-    call.out +=
-        disk.device.empty() ? disk.node.name : fmt::format("{} ({})", disk.device, disk.node.name);
-    PrintNode(call, disk.node, &disk, verbose);
+    if (!disk.node) {
+      call.out += (disk.device.empty() ? disk.qdev : disk.device) + ": [not inserted]\n";
+      PrintDevice(call, disk);
+      continue;
+    }
+    call.out += disk.device.empty() ? disk.node->name
+                                    : fmt::format("{} ({})", disk.device, disk.node->name);
+    PrintNode(call, *disk.node, &disk, verbose);
   }
   return {};
+}
+
+Status EjectMedium(Call& call) { return call.blocks.Eject({call.text, std::nullopt}, call.flag); }
+
+Status ChangeMedium(Call& call) {
+  using Mode = control::BlockMedium::Mode;
+  control::BlockMedium medium{.filename = call.more};
+  if (!call.rest.empty()) medium.format = call.rest;
+  if (call.last == "read-only") {
+    medium.mode = Mode::kReadOnly;
+  } else if (call.last == "read-write") {
+    medium.mode = Mode::kReadWrite;
+  } else if (!call.last.empty() && call.last != "retain") {
+    return Fail(fmt::format("invalid parameter value: {}", call.last));
+  }
+  return call.blocks.ChangeMedium({call.text, std::nullopt}, medium, call.flag);
 }
 
 Status InfoBlockStats(Call& call) {

@@ -1,7 +1,7 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The human monitor's view of disks. Inner header of this package.
+// The human monitor's commands of disks. Inner header of this package.
 #pragma once
 
 #include "qmp/handlers/hmp/commands.h"
@@ -10,5 +10,7 @@ namespace davit::qmp::hmp {
 
 Status InfoBlock(Call& call);
 Status InfoBlockStats(Call& call);
+Status EjectMedium(Call& call);
+Status ChangeMedium(Call& call);
 
 }  // namespace davit::qmp::hmp

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "qmp/handlers/hmp/block.h"
 #include "qmp/handlers/hmp/devices.h"
 #include "qmp/handlers/hmp/qom.h"
 
@@ -118,6 +119,13 @@ constexpr Command kCommands[] = {
      .help = "ask the guest to change its memory to this size (in MB)",
      .arguments = Arguments::kMebibytes,
      .run = Balloon},
+    {.name = "change",
+     .usage = "device [-f] filename [format [read-only-mode]]",
+     .help = "put another medium in; -f: also where the guest has locked it",
+     .arguments = Arguments::kMedium,
+     .wanted = "block device name",
+     .run = ChangeMedium,
+     .flag = 'f'},
     {"chardev-add", "args", "make a character device", Arguments::kText, "string", AddChardev},
     {"chardev-change", "id args", "connect it elsewhere", Arguments::kTwoTexts, "string", Change},
     {"chardev-remove", "id", "remove a character device", Arguments::kText, "string", Remove},
@@ -140,6 +148,13 @@ constexpr Command kCommands[] = {
      .arguments = Arguments::kText,
      .wanted = "filename",
      .run = [](Call& call) { return call.vm.DumpDtb(call.text); }},
+    {.name = "eject",
+     .usage = "[-f] device",
+     .help = "take a medium out; -f: also where the guest has locked it",
+     .arguments = Arguments::kFlagText,
+     .wanted = "block device name",
+     .run = EjectMedium,
+     .flag = 'f'},
     {"help|?", "[cmd]", "show the help", Arguments::kOptionalText, {}, Help},
     {.name = "info",
      .usage = "[subcommand]",

@@ -22,7 +22,7 @@ namespace davit::qmp::hmp {
 struct Call {
   control::VmControl& vm;
   control::ChardevControl& chardevs;
-  const control::BlockControl& blocks;
+  control::BlockControl& blocks;
   control::NetControl& net;
   const std::string& version;
   const HmpDevices& devices;
@@ -31,10 +31,11 @@ struct Call {
 
   // Arguments, by the row's kind.
   std::string text;         // of all that take texts: the first
-  std::string more;         // kTwoTexts, kUpToTwoTexts, kFlagTextsRest: the second
-  std::string rest;         // kFlagTextsRest: what follows
+  std::string more;         // kTwoTexts, kUpToTwoTexts, kFlagTextsRest, kMedium: the second
+  std::string rest;         // kFlagTextsRest: what follows; kMedium: the third
+  std::string last;         // kMedium: the fourth
   bool all = false;         // kCpu: -a
-  bool flag = false;        // kFlagTextsRest: the row's flag was given
+  bool flag = false;        // of all that take one: the row's flag was given
   bool on = false;          // kTextSwitch
   bool has_number = false;  // kCpu: a CPU was given
   int64_t number = 0;       // kNumber, kTextNumber, kCpu; kMebibytes: in bytes
@@ -53,6 +54,8 @@ enum class Arguments : uint8_t {
   kTextSwitch,     // one word and "on" or "off", needed
   kCpu,            // [-a|vcpu]
   kFlagTextsRest,  // a flag, two words and the rest of the line; the texts are needed
+  kFlagText,       // a flag and one word, needed
+  kMedium,         // a word, a flag, a file name; then up to two words
 };
 
 struct Command {
@@ -62,7 +65,7 @@ struct Command {
   Arguments arguments = Arguments::kNone;
   std::string_view wanted = {};  // of needed texts: what is missing, "filename"
   Status (*run)(Call&) = nullptr;
-  char flag = 0;  // kFlagTextsRest: 'j' for -j
+  char flag = 0;  // 'j' for -j
 };
 
 // Both sorted by name.

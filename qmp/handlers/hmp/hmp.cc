@@ -83,6 +83,18 @@ Status ParseTextsRest(const hmp::Command& command, std::string_view rest, hmp::C
   return {};
 }
 
+// A device, a flag, a file name, a format and a mode; the last two may be missing.
+Status ParseMedium(const hmp::Command& command, std::string_view rest, hmp::Call& call) {
+  if (rest.empty()) return Fail(fmt::format("{}: {} expected", command.name, command.wanted));
+  call.text = TakeWord(rest);
+  DAVIT_TRY(ParseFlag(rest, command.name, command.flag, call.flag));
+  if (rest.empty()) return Fail(fmt::format("{}: filename expected", command.name));
+  call.more = TakeWord(rest);
+  call.rest = TakeWord(rest);
+  call.last = TakeWord(rest);
+  return CheckEnd(command.name, rest);
+}
+
 Status ParseArguments(const hmp::Command& command, std::string_view name, std::string_view rest,
                       hmp::Call& call) {
   using hmp::Arguments;
@@ -108,6 +120,13 @@ Status ParseArguments(const hmp::Command& command, std::string_view name, std::s
       break;
     case Arguments::kFlagTextsRest:
       return ParseTextsRest(command, rest, call);
+    case Arguments::kFlagText:
+      DAVIT_TRY(ParseFlag(rest, name, command.flag, call.flag));
+      if (rest.empty()) return Fail(fmt::format("{}: {} expected", name, command.wanted));
+      call.text = TakeWord(rest);
+      break;
+    case Arguments::kMedium:
+      return ParseMedium(command, rest, call);
     case Arguments::kUpToTwoTexts:
       call.text = TakeWord(rest);
       call.more = TakeWord(rest);
@@ -174,7 +193,7 @@ void Run(std::string_view line, hmp::Call& call) {
 }  // namespace
 
 Result<std::string> Hmp::Execute(const std::string& line, std::optional<int64_t> cpu_index) const {
-  hmp::Call call{vm_, chardevs_, blocks_, net_, version_, devices_, 0, {}, {}, {}};
+  hmp::Call call{vm_, chardevs_, blocks_, net_, version_, devices_, 0, {}, {}, {}, {}};
   if (cpu_index) {
     call.current_cpu = *cpu_index;
     if (!hmp::HasCpu(vm_, *cpu_index)) {

@@ -29,9 +29,8 @@ struct HmpDevices {
 class Hmp {
  public:
   // References must outlive it. `version` is what "info version" prints.
-  Hmp(control::VmControl& vm, control::ChardevControl& chardevs,
-      const control::BlockControl& blocks, control::NetControl& net, std::string version,
-      HmpDevices devices)
+  Hmp(control::VmControl& vm, control::ChardevControl& chardevs, control::BlockControl& blocks,
+      control::NetControl& net, std::string version, HmpDevices devices)
       : vm_(vm),
         chardevs_(chardevs),
         blocks_(blocks),
@@ -46,7 +45,7 @@ class Hmp {
  private:
   control::VmControl& vm_;
   control::ChardevControl& chardevs_;
-  const control::BlockControl& blocks_;
+  control::BlockControl& blocks_;
   control::NetControl& net_;
   std::string version_;
   HmpDevices devices_;

@@ -102,6 +102,26 @@ TEST_F(HmpTest, BlockStatsOfDisksWithAndWithoutAName) {
             "idle_time_ns=0\r\n");
 }
 
+TEST_F(HmpTest, MediaVerbs) {
+  for (const char* line : {"eject d", "eject -f d", "change d /a", "change d -f /a raw read-write",
+                           "change d /a raw retain"}) {
+    EXPECT_EQ(Do(line), "") << line;
+  }
+  EXPECT_EQ(blocks_.calls, (std::vector<std::string>{
+                               "eject device:d", "eject device:d force", "change device:d /a - 0",
+                               "change device:d /a raw 2 force", "change device:d /a raw 0"}));
+}
+
+TEST_F(HmpTest, DrivesWithoutAMedium) {
+  blocks_.disks.resize(1);
+  blocks_.disks[0].qdev = "cd0";
+  blocks_.disks[0].removable = blocks_.disks[0].locked = true;
+  blocks_.disks[0].tray_open = true;
+  EXPECT_EQ(Do("info block"),
+            "cd0: [not inserted]\r\n    Attached to:      cd0\r\n"
+            "    Removable device: locked, tray open\r\n");
+}
+
 TEST_F(HmpTest, QuitHasTheCauseOfQmp) {
   EXPECT_EQ(Do("q"), "");
   EXPECT_EQ(vm_.quit_cause, control::ShutdownCause::kHostQmpQuit);

@@ -149,10 +149,24 @@ class FakeBlocks final : public BlockControl {
   Status Resize(const std::string& device, const std::string& node, int64_t size) override {
     return Did("block_resize " + device + node + " " + std::to_string(size));
   }
-  Status SetLimits(const std::optional<std::string>& device, const std::optional<std::string>& id,
-                   const BlockLimits& given) override {
+  Status SetLimits(const BlockDiskName& disk, const BlockLimits& given) override {
     limits = given;
-    return Did("limits " + device.value_or("") + id.value_or(""));
+    return Did("limits " + Text(disk));
+  }
+  Status OpenTray(const BlockDiskName& disk, bool force) override {
+    return Did("open-tray " + Text(disk) + Text(force));
+  }
+  Status CloseTray(const BlockDiskName& disk) override { return Did("close-tray " + Text(disk)); }
+  Status InsertMedium(const BlockDiskName& disk, const std::string& node) override {
+    return Did("insert " + Text(disk) + " " + node);
+  }
+  Status RemoveMedium(const BlockDiskName& disk) override { return Did("remove " + Text(disk)); }
+  Status Eject(const BlockDiskName& disk, bool force) override {
+    return Did("eject " + Text(disk) + Text(force));
+  }
+  Status ChangeMedium(const BlockDiskName& disk, const BlockMedium& medium, bool force) override {
+    return Did("change " + Text(disk) + " " + medium.filename + " " + medium.format.value_or("-") +
+               " " + std::to_string(static_cast<int>(medium.mode)) + Text(force));
   }
 
   std::vector<BlockNodeInfo> nodes;
@@ -162,6 +176,11 @@ class FakeBlocks final : public BlockControl {
   std::vector<std::string> calls;
 
  private:
+  // "device:x" or "id:x"
+  static std::string Text(const BlockDiskName& disk) {
+    return (disk.device ? "device:" + *disk.device : "") + (disk.id ? "id:" + *disk.id : "");
+  }
+  static std::string Text(bool force) { return force ? " force" : ""; }
   Status Did(std::string call) {
     calls.push_back(std::move(call));
     return {};

@@ -42,10 +42,12 @@ void Run(std::span<const uint8_t> input) {
   Unit unit;
   unit.cdrom = input[0] & 1;
   unit.read_only = unit.cdrom || input[0] & 2;
+  unit.removable = unit.cdrom;
+  unit.medium = !unit.removable || !(input[1] & 0x80);
   unit.thin = input[0] & 4;
   unit.block_size = unit.cdrom ? 2048 : 512u << (input[0] >> 6);
   unit.physical_block_size = unit.block_size << (input[0] >> 4 & 3);
-  unit.blocks = uint64_t{1} << (input[1] % 53);
+  unit.blocks = unit.medium ? uint64_t{1} << (input[1] % 53) : 0;
   unit.serial = std::string(input[0] >> 3 & 1, 's');
   unit.device_id = std::string(input[1], 'i');
   const std::span<const uint8_t> rest = input.subspan(2);
@@ -53,7 +55,10 @@ void Run(std::span<const uint8_t> input) {
   const auto parameters = rest.subspan(cdb.size());
   const uint16_t luns[] = {1, 300};
   DAVIT_CHECK(ParameterBytes(cdb, unit) <= 65535);
-  Check(Execute(cdb, parameters, unit, luns, kPowerOn), unit);
+  Tray tray;
+  if (unit.removable && input[1] & 0x40) tray.Move(true);
+  Check(Execute(cdb, parameters, unit, luns, kPowerOn, tray), unit);
+  DAVIT_CHECK(unit.removable || !(tray.open() || tray.locked()));
   Check(ExecuteAbsent(cdb, luns), unit);
 }
 

@@ -17,32 +17,80 @@
 namespace davit::backend {
 
 BlockBackend::BlockBackend(BlockGraph& graph, std::string name, std::shared_ptr<BlockNode> node)
-    : graph_(graph), name_(std::move(name)), node_(std::move(node)), target_(node_->Target()) {}
+    : graph_(graph), name_(std::move(name)) {
+  SetNode(std::move(node));
+}
 
 BlockBackend::~BlockBackend() {
   queue_.reset();  // waits for the loop
-  node_->RemoveUser(this);
+  if (node_ != nullptr) node_->RemoveUser(this);
   graph_.Forget(this);
 }
 
-std::string BlockBackend::Who() const {
-  return fmt::format("block device '{}'", name_.empty() ? qdev_ : name_);
+BlockNodeUser BlockBackend::User() const {
+  BlockPermissions used = kPermRead;
+  if (attached_ && !read_only_) used |= kPermWrite;
+  return {fmt::format("block device '{}'", name_.empty() ? qdev_ : name_), "root", used,
+          attached_ ? shared_ : kPermAll};
+}
+
+void BlockBackend::SetNode(std::shared_ptr<BlockNode> node) {
+  last_medium_ = medium_options();
+  node_ = std::move(node);
+  target_ = node_ != nullptr ? node_->Target() : BlockTarget{.discard = false};
+}
+
+MediumOptions BlockBackend::medium_options() const {
+  if (node_ == nullptr) return last_medium_;
+  return {.read_only = node_->read_only(),
+          .direct = node_->direct(),
+          .no_flush = node_->no_flush(),
+          .discard = node_->discard(),
+          .detect_zeroes = node_->detect_zeroes() != DetectZeroes::kOff};
+}
+
+Status BlockBackend::ChangeMedium(std::shared_ptr<BlockNode> node,
+                                  const std::function<void()>& first) {
+  if (node == nullptr && node_ == nullptr) return {};
+  if (node_ != nullptr) node_->RemoveUser(this);
+  if (node != nullptr) {
+    Status status = node->SetUser(this, User());
+    if (!status) {
+      if (node_ != nullptr) (void)node_->SetUser(this, User());  // as it was a moment ago
+      return status;
+    }
+  }
+  if (first) first();
+  const std::shared_ptr<BlockNode> old = node_;  // goes without the device's lock
+  const auto change = [&] { SetNode(std::move(node)); };
+  if (tray_ != nullptr) {
+    tray_->WhileQuiet(change);
+  } else {
+    change();
+  }
+  return {};
+}
+
+void BlockBackend::NoteTrayMoved(bool open, bool by_guest) {
+  graph_.Report(TrayMoved{.device = name_, .qdev = qdev_, .open = open, .by_guest = by_guest});
 }
 
 Status BlockBackend::Attach(AttachOptions options) {
+  if (node_ == nullptr && options.needs_medium) {
+    return Fail("Device needs media, but drive is empty");
+  }
   qdev_ = options.qdev;
-  read_only_ = options.read_only || node_->read_only();
-  BlockPermissions shared = kPermRead | kPermWriteUnchanged;
-  if (options.resizable) shared |= kPermResize;
-  if (options.share_rw) shared |= kPermWrite;
-  Status status =
-      node_->SetUser(this, {Who(), "root", kPermRead | (read_only_ ? 0 : kPermWrite), shared});
+  read_only_ = options.read_only || medium_options().read_only;
+  shared_ = kPermRead | kPermWriteUnchanged;
+  if (options.resizable) shared_ |= kPermResize;
+  if (options.share_rw) shared_ |= kPermWrite;
+  attached_ = true;
+  Status status = node_ != nullptr ? node_->SetUser(this, User()) : Status();
   if (!status) {
+    attached_ = false;
     qdev_.clear();
     return status;
   }
-  attached_ = true;
-  removable_ = options.removable;
   const auto choose = [](ErrorPolicy device, ErrorPolicy drive, ErrorPolicy otherwise) {
     if (device != ErrorPolicy::kAuto) return device;
     return drive != ErrorPolicy::kAuto ? drive : otherwise;
@@ -64,9 +112,10 @@ void BlockBackend::Detach() {
   attached_ = false;
   qdev_.clear();
   resized_ = nullptr;
+  tray_ = nullptr;
   write_cache_ = given_.write_cache;
   ResetIoStatus();
-  (void)node_->SetUser(this, {Who(), "root", kPermRead, kPermAll});  // less is never refused
+  if (node_ != nullptr) (void)node_->SetUser(this, User());  // less is never refused
 }
 
 io::Clock::time_point BlockBackend::now() const {

@@ -3,7 +3,8 @@
 //
 // A disk as a device has it: a node, with limits, counters, what happens at errors, and a queue of
 // requests. A named one is made by -drive, waits for its device, and is there again when the device
-// has gone; others are made when a device names a node.
+// has gone; others are made when a device names a node. The node is the medium: it can be another,
+// or none, where the device has a tray or there is no device.
 //
 // Threads: control thread, but for what is marked. The device's side is called with the device's
 // lock held, on its loop where that is said.
@@ -44,16 +45,46 @@ struct BlockIoError {
   std::string reason;
 };
 
+// The tray of a device with a removable medium, as whoever operates the VM uses it. Implemented by
+// the device. Control thread, without the device's lock.
+class Tray {
+ public:
+  virtual ~Tray() = default;
+  virtual bool tray_open() = 0;
+  virtual bool tray_locked() = 0;  // by the guest
+  // Opens or closes it, locked or not; the guest is told that the medium may be another.
+  virtual void MoveTray(bool open) = 0;
+  // The guest is asked to open it. force: its lock does not count any more.
+  virtual void RequestEject(bool force) = 0;
+  // Runs fn with the device's lock held and nothing of it under way.
+  virtual void WhileQuiet(const std::function<void()>& fn) = 0;
+};
+
+// DEVICE_TRAY_MOVED
+struct TrayMoved {
+  std::string device;  // of -drive; may be empty
+  std::string qdev;
+  bool open = false;
+  bool by_guest = false;  // told on any thread; else on the control thread
+};
+
+// What a medium that is named by its file takes over from the one before.
+struct MediumOptions {
+  bool read_only = true;
+  bool direct = false, no_flush = false, discard = false;
+  bool detect_zeroes = false;
+};
+
 // What the device says when it takes the disk.
 struct AttachOptions {
-  std::string qdev;  // object path of the device
+  std::string qdev;  // the id of the device, or its object path
   bool read_only = false;
   bool share_rw = false;
   bool resizable = true;  // it can tell its driver of a new size
   ErrorPolicy rerror = ErrorPolicy::kAuto;
   ErrorPolicy werror = ErrorPolicy::kAuto;
   std::optional<bool> write_cache;  // nullopt: as -drive cache= says, else on
-  bool removable = false;
+  bool needs_medium = true;
 };
 
 class BlockBackend {
@@ -66,8 +97,9 @@ class BlockBackend {
   const std::string& name() const { return name_; }  // of -drive; may be empty
   const std::string& qdev() const { return qdev_; }  // empty: no device
   bool attached() const { return attached_; }
-  bool removable() const { return !attached_ || removable_; }
-  const std::shared_ptr<BlockNode>& node() const { return node_; }
+  bool removable() const { return !attached_ || tray_ != nullptr; }
+  Tray* tray() const { return tray_; }                              // null: it has none
+  const std::shared_ptr<BlockNode>& node() const { return node_; }  // null: no medium
   const BlockStats& stats() const { return stats_; }
   io::Clock::time_point now() const;  // the clock of the counters
   bool io_status_enabled() const;
@@ -75,14 +107,24 @@ class BlockBackend {
   void ResetIoStatus() { io_status_.store(IoStatus::kOk, std::memory_order_relaxed); }
   std::shared_ptr<ThrottleGroup> throttle() const;  // null: no limits
   void SetThrottle(std::shared_ptr<ThrottleGroup> group, const ThrottleConfig& config);
+  // Puts a medium in, or takes it out (null). The disk has a tray or no device. `first` is called
+  // when nothing can fail any more, before the device sees the change. Error: the node is in
+  // conflict with another user; all is as it was.
+  Status ChangeMedium(std::shared_ptr<BlockNode> node, const std::function<void()>& first = {});
+  MediumOptions medium_options() const;
   void NoteResized();
   // Control thread calls fn when the node has another length.
   void set_resized(std::function<void()> fn) { resized_ = std::move(fn); }
 
   // --- the device ---
-  // Any thread. Read-only devices and nodes alike.
+  // Outlives the attachment, or is taken back (null). Control thread.
+  void set_tray(Tray* tray) { tray_ = tray; }
+  // The tray has moved. Any thread where the guest is the cause.
+  void NoteTrayMoved(bool open, bool by_guest);
+  // Any thread; of the medium: with the device's lock held. Read-only devices and nodes alike.
   bool read_only() const { return read_only_; }
-  uint64_t length() const { return node_->length(); }
+  bool has_medium() const { return node_ != nullptr; }
+  uint64_t length() const { return node_ == nullptr ? 0 : node_->length(); }
   bool write_cache() const { return write_cache_.load(std::memory_order_relaxed); }
   void set_write_cache(bool on) { write_cache_.store(on, std::memory_order_relaxed); }
   // Sector sizes of a host device; 0: not known.
@@ -92,7 +134,7 @@ class BlockBackend {
 
   // Before the first request; any thread. As for BlockQueue.
   void Start(io::EventLoop& loop, std::function<void()> ready);
-  // On the loop. Writes without a write cache are made durable each (fua).
+  // On the loop; there is a medium. Writes without a write cache are made durable each (fua).
   void Submit(BlockRequest& request);
   void Kick() { queue_->Kick(); }
   void Reap();
@@ -113,17 +155,20 @@ class BlockBackend {
   BlockBackend(BlockGraph& graph, std::string name, std::shared_ptr<BlockNode> node);
   Status Attach(AttachOptions options);
   void Detach();  // the device has nothing in flight
-  std::string Who() const;
+  BlockNodeUser User() const;
+  void SetNode(std::shared_ptr<BlockNode> node);
   void RunThrottled();
 
   BlockGraph& graph_;
   const std::string name_;
-  const std::shared_ptr<BlockNode> node_;
-  const BlockTarget target_;
+  std::shared_ptr<BlockNode> node_;  // changes on the control thread, with the device quiet
+  BlockTarget target_;               // of node_
+  MediumOptions last_medium_;        // when there is none
+  Tray* tray_ = nullptr;
   std::string qdev_;
   bool attached_ = false;
-  bool removable_ = false;
   bool read_only_ = false;
+  BlockPermissions shared_ = kPermAll;
   struct Given {  // by -drive
     ErrorPolicy rerror = ErrorPolicy::kAuto;
     ErrorPolicy werror = ErrorPolicy::kAuto;

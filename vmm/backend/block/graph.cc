@@ -59,6 +59,16 @@ void BlockGraph::Report(const BlockIoError& error) {
   if (sink_) sink_(error);
 }
 
+void BlockGraph::SetTraySink(std::function<void(const TrayMoved&)> sink) {
+  std::lock_guard lock(sink_mutex_);
+  tray_sink_ = std::move(sink);
+}
+
+void BlockGraph::Report(const TrayMoved& moved) {
+  std::lock_guard lock(sink_mutex_);
+  if (tray_sink_) tray_sink_(moved);
+}
+
 Status BlockGraph::CheckName(const std::string& name) const {
   if (!WellFormed(name)) return Fail(fmt::format("Invalid node-name: '{}'", name));
   if (name.size() > kMaxName) return Fail("Node name too long");
@@ -121,10 +131,7 @@ Status BlockGraph::AddNode(const BlockNodeSpec& spec) {
 Status BlockGraph::RemoveNode(const std::string& name) {
   const std::shared_ptr<BlockNode> node = FindNode(name);
   if (node == nullptr) return Fail(fmt::format("Failed to find node with node-name='{}'", name));
-  const auto has_device = [&](const BlockBackend* disk) { return disk->node() == node; };
-  if (std::any_of(disks_.begin(), disks_.end(), has_device)) {
-    return Fail(fmt::format("Node {} is in use", name));
-  }
+  if (HasDisk(*node)) return Fail(fmt::format("Node {} is in use", name));
   const auto owned = std::find(owned_.begin(), owned_.end(), node);
   if (owned == owned_.end()) {
     return Fail(fmt::format("Node {} is not owned by the monitor", name));
@@ -158,10 +165,14 @@ Status BlockGraph::AddDrive(const DriveSpec& spec) {
     return Fail(fmt::format("Device name '{}' conflicts with an existing node name", spec.id));
   }
   DAVIT_TRY(CheckThrottle(spec.throttle));
-  DAVIT_ASSIGN(std::shared_ptr<BlockNode> node, Make(spec.node));
+  std::shared_ptr<BlockNode> node;
+  if (!spec.empty) {
+    DAVIT_ASSIGN(node, Make(spec.node));
+  }
   std::shared_ptr<BlockBackend> disk(new BlockBackend(*this, spec.id, std::move(node)));
   disks_.push_back(disk.get());
-  DAVIT_TRY(disk->node_->SetUser(disk.get(), {disk->Who(), "root", kPermRead, kPermAll}));
+  disk->last_medium_.read_only = spec.node.read_only;
+  if (!spec.empty) DAVIT_TRY(disk->node_->SetUser(disk.get(), disk->User()));
   disk->given_ = {spec.rerror, spec.werror, spec.write_cache};
   disk->write_cache_ = spec.write_cache;
   if (spec.throttle.enabled()) DAVIT_TRY(SetThrottle(*disk, spec.throttle_group, spec.throttle));
@@ -188,7 +199,20 @@ Result<std::shared_ptr<BlockBackend>> BlockGraph::Attach(const std::string& driv
   return disk;
 }
 
+std::shared_ptr<BlockBackend> BlockGraph::AttachEmpty(AttachOptions options) {
+  std::shared_ptr<BlockBackend> disk(new BlockBackend(*this, "", nullptr));
+  disks_.push_back(disk.get());
+  options.needs_medium = false;
+  (void)disk->Attach(std::move(options));  // what can fail is in the medium
+  return disk;
+}
+
 std::vector<BlockBackend*> BlockGraph::Disks() const { return disks_; }
+
+bool BlockGraph::HasDisk(const BlockNode& node) const {
+  return std::any_of(disks_.begin(), disks_.end(),
+                     [&](const BlockBackend* disk) { return disk->node().get() == &node; });
+}
 
 BlockBackend* BlockGraph::FindDrive(const std::string& name) const {
   const auto it = std::find_if(disks_.begin(), disks_.end(), [&](const BlockBackend* disk) {
@@ -210,13 +234,14 @@ Status BlockGraph::Resize(BlockNode& node, uint64_t bytes) {
   DAVIT_TRY(std::move(status));
   const BlockNode* const leaf = node.Target().leaf;
   for (BlockBackend* disk : disks_) {
-    if (StandsOn(*disk->node(), *leaf)) disk->NoteResized();
+    if (disk->node() != nullptr && StandsOn(*disk->node(), *leaf)) disk->NoteResized();
   }
   return {};
 }
 
 Status BlockGraph::SetThrottle(BlockBackend& disk, const std::string& name,
                                const ThrottleConfig& config) {
+  if (disk.node() == nullptr) return Fail("Device has no medium");
   DAVIT_TRY(CheckThrottle(config));
   if (!config.enabled()) {
     disk.SetThrottle(nullptr, config);

@@ -22,6 +22,7 @@ namespace davit::backend {
 // -drive
 struct DriveSpec {
   std::string id;
+  bool empty = false;  // no medium; of `node`, read_only alone counts
   BlockNodeSpec node;
   ErrorPolicy rerror = ErrorPolicy::kAuto;
   ErrorPolicy werror = ErrorPolicy::kAuto;
@@ -38,9 +39,13 @@ class BlockGraph {
 
   // Where failed requests are reported; called on any thread.
   void SetErrorSink(std::function<void(const BlockIoError&)> sink);
+  // Where trays that move are reported.
+  void SetTraySink(std::function<void(const TrayMoved&)> sink);
 
   // -blockdev, blockdev-add. Error: QEMU's words; nothing was made.
   Status AddNode(const BlockNodeSpec& spec);
+  // A node that lives as long as the caller or a user keeps it.
+  Result<std::shared_ptr<BlockNode>> OpenNode(const BlockNodeSpec& spec) { return Make(spec); }
   Status RemoveNode(const std::string& name);
   std::shared_ptr<BlockNode> FindNode(const std::string& name) const;
   std::vector<std::shared_ptr<BlockNode>> Nodes() const;  // newest first
@@ -50,9 +55,13 @@ class BlockGraph {
   // reference goes, on any thread. Error: none such ("can't find value"), taken, or in conflict
   // with another user.
   Result<std::shared_ptr<BlockBackend>> Attach(const std::string& drive, AttachOptions options);
+  // A disk without a medium.
+  std::shared_ptr<BlockBackend> AttachEmpty(AttachOptions options);
   // In order of their making. Those of -drive and those with a device.
   std::vector<BlockBackend*> Disks() const;
   BlockBackend* FindDrive(const std::string& name) const;
+  // Whether the node is some disk's, itself and not by way of others.
+  bool HasDisk(const BlockNode& node) const;
 
   // block_resize: the node and all that stand on it.
   Status Resize(BlockNode& node, uint64_t bytes);
@@ -67,12 +76,14 @@ class BlockGraph {
   Status CheckName(const std::string& name) const;
   std::string NewName();
   void Report(const BlockIoError& error);
+  void Report(const TrayMoved& moved);
   void Forget(BlockBackend* disk);
 
   FileOpener& opener_;
   WorkerPool workers_;
   std::mutex sink_mutex_;
   std::function<void(const BlockIoError&)> sink_;
+  std::function<void(const TrayMoved&)> tray_sink_;
   std::vector<std::weak_ptr<BlockNode>> nodes_;        // all, newest last
   std::vector<std::shared_ptr<BlockNode>> owned_;      // made by name, newest last
   std::vector<std::shared_ptr<BlockBackend>> drives_;  // of -drive

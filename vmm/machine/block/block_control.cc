@@ -153,6 +153,7 @@ Status BlockControlImpl::AddNode(const control::BlockNodeSpec& spec) {
 Status BlockControlImpl::AddDrive(const control::DriveSpec& spec) {
   backend::DriveSpec drive;
   drive.id = spec.id;
+  drive.empty = spec.empty;
   DAVIT_ASSIGN(drive.node, ToSpec(spec.node));
   drive.rerror = Same<backend::ErrorPolicy>(spec.rerror);
   drive.werror = Same<backend::ErrorPolicy>(spec.werror);
@@ -179,7 +180,11 @@ std::vector<control::BlockDiskInfo> BlockControlImpl::Disks() const {
       info.io_status = Same<control::BlockIoStatus>(disk->io_status());
     }
     info.write_cache = disk->write_cache();
-    info.node = InfoOf(*disk->node());
+    if (backend::Tray* const tray = disk->tray()) {
+      info.tray_open = tray->tray_open();
+      info.locked = tray->tray_locked();
+    }
+    if (disk->node() != nullptr) info.node = InfoOf(*disk->node());
     if (const auto group = disk->throttle()) info.limits = FromThrottle(*group);
     info.read = CountersOf(disk->stats()[BlockCount::kRead]);
     info.write = CountersOf(disk->stats()[BlockCount::kWrite]);
@@ -194,7 +199,10 @@ std::vector<control::BlockDiskInfo> BlockControlImpl::Disks() const {
 Status BlockControlImpl::Resize(const std::string& device, const std::string& node_name,
                                 int64_t size) {
   std::shared_ptr<BlockNode> node;
-  if (const BlockBackend* disk = graph_.FindDrive(device)) node = disk->node();
+  if (const BlockBackend* disk = graph_.FindDrive(device)) {
+    node = disk->node();
+    if (node == nullptr) return Fail(fmt::format("Device '{}' has no medium", device));
+  }
   if (node == nullptr) node = graph_.FindNode(node_name);
   if (node == nullptr) {
     return Fail(fmt::format("Cannot find device='{}' nor node-name='{}'", device, node_name));
@@ -203,28 +211,34 @@ Status BlockControlImpl::Resize(const std::string& device, const std::string& no
   return graph_.Resize(*node, static_cast<uint64_t>(size));
 }
 
-Status BlockControlImpl::SetLimits(const std::optional<std::string>& device,
-                                   const std::optional<std::string>& id,
-                                   const control::BlockLimits& limits) {
-  if (device.has_value() == id.has_value()) {
+Result<BlockBackend*> BlockControlImpl::Find(const control::BlockDiskName& disk) const {
+  if (disk.device.has_value() == disk.id.has_value()) {
     return Fail("Need exactly one of 'device' and 'id'");
   }
-  const std::string& name = device ? *device : *id;
-  BlockBackend* disk = device ? graph_.FindDrive(name) : nullptr;
+  const auto path_of = [](const std::string& qdev) {
+    return qdev.starts_with('/') ? qdev : "/machine/peripheral/" + qdev;
+  };
+  const std::string& name = disk.device ? *disk.device : *disk.id;
+  BlockBackend* found = disk.device ? graph_.FindDrive(name) : nullptr;
   for (BlockBackend* other : graph_.Disks()) {
-    if (!id || other->qdev().empty()) continue;
-    if (other->qdev() == name) disk = other;
+    if (!disk.id || other->qdev().empty()) continue;
+    const std::string path = path_of(other->qdev());
+    if (path == path_of(name)) found = other;
     // The PCI function of a virtio disk is no disk itself.
-    const std::string path = name.starts_with('/') ? name : "/machine/peripheral/" + name;
-    if (other->qdev() == path + "/virtio-backend") {
+    if (path == path_of(name) + "/virtio-backend") {
       return Fail("Device does not have a block device backend");
     }
-    if (other->qdev() == path) disk = other;
   }
-  if (disk == nullptr) {
+  if (found == nullptr) {
     return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", name));
   }
-  return graph_.SetThrottle(*disk, limits.group, ToThrottle(limits));
+  return found;
+}
+
+Status BlockControlImpl::SetLimits(const control::BlockDiskName& disk,
+                                   const control::BlockLimits& limits) {
+  DAVIT_ASSIGN(BlockBackend* const found, Find(disk));
+  return graph_.SetThrottle(*found, limits.group, ToThrottle(limits));
 }
 
 }  // namespace davit::machine

@@ -22,10 +22,19 @@ class BlockControlImpl final : public control::BlockControl {
   std::vector<control::BlockNodeInfo> Nodes() const override;
   std::vector<control::BlockDiskInfo> Disks() const override;
   Status Resize(const std::string& device, const std::string& node_name, int64_t size) override;
-  Status SetLimits(const std::optional<std::string>& device, const std::optional<std::string>& id,
-                   const control::BlockLimits& limits) override;
+  Status SetLimits(const control::BlockDiskName& disk, const control::BlockLimits& limits) override;
+  // --- media.cc ---
+  Status OpenTray(const control::BlockDiskName& disk, bool force) override;
+  Status CloseTray(const control::BlockDiskName& disk) override;
+  Status InsertMedium(const control::BlockDiskName& disk, const std::string& node_name) override;
+  Status RemoveMedium(const control::BlockDiskName& disk) override;
+  Status Eject(const control::BlockDiskName& disk, bool force) override;
+  Status ChangeMedium(const control::BlockDiskName& disk, const control::BlockMedium& medium,
+                      bool force) override;
 
  private:
+  // Error: none or two were named, there is no such disk.
+  Result<backend::BlockBackend*> Find(const control::BlockDiskName& disk) const;
   backend::BlockGraph& graph_;
 };
 

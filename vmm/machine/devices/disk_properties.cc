@@ -41,7 +41,7 @@ Result<uint32_t> BlockSizeOf(const DeviceProperties& props, const char* name) {
 
 backend::AttachOptions AttachOptionsOf(const DeviceProperties& props) {
   backend::AttachOptions options;
-  options.qdev = props.path();
+  options.qdev = props.id().empty() ? props.path() : props.id();
   options.share_rw = props.Bool("share-rw");
   options.rerror = PolicyOf(props.Text("rerror"));
   options.werror = PolicyOf(props.Text("werror"));
@@ -54,7 +54,10 @@ Result<std::shared_ptr<backend::BlockBackend>> AttachDrive(DeviceContext& contex
                                                            std::string_view owner,
                                                            backend::AttachOptions options) {
   const std::string drive = props.Text("drive");
-  if (drive.empty()) return Fail("drive property not set");
+  if (drive.empty()) {
+    if (options.needs_medium || context.blocks == nullptr) return Fail("drive property not set");
+    return context.blocks->AttachEmpty(std::move(options));
+  }
   if (context.blocks == nullptr) {
     return Fail(fmt::format("Property '{}.drive' can't find value '{}'", owner, drive));
   }

@@ -21,8 +21,9 @@ Result<uint32_t> BlockSizeOf(const DeviceProperties& props, const char* name);
 // From share-rw=, rerror=, werror= and write-cache=; the rest is the device's.
 backend::AttachOptions AttachOptionsOf(const DeviceProperties& props);
 
-// The back end of drive=. Error: not given, nothing of this name, in use; `owner` is the type that
-// the error names as having the property.
+// The back end of drive=, or where it was not given and the device needs no medium, an empty one.
+// Error: not given, nothing of this name, in use; `owner` is the type that the error names as
+// having the property.
 Result<std::shared_ptr<backend::BlockBackend>> AttachDrive(DeviceContext& context,
                                                            const DeviceProperties& props,
                                                            std::string_view owner,

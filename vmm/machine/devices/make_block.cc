@@ -49,7 +49,7 @@ MadeVirtio MakeBlock(DeviceContext& context, const DeviceProperties& props) {
   DAVIT_ASSIGN(const virtio::BlockConfig config, ConfigOf(context, props));
   DAVIT_TRY(virtio::BlockDevice::Check(config));
   backend::AttachOptions attach = AttachOptionsOf(props);
-  if (!props.driver().ends_with("-device")) attach.qdev += "/virtio-backend";
+  if (!props.driver().ends_with("-device")) attach.qdev = props.path() + "/virtio-backend";
   DAVIT_ASSIGN(auto disk, AttachDrive(context, props, "virtio-blk-device", std::move(attach)));
   DAVIT_ASSIGN(auto device, virtio::BlockDevice::Create(config, std::move(disk)));
   return device;

@@ -125,7 +125,7 @@ Result<std::unique_ptr<PlainDevice>> MakeScsiUnit(DeviceContext& context,
   DAVIT_TRY(Describe(props, config.unit));
   backend::AttachOptions attach = AttachOptionsOf(props);
   attach.read_only = config.unit.cdrom;
-  attach.removable = config.unit.removable;
+  attach.needs_medium = attach.resizable = !config.unit.cdrom;
   DAVIT_ASSIGN(auto disk, AttachDrive(context, props, props.driver(), std::move(attach)));
   virtio::scsi::Unit& unit = config.unit;
   if (unit.block_size == 0) {

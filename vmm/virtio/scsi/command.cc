@@ -162,7 +162,8 @@ Command Inquiry(const Cdb& cdb, const Unit& unit) {
 // --- MODE SENSE ----------------------------------------------------------------------------------
 
 // Appends the page; values: false for the mask of what can be changed (nothing).
-bool AppendPage(std::vector<uint8_t>& data, uint8_t page, const Unit& unit, bool values) {
+bool AppendPage(std::vector<uint8_t>& data, uint8_t page, const Unit& unit, bool locked,
+                bool values) {
   const auto body = [&](size_t bytes) {
     const size_t at = data.size() + 2;
     data.resize(at + bytes);
@@ -186,7 +187,7 @@ bool AppendPage(std::vector<uint8_t>& data, uint8_t page, const Unit& unit, bool
     case 0x2a: {
       if (!unit.cdrom) return false;
       const auto capabilities = body(20);
-      if (values) capabilities[0] = 0x3b, capabilities[4] = 0x2d;
+      if (values) capabilities[0] = 0x3b, capabilities[4] = locked ? 0x2f : 0x2d;
       return true;
     }
     default:
@@ -194,7 +195,7 @@ bool AppendPage(std::vector<uint8_t>& data, uint8_t page, const Unit& unit, bool
   }
 }
 
-Command ModeSense(const Cdb& cdb, const Unit& unit, bool long_form) {
+Command ModeSense(const Cdb& cdb, const Unit& unit, bool locked, bool long_form) {
   const uint8_t page = cdb[2] & 0x3f;
   const uint8_t control = cdb[2] >> 6;
   const uint64_t room = long_form ? cdb.get(7, 2) : cdb[4];
@@ -210,8 +211,10 @@ Command ModeSense(const Cdb& cdb, const Unit& unit, bool long_form) {
     Put(data, header + 5, 3, unit.block_size);
   }
   if (page == 0x3f) {
-    for (const uint8_t one : {0x01, 0x08, 0x2a}) (void)AppendPage(data, one, unit, control != 1);
-  } else if (!AppendPage(data, page, unit, control != 1)) {
+    for (const uint8_t one : {0x01, 0x08, 0x2a}) {
+      (void)AppendPage(data, one, unit, locked, control != 1);
+    }
+  } else if (!AppendPage(data, page, unit, locked, control != 1)) {
     return Check(kInvalidField);
   }
   if (long_form) {
@@ -288,6 +291,57 @@ Command ReadToc(const Cdb& cdb, const Unit& unit) {
   if (cdb[6] <= 1) track(1, 0);
   track(0xaa, unit.blocks);
   Put(data, 0, 2, data.size() - 2);
+  return Answer(std::move(data), cdb.get(7, 2));
+}
+
+// --- removable media -----------------------------------------------------------------------------
+
+// What is answered with an open tray or without a medium. The rest needs one, known or not.
+bool NeedsMedium(uint8_t opcode) {
+  switch (opcode) {
+    case kOpRequestSense:
+    case kOpInquiry:
+    case kOpReportLuns:
+    case kOpEventStatus:
+    case 0x1a:  // MODE SENSE(6)
+    case 0x1b:  // START STOP UNIT
+    case 0x1e:  // PREVENT ALLOW MEDIUM REMOVAL
+    case 0x5a:  // MODE SENSE(10)
+      return false;
+    default:
+      return true;
+  }
+}
+
+// START STOP UNIT: no power conditions. LoEj moves the tray: out with START 0, in with START 1.
+Command StartStop(const Cdb& cdb, const Unit& unit, Tray& tray) {
+  const bool start = cdb[4] & 1;
+  const bool move = cdb[4] & 2;
+  if (cdb[4] & 0xf0 || (move && !unit.removable)) return Check(kInvalidField);
+  if (!move) return Command{};
+  if (!start && !tray.open() && tray.locked()) {
+    return Check(unit.medium ? kRemovalPrevented : kEmptyRemovalPrevented);
+  }
+  tray.set_open(!start);
+  return Command{};
+}
+
+Command PreventRemoval(const Cdb& cdb, const Unit& unit, Tray& tray) {
+  if (unit.removable) tray.set_locked(cdb[4] & 1);
+  return Command{};
+}
+
+// GET EVENT STATUS NOTIFICATION, polled alone, with events of the media class alone.
+Command EventStatus(const Cdb& cdb, const Unit& unit, Tray& tray) {
+  constexpr uint8_t kMedia = 4;
+  if (!unit.cdrom || !(cdb[1] & 1)) return Check(kInvalidField);
+  std::vector<uint8_t> data{0, 0, 0x80, 1 << kMedia};
+  if (cdb[4] & 1 << kMedia) {
+    data[2] = kMedia;
+    const auto event = tray.TakeEvent(unit.medium);
+    data.insert(data.end(), event.begin(), event.end());
+  }
+  Put(data, 0, 2, data.size() - 4);
   return Answer(std::move(data), cdb.get(7, 2));
 }
 
@@ -398,6 +452,15 @@ std::vector<uint8_t> FixedSense(const Sense& sense) {
   return data;
 }
 
+// Power-on first, then by their codes: what is more basic has the smaller one.
+const Sense& MoreUrgent(const Sense& a, const Sense& b) {
+  const auto rank = [](const Sense& sense) {
+    if (sense.key == 0) return INT_MAX;
+    return sense.asc == kPowerOn.asc ? 0 : sense.asc << 8 | sense.ascq;
+  };
+  return rank(b) < rank(a) ? b : a;
+}
+
 size_t ParameterBytes(std::span<const uint8_t> bytes, const Unit& unit) {
   const Cdb cdb(bytes);
   if (cdb[0] == 0x42) return cdb.get(7, 2);
@@ -406,22 +469,27 @@ size_t ParameterBytes(std::span<const uint8_t> bytes, const Unit& unit) {
 }
 
 Command Execute(std::span<const uint8_t> bytes, std::span<const uint8_t> parameters,
-                const Unit& unit, std::span<const uint16_t> luns, const Sense& pending) {
+                const Unit& unit, std::span<const uint16_t> luns, const Sense& pending,
+                Tray& tray) {
   const Cdb cdb(bytes);
+  if ((!unit.medium || tray.open()) && NeedsMedium(cdb[0])) return Check(kNoMedium);
   switch (cdb[0]) {
     case 0x00:  // TEST UNIT READY
-    case 0x1e:  // PREVENT ALLOW MEDIUM REMOVAL
       return Command{};
-    case 0x1b:  // START STOP UNIT: no power conditions, and nothing can be ejected
-      return cdb[4] & 0xf2 ? Check(kInvalidField) : Command{};
+    case 0x1e:
+      return PreventRemoval(cdb, unit, tray);
+    case 0x1b:
+      return StartStop(cdb, unit, tray);
+    case kOpEventStatus:
+      return EventStatus(cdb, unit, tray);
     case kOpRequestSense:
       return RequestSense(cdb, pending);
     case kOpInquiry:
       return Inquiry(cdb, unit);
     case 0x1a:
-      return ModeSense(cdb, unit, false);
+      return ModeSense(cdb, unit, tray.locked(), false);
     case 0x5a:
-      return ModeSense(cdb, unit, true);
+      return ModeSense(cdb, unit, tray.locked(), true);
     case 0x25:
       return Capacity10(cdb, unit);
     case 0x9e:

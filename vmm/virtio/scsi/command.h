@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "vmm/virtio/scsi/tray.h"
+
 namespace davit::virtio::scsi {
 
 // What a logical unit is, for a command.
@@ -21,6 +23,7 @@ struct Unit {
   bool thin = false;  // discards give storage back
   uint32_t block_size = 512;
   uint32_t physical_block_size = 512;  // power of two times block_size
+  bool medium = true;                  // without one: blocks is 0
   uint64_t blocks = 0;
   uint32_t min_io_size = 0, opt_io_size = 0;  // bytes
   std::string vendor, product, version, serial, device_id;
@@ -37,6 +40,11 @@ inline constexpr Sense kInvalidOpcode{5, 0x20, 0}, kInvalidField{5, 0x24, 0}, kB
     kSavingUnsupported{5, 0x39, 0}, kWriteProtected{7, 0x27, 0}, kPowerOn{6, 0x29, 0},
     kCapacityHasChanged{6, 0x2a, 9}, kLunsHaveChanged{6, 0x3f, 0x0e}, kReadError{3, 0x11, 0},
     kWriteError{3, 0x0c, 0}, kSpaceFull{7, 0x27, 7}, kNoSense{};
+// Of media: there is none; the guest's own lock is in the way; the tray was moved; there may be
+// another medium.
+inline constexpr Sense kNoMedium{2, 0x3a, 0}, kRemovalPrevented{5, 0x53, 2},
+    kEmptyRemovalPrevented{2, 0x53, 2}, kTrayWasMoved{6, 0x3a, 0},
+    kMediumMayHaveChanged{6, 0x28, 0};
 
 inline constexpr uint8_t kGood = 0, kCheckCondition = 2;
 inline constexpr size_t kSenseBytes = 18;
@@ -66,15 +74,19 @@ struct Command {
   bool unmap = false;  // kWriteZeroes
 };
 
-inline constexpr uint8_t kOpInquiry = 0x12, kOpRequestSense = 0x03, kOpReportLuns = 0xa0;
+inline constexpr uint8_t kOpInquiry = 0x12, kOpRequestSense = 0x03, kOpReportLuns = 0xa0,
+                         kOpEventStatus = 0x4a;
+// Of two unit attentions the one that is told first.
+const Sense& MoreUrgent(const Sense& a, const Sense& b);
 
 // How much parameter data the command takes from the driver; not for writes. At most 2 MiB.
 size_t ParameterBytes(std::span<const uint8_t> cdb, const Unit& unit);
 
 // cdb: at least one byte; bytes that are not there count as zero. parameters: ParameterBytes() or
 // fewer. luns: of the target, for REPORT LUNS. pending: sense data that REQUEST SENSE reports.
+// tray: moved, locked and asked by the command; that of a unit that is not removable stays closed.
 Command Execute(std::span<const uint8_t> cdb, std::span<const uint8_t> parameters, const Unit& unit,
-                std::span<const uint16_t> luns, const Sense& pending);
+                std::span<const uint16_t> luns, const Sense& pending, Tray& tray);
 // The same for a LUN that the target does not have.
 Command ExecuteAbsent(std::span<const uint8_t> cdb, std::span<const uint16_t> luns);
 

@@ -24,7 +24,7 @@ class ScsiCommand : public testing::Test {
     unit_.device_id = "s1";
   }
   Command Run(Bytes cdb, Bytes parameters = {}) {
-    return Execute(cdb, parameters, unit_, luns_, kNoSense);
+    return Execute(cdb, parameters, unit_, luns_, kNoSense, tray_);
   }
   // "5/24/0" or "good".
   std::string SenseOf(Bytes cdb, Bytes parameters = {}) {
@@ -35,6 +35,7 @@ class ScsiCommand : public testing::Test {
   }
 
   Unit unit_;
+  Tray tray_;
   std::vector<uint16_t> luns_{0, 3, 300};
 };
 
@@ -191,6 +192,63 @@ TEST_F(ScsiCommand, CdromReadsAndHasATableOfContents) {
   EXPECT_EQ(Run({0x43, 0, 0, 0, 0, 0, 0, 0, 255}).data,
             (Bytes{0, 18, 1, 1, 0, 0x14, 1, 0, 0, 0, 0, 0, 0, 0x16, 0xaa, 0, 0, 0, 8, 0}));
   EXPECT_EQ(SenseOf({0x2a, 0, 0, 0, 0, 1, 0, 0, 1}), kOpcode);
+}
+
+TEST_F(ScsiCommand, WithoutAMediumADriveAnswersForItselfAlone) {
+  unit_.cdrom = unit_.read_only = unit_.removable = true;
+  unit_.medium = false;
+  unit_.blocks = 0;
+  constexpr const char* kNone = "2/58/0";
+  for (const uint8_t opcode : {0x00, 0x08, 0x25, 0x28, 0x35, 0x43, 0x9e, 0xff}) {
+    EXPECT_EQ(SenseOf({opcode}), kNone) << int{opcode};
+  }
+  for (const Bytes& cdb : {Bytes{0x12}, Bytes{0x03}, Bytes{0x1a, 0, 0x2a, 0, 64}, Bytes{0x1e},
+                           Bytes{0x1b, 0, 0, 0, 3}, Bytes{0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8}}) {
+    EXPECT_EQ(SenseOf(cdb), "good") << int{cdb[0]};
+  }
+  // With one, an open tray is the same.
+  unit_.medium = true;
+  unit_.blocks = 8;
+  EXPECT_EQ(SenseOf({0x00}), "good");
+  tray_.Move(true);
+  EXPECT_EQ(SenseOf({0x00}), kNone);
+}
+
+TEST_F(ScsiCommand, StartStopMovesATrayThatIsNotLocked) {
+  EXPECT_EQ(SenseOf({0x1b, 0, 0, 0, 2}), kField);  // a fixed disk
+  EXPECT_EQ(SenseOf({0x1e, 0, 0, 0, 1}), "good");
+  EXPECT_FALSE(tray_.locked());
+  unit_.removable = true;
+  EXPECT_EQ(SenseOf({0x1e, 0, 0, 0, 1}), "good");
+  EXPECT_EQ(SenseOf({0x1b, 0, 0, 0, 2}), "5/83/2");
+  unit_.medium = false;
+  EXPECT_EQ(SenseOf({0x1b, 0, 0, 0, 2}), "2/83/2");
+  EXPECT_EQ(SenseOf({0x1b, 0, 0, 0, 0}), "good");  // it stops, and stays in
+  EXPECT_FALSE(tray_.open());
+  EXPECT_EQ(SenseOf({0x1e, 0, 0, 0, 0}), "good");
+  EXPECT_EQ(SenseOf({0x1b, 0, 0, 0, 2}), "good");
+  EXPECT_TRUE(tray_.open());
+  EXPECT_EQ(SenseOf({0x1b, 0, 0, 0, 3}), "good");
+  EXPECT_FALSE(tray_.open());
+  EXPECT_EQ(SenseOf({0x1b, 0, 0, 0, 0x12}), kField);
+}
+
+TEST_F(ScsiCommand, EventsAreThoseOfMedia) {
+  EXPECT_EQ(SenseOf({0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8}), kField);  // a disk
+  unit_.cdrom = unit_.removable = true;
+  EXPECT_EQ(SenseOf({0x4a, 0, 0, 0, 0x10, 0, 0, 0, 8}), kField);  // not polled
+  EXPECT_EQ(Run({0x4a, 1, 0, 0, 0x02, 0, 0, 0, 8}).data, (Bytes{0, 0, 0x80, 0x10}));
+  EXPECT_EQ(Run({0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8}).data, (Bytes{0, 4, 4, 0x10, 0, 2, 0, 0}));
+  EXPECT_EQ(Run({0x4a, 1, 0, 0, 0x10, 0, 0, 0, 4}).data.size(), 4u);
+}
+
+TEST_F(ScsiCommand, TheMoreUrgentUnitAttentionIsToldFirst) {
+  const auto first = [](const Sense& a, const Sense& b) { return MoreUrgent(a, b).asc; };
+  EXPECT_EQ(first(kNoSense, kTrayWasMoved), 0x3a);
+  EXPECT_EQ(first(kPowerOn, kMediumMayHaveChanged), 0x29);
+  EXPECT_EQ(first(kTrayWasMoved, kPowerOn), 0x29);
+  EXPECT_EQ(first(kTrayWasMoved, kMediumMayHaveChanged), 0x28);
+  EXPECT_EQ(first(kLunsHaveChanged, kCapacityHasChanged), 0x2a);
 }
 
 TEST_F(ScsiCommand, AnythingElseIsAnInvalidOpcode) {

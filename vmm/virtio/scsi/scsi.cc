@@ -45,7 +45,12 @@ ScsiDevice::ScsiDevice(const ScsiConfig& config) : config_(config) {
 }
 
 ScsiDevice::~ScsiDevice() {
-  for (const auto& [key, lun] : luns_) lun->disk->set_resized(nullptr);
+  for (const auto& [key, lun] : luns_) LetGo(*lun);
+}
+
+void ScsiDevice::LetGo(Lun& lun) {
+  lun.disk->set_resized(nullptr);
+  lun.disk->set_tray(nullptr);
 }
 
 Status ScsiDevice::AddFirstUnit(const ScsiUnitConfig& config,
@@ -58,14 +63,14 @@ Status ScsiDevice::AddFirstUnit(const ScsiUnitConfig& config,
       unit.physical_block_size < unit.block_size) {
     return Fail("logical_block_size > physical_block_size not supported");
   }
-  auto lun = std::make_unique<Lun>(config, std::move(disk));
+  if (luns_.contains(key)) return Fail("lun already used by another device");
+  auto lun = std::make_unique<Lun>(*this, config, std::move(disk));
   lun->disk->set_resized([this, raw = lun.get()] {
     const auto lock = host().Lock();
     Resized(*raw);
   });
-  if (!luns_.try_emplace(key, std::move(lun)).second) {
-    return Fail("lun already used by another device");
-  }
+  if (unit.removable) lun->disk->set_tray(lun.get());
+  luns_.emplace(key, std::move(lun));
   return {};
 }
 
@@ -85,7 +90,7 @@ void ScsiDevice::RemoveUnit(uint8_t target, uint16_t lun) {
   const auto lock = host().Lock();
   const auto it = luns_.find(KeyOf(target, lun));
   if (it == luns_.end()) return;
-  it->second->disk->set_resized(nullptr);
+  LetGo(*it->second);
   DAVIT_CHECK(it->second->disk->in_flight() == 0);
   for (const std::unique_ptr<Active>& active : held_) {
     if (active->lun == it->second.get()) active->aborted = true;
@@ -115,6 +120,41 @@ ScsiDevice::Lun* ScsiDevice::Find(const scsi::LunAddress& address) {
   if (!WellFormed(address)) return nullptr;
   const auto it = luns_.find(KeyOf(address[1], LunOf(address)));
   return it == luns_.end() ? nullptr : it->second.get();
+}
+
+// --- trays ---------------------------------------------------------------------------------------
+
+bool ScsiDevice::Lun::tray_open() {
+  const auto lock = owner.host().Lock();
+  return tray.open();
+}
+
+bool ScsiDevice::Lun::tray_locked() {
+  const auto lock = owner.host().Lock();
+  return tray.locked();
+}
+
+void ScsiDevice::Lun::MoveTray(bool open) {
+  {
+    const auto lock = owner.host().Lock();
+    const bool was_open = tray.open();
+    tray.Move(open);
+    Raise(scsi::kTrayWasMoved);
+    if (was_open == open) return;
+  }
+  disk->NoteTrayMoved(open, false);
+}
+
+void ScsiDevice::Lun::RequestEject(bool force) {
+  const auto lock = owner.host().Lock();
+  tray.RequestEject(force);
+}
+
+void ScsiDevice::Lun::WhileQuiet(const std::function<void()>& fn) {
+  owner.host().WhileQuiet([&] {
+    const auto lock = owner.host().Lock();
+    fn();
+  });
 }
 
 // --- configuration space -------------------------------------------------------------------------
@@ -160,7 +200,6 @@ Status ScsiDevice::Activate(uint64_t features, std::span<VirtQueue* const> queue
     });
   }
   for (const auto& [key, lun] : luns_) {
-    lun->attention = scsi::kPowerOn;
     lun->disk->Start(host().loop(), [this] { Ready(); });
   }
   active_ = true;
@@ -224,7 +263,13 @@ void ScsiDevice::Ready() {
 
 void ScsiDevice::RetryHeld() {
   std::deque<std::unique_ptr<Active>> held = std::exchange(held_, {});
-  for (std::unique_ptr<Active>& active : held) Issue(std::move(active));
+  for (std::unique_ptr<Active>& active : held) {
+    if (active->lun->ready()) {
+      Issue(std::move(active));
+    } else {
+      CompleteSense(std::move(active), scsi::kNoMedium);
+    }
+  }
 }
 
 void ScsiDevice::DropHeld(const VirtQueue* queue) {
@@ -254,6 +299,7 @@ bool ScsiDevice::Reset() {
   active_ = false;
   retry_ = false;
   events_missed_ = false;
+  for (const auto& [key, lun] : luns_) lun->Reset();
   if (in_flight() == 0) return true;
   resetting_ = true;
   for (const auto& [key, lun] : luns_) lun->disk->Drain();

@@ -4,7 +4,8 @@
 // The SCSI host (virtio 1.2, 5.6): targets 0 to 255 of one channel, each with its logical units on
 // disks of vmm/backend/block. Commands are understood in command.h; here they are fetched, moved
 // and given back. Task management answers when the tasks that it names have ended; a request that
-// the error policy stopped is kept, and tried again when the VM goes on.
+// the error policy stopped is kept, and tried again when the VM goes on. The medium of a removable
+// unit may be missing, and is changed while the device is quiet.
 //
 // Threads: as device.h; AddUnit() and Unit's destruction on the control thread.
 #pragma once
@@ -72,6 +73,7 @@ class ScsiDevice final : public VirtioDevice {
   using Key = uint32_t;
 
   explicit ScsiDevice(const ScsiConfig& config);
+  static void LetGo(Lun& lun);  // of its disk
   Lun* Find(const scsi::LunAddress& address);
   std::vector<uint16_t> LunsOf(uint8_t target) const;
   bool HasTarget(uint8_t target) const { return !LunsOf(target).empty(); }

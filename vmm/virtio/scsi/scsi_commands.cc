@@ -80,8 +80,9 @@ void ScsiDevice::RunCommand(std::unique_ptr<Active> active, Lun* lun,
   if (lun == nullptr) {
     active->command = scsi::ExecuteAbsent(cdb, luns);
   } else {
-    const bool quiet = cdb[0] == scsi::kOpInquiry || cdb[0] == scsi::kOpReportLuns;
-    const scsi::Sense attention = quiet ? scsi::kNoSense : std::exchange(lun->attention, {});
+    const bool quiet = cdb[0] == scsi::kOpInquiry || cdb[0] == scsi::kOpReportLuns ||
+                       cdb[0] == scsi::kOpEventStatus;
+    const scsi::Sense attention = quiet ? scsi::kNoSense : lun->TakeAttention();
     if (attention.key != 0 && cdb[0] != scsi::kOpRequestSense) {
       return CompleteSense(std::move(active), attention);
     }
@@ -91,7 +92,9 @@ void ScsiDevice::RunCommand(std::unique_ptr<Active> active, Lun* lun,
     Reader reader = active->chain->reader();
     (void)reader.Skip(active->data_out_at);
     if (!reader.Read(std::as_writable_bytes(std::span(parameters)))) parameters.clear();
-    active->command = scsi::Execute(cdb, parameters, unit, luns, attention);
+    const bool open = lun->tray.open();
+    active->command = scsi::Execute(cdb, parameters, unit, luns, attention, lun->tray);
+    if (lun->tray.open() != open) lun->disk->NoteTrayMoved(!open, true);
   }
   scsi::Command& command = active->command;
   if (command.status != scsi::kGood) {

@@ -80,10 +80,10 @@ uint8_t ScsiDevice::RunTask(const scsi::TaskRequest& request, std::set<const Act
   if (task == scsi::kQueryTask || task == scsi::kQueryTaskSet) {
     return any ? scsi::kFunctionSucceeded : scsi::kOk;
   }
-  if (task == scsi::kLunReset) lun->attention = scsi::kPowerOn;
+  if (task == scsi::kLunReset) lun->Reset();
   if (task == scsi::kNexusReset) {
     for (const auto& [key, other] : luns_) {
-      if (other->config.target == request.lun[1]) other->attention = scsi::kPowerOn;
+      if (other->config.target == request.lun[1]) other->Reset();
     }
   }
   return scsi::kOk;
@@ -138,13 +138,11 @@ void ScsiDevice::UnitsChanged(const ScsiUnitConfig& unit, uint32_t reason) {
   if (!active_ || !(features_ & scsi::kFeatureHotplug)) return;
   SendEvent(scsi::kTransportReset, AddressOf(unit.target, unit.lun), reason);
   // Drivers that miss events hear of it from the others.
-  for (const auto& [key, lun] : luns_) {
-    if (lun->attention.key == 0) lun->attention = scsi::kLunsHaveChanged;
-  }
+  for (const auto& [key, lun] : luns_) lun->Raise(scsi::kLunsHaveChanged);
 }
 
 void ScsiDevice::Resized(Lun& lun) {
-  lun.attention = scsi::kCapacityHasChanged;
+  lun.Raise(scsi::kCapacityHasChanged);
   if (!(features_ & scsi::kFeatureChange)) return;
   SendEvent(scsi::kParameterChange, AddressOf(lun.config.target, lun.config.lun),
             scsi::kCapacityChanged);

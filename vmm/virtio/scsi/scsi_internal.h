@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Inside this package: what a logical unit, a command under way and a waiting task are, and how
-// addresses of logical units are read (SAM-6, 4.7). Owner: the device's lock.
+// addresses of logical units are read (SAM-6, 4.7). Owner: the device's lock; a unit's tray is also
+// moved by the control thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -15,12 +17,13 @@
 
 namespace davit::virtio {
 
-struct ScsiDevice::Lun {
-  Lun(ScsiUnitConfig c, std::shared_ptr<backend::BlockBackend> d)
-      : config(std::move(c)), disk(std::move(d)) {}
+struct ScsiDevice::Lun final : public backend::Tray {
+  Lun(ScsiDevice& o, ScsiUnitConfig c, std::shared_ptr<backend::BlockBackend> d)
+      : owner(o), config(std::move(c)), disk(std::move(d)) {}
   // As it is now.
   scsi::Unit Now() const {
     scsi::Unit unit = config.unit;
+    unit.medium = disk->has_medium();
     unit.blocks = disk->length() / unit.block_size;
     unit.read_only = unit.cdrom || disk->read_only();
     unit.write_cache = disk->write_cache();
@@ -28,8 +31,30 @@ struct ScsiDevice::Lun {
     return unit;
   }
 
+  bool ready() const { return disk->has_medium() && !tray.open(); }
+  void Raise(const scsi::Sense& sense) { attention = scsi::MoreUrgent(attention, sense); }
+  scsi::Sense TakeAttention() {
+    const scsi::Sense told = std::exchange(attention, scsi::kNoSense);
+    if (told.key != 0 && tray.TakeChanged()) Raise(scsi::kMediumMayHaveChanged);
+    return told;
+  }
+  // As after power-on, without losing what is in the tray.
+  void Reset() {
+    attention = scsi::kPowerOn;
+    tray.Reset();
+  }
+
+  // --- backend::Tray; control thread, without the lock ---
+  bool tray_open() override;
+  bool tray_locked() override;
+  void MoveTray(bool open) override;
+  void RequestEject(bool force) override;
+  void WhileQuiet(const std::function<void()>& fn) override;
+
+  ScsiDevice& owner;
   const ScsiUnitConfig config;
   const std::shared_ptr<backend::BlockBackend> disk;
+  scsi::Tray tray;
   scsi::Sense attention = scsi::kPowerOn;  // told at the next command; key 0: none
 };
 

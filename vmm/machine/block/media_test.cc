@@ -1,0 +1,146 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Removable media as QMP moves them, over a tray that only records: what is asked, in which order,
+// and that a step that fails changes nothing. The words of errors: tests/conformance (media.txt).
+#include <gtest/gtest.h>
+
+#include "vmm/backend/block/test_support.h"
+#include "vmm/machine/block/block_control.h"
+
+namespace davit::machine {
+namespace {
+
+using backend::BlockNodeSpec;
+using control::BlockDiskName;
+using control::BlockMedium;
+using Log = std::vector<std::string>;
+
+class RecordingTray final : public backend::Tray {
+ public:
+  bool tray_open() override { return open; }
+  bool tray_locked() override { return locked; }
+  void MoveTray(bool to_open) override {
+    open = to_open;
+    log.push_back(open ? "open" : "close");
+  }
+  void RequestEject(bool force) override { log.push_back(force ? "unlock" : "ask"); }
+  void WhileQuiet(const std::function<void()>& fn) override {
+    log.push_back("swap");
+    fn();
+  }
+  bool open = false, locked = false;
+  Log log;
+};
+
+class MediaControl : public ::testing::Test {
+ protected:
+  MediaControl() {
+    BlockNodeSpec spec = backend::FileSpec("c0", dir_.Image("a.img", 4096));
+    spec.no_flush = true;
+    spec.detect_zeroes = backend::DetectZeroes::kOn;
+    EXPECT_TRUE(graph_.AddNode(spec));
+  }
+  void Attach(const std::string& drive) {
+    auto disk = graph_.Attach(drive, {.qdev = "d0"});
+    ASSERT_TRUE(disk);
+    disk_ = std::move(*disk);
+    disk_->set_tray(&tray_);
+  }
+  Status Change(BlockMedium medium, bool force = false) {
+    medium.filename = dir_.Image("b.img", 8192);
+    return blocks_.ChangeMedium(kDrive, medium, force);
+  }
+
+  const BlockDiskName kDrive{std::nullopt, "d0"};
+  backend::TempDir dir_;
+  backend::PathOpener opener_;
+  backend::BlockGraph graph_{opener_};
+  BlockControlImpl blocks_{graph_};
+  RecordingTray tray_;
+  std::shared_ptr<backend::BlockBackend> disk_;
+};
+
+TEST_F(MediaControl, AChangeOpensSwapsAndCloses) {
+  Attach("c0");
+  ASSERT_TRUE(Change({}));
+  EXPECT_EQ(tray_.log, (Log{"open", "swap", "close"}));
+  EXPECT_EQ(disk_->length(), 8192u);
+  EXPECT_TRUE(graph_.RemoveNode("c0"));  // free again
+  // The node that the command made is nobody's.
+  ASSERT_TRUE(blocks_.Eject(kDrive, false));
+  EXPECT_TRUE(graph_.Nodes().empty());
+  // An open tray is closed alone.
+  tray_.log.clear();
+  ASSERT_TRUE(Change({}));
+  EXPECT_EQ(tray_.log, (Log{"swap", "close"}));
+}
+
+TEST_F(MediaControl, AMediumTakesOverFromTheOneBefore) {
+  Attach("c0");
+  ASSERT_TRUE(blocks_.Eject(kDrive, false));
+  ASSERT_TRUE(Change({}));
+  const backend::BlockNode& node = *disk_->node();
+  EXPECT_FALSE(node.read_only());
+  EXPECT_TRUE(node.no_flush());
+  EXPECT_FALSE(node.direct() || node.discard());
+  EXPECT_EQ(node.detect_zeroes(), backend::DetectZeroes::kOn);
+  EXPECT_TRUE(node.child()->no_flush());
+}
+
+TEST_F(MediaControl, AMediumThatCannotGoInChangesNothing) {
+  Attach("c0");
+  const Status status = Change({.mode = BlockMedium::Mode::kReadOnly});
+  EXPECT_EQ(backend::MessageOf(status), "Block node is read-only");
+  EXPECT_TRUE(tray_.log.empty());
+  EXPECT_EQ(disk_->node()->name(), "c0");
+  EXPECT_EQ(graph_.Nodes().size(), 1u);
+  // Still a user that writes.
+  auto other = graph_.Attach("c0", {.qdev = "d1"});
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().message.find("'write' are both required"), std::string::npos);
+}
+
+TEST_F(MediaControl, ALockedTrayIsAskedAndStaysClosed) {
+  Attach("c0");
+  tray_.locked = true;
+  EXPECT_TRUE(blocks_.OpenTray(kDrive, false));
+  EXPECT_FALSE(blocks_.Eject(kDrive, false));
+  EXPECT_FALSE(Change({}));
+  EXPECT_EQ(tray_.log, (Log{"ask", "ask", "ask"}));
+  EXPECT_EQ(disk_->node()->name(), "c0");
+  EXPECT_EQ(graph_.Nodes().size(), 1u);
+  tray_.log.clear();
+  EXPECT_TRUE(blocks_.Eject(kDrive, true));
+  EXPECT_EQ(tray_.log, (Log{"unlock", "open", "swap"}));
+  EXPECT_EQ(disk_->node(), nullptr);
+}
+
+TEST_F(MediaControl, WithoutADeviceThereIsNoTray) {
+  backend::DriveSpec drive;
+  drive.id = "x";
+  drive.empty = true;
+  drive.node.read_only = true;
+  ASSERT_TRUE(graph_.AddDrive(drive));
+  const BlockDiskName name{"x", std::nullopt};
+  EXPECT_TRUE(blocks_.OpenTray(name, false));
+  EXPECT_TRUE(blocks_.ChangeMedium(name, {.filename = dir_.Image("b.img", 512)}, false));
+  EXPECT_TRUE(graph_.FindDrive("x")->node()->read_only());
+  EXPECT_FALSE(blocks_.Disks().at(0).tray_open.has_value());
+  EXPECT_TRUE(blocks_.Eject(name, false));
+  EXPECT_FALSE(blocks_.Disks().at(0).node.has_value());
+  auto disk = graph_.Attach("x", {.qdev = "d1"});
+  ASSERT_FALSE(disk);
+  EXPECT_EQ(disk.error().message, "Device needs media, but drive is empty");
+}
+
+TEST_F(MediaControl, ADeviceGoesByItsIdAndByItsPath) {
+  Attach("c0");
+  EXPECT_TRUE(blocks_.CloseTray({std::nullopt, "d0"}));
+  EXPECT_TRUE(blocks_.CloseTray({std::nullopt, "/machine/peripheral/d0"}));
+  EXPECT_FALSE(blocks_.CloseTray({std::nullopt, "d"}));
+  EXPECT_FALSE(blocks_.CloseTray({"d0", std::nullopt}));
+}
+
+}  // namespace
+}  // namespace davit::machine
