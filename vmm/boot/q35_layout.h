@@ -96,6 +96,10 @@ inline constexpr uint16_t kQ35CpuHotplugPort = 0xcd8;
 inline constexpr uint16_t kQ35CpuHotplugPorts = 32;
 inline constexpr uint8_t kQ35CpuHotplugModernPorts = 12;
 inline constexpr unsigned kQ35CpuHotplugGpe = 2;
+// PCI hot-plug by ACPI (vmm/devices/acpi_pci_hotplug.h), where that was chosen.
+inline constexpr uint16_t kQ35PciHotplugPort = 0xcc0;
+inline constexpr uint16_t kQ35PciHotplugPorts = 0x18;
+inline constexpr unsigned kQ35PciHotplugGpe = 1;
 inline constexpr uint16_t kPciConfigPorts = 0xcf8;
 inline constexpr uint16_t kResetControlPort = 0xcf9;  // inside the former
 
@@ -126,6 +130,7 @@ inline constexpr std::array kQ35PortMap = {
     MapEntry{"fwcfg-dma", kFwCfgDmaPort, 8},
     MapEntry{"pm", kQ35PmBase, kQ35PmSize},
     MapEntry{"memory-hotplug", kQ35MemoryHotplugPorts, kQ35MemoryHotplugSize},
+    MapEntry{"pci-hotplug", kQ35PciHotplugPort, kQ35PciHotplugPorts},
     MapEntry{"cpu-hotplug", kQ35CpuHotplugPort, kQ35CpuHotplugPorts},
     MapEntry{"pci-config", kPciConfigPorts, 8},
 };

@@ -117,6 +117,7 @@ struct MachineConfig {
   std::string debugcon;  // -debugcon: the chardev of the debug port; empty: no such port
   PropertyTexts boot;    // -boot
   RtcConfig rtc;
+  bool acpi_pci_hotplug = false;  // -global: slots of PCI Express are served by ACPI
   OvercommitConfig overcommit;
   std::optional<QtestConfig> qtest;
   std::vector<FwCfgConfig> fw_cfg;

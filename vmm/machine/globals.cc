@@ -15,7 +15,7 @@ namespace {
 
 struct FixedProperty {
   std::string_view driver, property;
-  std::array<std::string_view, 5> values;  // the spellings that are taken
+  std::array<std::string_view, 8> values;  // the spellings that are taken
 };
 
 constexpr FixedProperty kFixed[] = {
@@ -24,8 +24,9 @@ constexpr FixedProperty kFixed[] = {
     // No sleeping state but S5.
     {"ICH9-LPC", "disable_s3", {"1"}},
     {"ICH9-LPC", "disable_s4", {"1"}},
-    // PCI Express has its own hot-plug.
-    {"ICH9-LPC", "acpi-pci-hotplug-with-bridge-support", {"off", "false", "no", "n"}},
+    {"ICH9-LPC",
+     "acpi-pci-hotplug-with-bridge-support",
+     {"off", "false", "no", "n", "on", "true", "yes", "y"}},
     {"kvm-pit", "lost_tick_policy", {"delay"}},
     {"mc146818rtc", "lost_tick_policy", {"discard", "slew"}},
 };
@@ -61,6 +62,10 @@ Status ApplyGlobals(MachineConfig& config) {
   for (const GlobalConfig& global : config.globals) {
     DAVIT_TRY(CheckGlobal(global));
     if (global.driver == "mc146818rtc") config.rtc.slew = global.value == "slew";
+    if (global.property == "acpi-pci-hotplug-with-bridge-support") {
+      config.acpi_pci_hotplug =
+          global.value[0] == 'y' || global.value[0] == 't' || global.value == "on";
+    }
   }
   return {};
 }

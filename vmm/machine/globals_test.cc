@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace davit::machine {
 namespace {
 
@@ -30,6 +32,22 @@ TEST(Globals, LostTicksOfTheClockAreChosen) {
   EXPECT_FALSE(config.rtc.slew);
   config.globals = {{"-global x", "mc146818rtc", "lost_tick_policy", "merge"}};
   EXPECT_FALSE(ApplyGlobals(config));
+}
+
+TEST(Globals, WhoServesSlotsIsChosen) {
+  for (const auto& [value, acpi] : {std::pair("on", true),
+                                    {"yes", true},
+                                    {"true", true},
+                                    {"y", true},
+                                    {"off", false},
+                                    {"no", false},
+                                    {"n", false},
+                                    {"false", false}}) {
+    MachineConfig config;
+    config.globals = {{"-global x", "ICH9-LPC", "acpi-pci-hotplug-with-bridge-support", value}};
+    ASSERT_TRUE(ApplyGlobals(config)) << value;
+    EXPECT_EQ(config.acpi_pci_hotplug, acpi) << value;
+  }
 }
 
 TEST(Globals, AllElseIsRefusedByName) {

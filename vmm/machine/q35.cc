@@ -16,6 +16,7 @@
 #include "vmm/boot/kernel_loader.h"
 #include "vmm/boot/q35_layout.h"
 #include "vmm/devices/acpi_cpu_hotplug.h"
+#include "vmm/devices/acpi_pci_hotplug.h"
 #include "vmm/devices/cmos_rtc.h"
 #include "vmm/devices/debug_port.h"
 #include "vmm/devices/fw_cfg.h"
@@ -35,6 +36,7 @@
 #include "vmm/machine/vm_clock.h"
 #include "vmm/pci/q35/ich9_lpc.h"
 #include "vmm/pci/q35/mch.h"
+#include "vmm/pci/root_port.h"
 
 namespace davit::machine {
 namespace {
@@ -75,6 +77,7 @@ class Q35 final : public Board {
     buses.mmio = &mmio_;
     buses.pci = &pci_;
     buses.pci_object = "q35";
+    buses.acpi_slots = acpi_pci_ ? &pci_hotplug_ : nullptr;
     buses.others = {{"main-system-bus", "System"}, {"isa.0", "ISA"}};
     return buses;
   }
@@ -96,7 +99,7 @@ class Q35 final : public Board {
   Status AddFwCfg(const MachineConfig& config);
   Status AddMemorySlots(const MemoryConfig& config);
   Result<backend::Chardev*> FindChardev(const std::string& id) const;
-  boot::Q35Acpi Acpi() const;
+  boot::Q35Acpi Acpi();
   bool Reserved(uint64_t base, uint64_t size) const;
   void ResetDevices();
   void ProgramChipset();
@@ -128,6 +131,8 @@ class Q35 final : public Board {
   devices::ApmPorts apm_{[this](bool on) { pm_.EnableAcpi(on); }};
   devices::ElcrPorts elcr_;
   devices::AcpiCpuHotplug cpu_hotplug_;
+  bool acpi_pci_ = false;  // slots of PCI Express are ACPI's
+  devices::AcpiPciHotplug pci_hotplug_{[this] { pm_.RaiseGpe(boot::kQ35PciHotplugGpe); }};
   std::unique_ptr<devices::I8042> i8042_;
   SerialPorts serials_;
   std::unique_ptr<devices::CmosRtc> rtc_;
@@ -223,6 +228,7 @@ Status Q35::CheckOptions(const MachineConfig& config, const MachineOptions& opti
   }
   window_ = boot::Q35DeviceMemory(ram, most, slots);
   append_ = config.append;
+  acpi_pci_ = config.acpi_pci_hotplug;
   return {};
 }
 
@@ -281,6 +287,10 @@ Status Q35::AddPorts(const MachineOptions& options) {
   DAVIT_TRY(ports_.Claim(boot::kApmPorts, devices::ApmPorts::kPorts, "apm", &apm_));
   DAVIT_TRY(ports_.Claim(boot::kQ35CpuHotplugPort, devices::AcpiCpuHotplug::kPorts, "CPU hot-plug",
                          &cpu_hotplug_));
+  if (acpi_pci_) {
+    DAVIT_TRY(ports_.Claim(boot::kQ35PciHotplugPort, devices::AcpiPciHotplug::kPorts,
+                           "PCI hot-plug", &pci_hotplug_));
+  }
   // KVM's 8259s have them, and are there even with pic=off.
   if (!kvm_ || shape_.split_irqchip) {
     DAVIT_TRY(ports_.Claim(boot::kElcrPort, devices::ElcrPorts::kPorts, "elcr", &elcr_));
@@ -357,7 +367,7 @@ Status Q35::AddFwCfg(const MachineConfig& config) {
   return AddUserFiles(fw_cfg_, config.fw_cfg);
 }
 
-boot::Q35Acpi Q35::Acpi() const {
+boot::Q35Acpi Q35::Acpi() {
   boot::Q35AcpiConfig acpi;
   for (uint32_t i = 0; i < cpu_hotplug_.size(); ++i) {
     const devices::AcpiCpuHotplug::Cpu cpu = cpu_hotplug_.cpu(i);
@@ -369,6 +379,14 @@ boot::Q35Acpi Q35::Acpi() const {
   acpi.serials = serials_.present();
   acpi.pic = shape_.pic;
   acpi.memory_slots = memory_slots_->slots();
+  if (acpi_pci_) {
+    acpi.pci_slots.emplace();
+    for (const pci::Function* const function : pci_.root().functions()) {
+      const auto* const port = dynamic_cast<const pci::RootPort*>(function);
+      if (port == nullptr || !port->acpi()) continue;
+      acpi.pci_slots->push_back({port->devfn(), *port->acpi()});
+    }
+  }
   return boot::BuildQ35Acpi(acpi);
 }
 
@@ -391,6 +409,7 @@ void Q35::ResetDevices() {
   port92_.Reset();
   apm_.Reset();
   if (memory_slots_) memory_slots_->Reset();
+  pci_hotplug_.Reset();
   elcr_.Reset();
   if (i8042_) i8042_->Reset();
   serials_.Reset();

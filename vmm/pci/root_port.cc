@@ -116,6 +116,7 @@ bool RootPort::powered() const {
 }
 
 void RootPort::ShowChild(bool present) {
+  if (acpi_) return;
   ConfigSpace& space = config();
   uint16_t link = kFullLink;
   const Function* child = secondary().Find(0);
@@ -148,12 +149,14 @@ void RootPort::OnChild(Function& child, ChildChange change) {
   const auto lock = host()->Lock();
   if (FunctionOf(child.devfn()) != 0) return;
   ShowChild(change != ChildChange::kLeaving);
-  if (change == ChildChange::kPlugged) {
+  if (change == ChildChange::kPlugged && !acpi_) {
     AddStatus(kStatusPresenceChanged | kStatusButton);
     Notify();
   }
-  // Before the guest runs, a device that is there is on.
-  if (change == ChildChange::kThere && values_.power_controller) {
+  // Before the guest runs, a device that is there is on; and nobody else switches a slot of ACPI
+  // on.
+  const bool on = change == ChildChange::kThere || (change == ChildChange::kPlugged && acpi_);
+  if (on && values_.power_controller) {
     const uint32_t control = express_ + kExpressSlotControl;
     const auto others =
         static_cast<uint16_t>(config().Get16(control) & ~(kControlPowerLamp | kControlPowerOff));
@@ -269,10 +272,19 @@ void RootPort::OnControlWritten() {
   AddStatus(kStatusCommandCompleted);
 }
 
+void RootPort::Eject() {
+  const auto lock = host()->Lock();
+  if (emptying_ || secondary().Find(0) == nullptr) return;
+  LetGo();
+  was_powered_ = false;
+  ResetBehind();
+  UpdateBehind();
+}
+
 void RootPort::LetGo() {
   emptying_ = true;
   ShowChild(false);
-  AddStatus(kStatusPresenceChanged);
+  if (!acpi_) AddStatus(kStatusPresenceChanged);
   if (values_.powered_off) values_.powered_off(this);
 }
 

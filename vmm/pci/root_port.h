@@ -8,6 +8,9 @@
 // A card that comes is told by "presence detect changed" and the attention button. Who wants it out
 // presses that button; the guest agrees by switching power and its lamp off. From then on the slot
 // shows itself empty and answers nothing, and whoever owns the card is told to take it out.
+//
+// Or the slot is served by ACPI (FollowAcpi()): then others tell the guest, which ejects the card,
+// and the slot's registers, as QEMU's, say nothing of it.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +47,12 @@ class RootPort final : public Bridge {
 
   bool powered() const override;
 
+  // The guest hears of the slot by ACPI, where it has this number. Before anything is behind it.
+  void FollowAcpi(uint32_t number) { acpi_ = number; }
+  std::optional<uint32_t> acpi() const { return acpi_; }
+  // The guest ejects what is in the slot: as if it had switched it off. Any thread, no lock.
+  void Eject();
+
   // --- hot-plug: control thread, no lock; errors are QEMU's ---
   // Whether a card may be plugged in now.
   Status CheckPlug();
@@ -70,6 +79,7 @@ class RootPort final : public Bridge {
   void LetGo();
 
   const RootPortConfig values_;
+  std::optional<uint32_t> acpi_;
   uint32_t express_ = 0;
   bool notified_ = false;
   bool was_powered_ = true;

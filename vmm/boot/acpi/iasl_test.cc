@@ -149,6 +149,18 @@ TEST_F(IaslTest, Q35DsdtWithMemorySlots) {
   }
 }
 
+TEST_F(IaslTest, Q35DsdtWithPciSlotsOfAcpi) {
+  Q35AcpiConfig config = FullQ35();
+  config.pci_slots = {{0x08, 0}, {0x11, 1}};
+  const std::string source = RoundTrip("dsdt", BuildQ35Dsdt(config));
+  for (const char* expected :
+       {"Device (PHPR)", "Device (S08)", "Device (S11)", "Name (_ADR, 0x00020001)",
+        "Name (_SUN, One)", "Method (_EJ0, 1, NotSerialized)", "Method (_E01, 0, NotSerialized)",
+        "Notify (\\_SB.PCI0.S11.S00, 0x03)", "Acquire (\\_SB.PCI0.PLCK, 0xFFFF)"}) {
+    EXPECT_NE(source.find(expected), std::string::npos) << expected << " not in\n" << source;
+  }
+}
+
 TEST_F(IaslTest, Q35FixedTables) {
   const Result<AcpiImage> image = PlaceQ35Acpi(BuildQ35Acpi(FullQ35()));
   ASSERT_TRUE(image) << image.error();

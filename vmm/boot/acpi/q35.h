@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The q35's ACPI tables: a full platform (ACPI 6.4, 4.8) with the ICH9's PM block, and PCI Express
-// with native hot-plug. RSDP, XSDT, FADT, FACS, MADT, MCFG, WAET and DSDT. Pure.
+// with hot-plug of its own or by ACPI. RSDP, XSDT, FADT, FACS, MADT, MCFG, WAET and DSDT. Pure.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "vmm/base/error.h"
@@ -15,6 +16,12 @@
 #include "vmm/boot/acpi/blob.h"
 
 namespace davit::boot {
+
+// A slot of PCI Express whose cards come and go by ACPI.
+struct Q35PciSlot {
+  uint8_t port = 0;  // devfn, on the root bus
+  uint32_t bus = 0;  // number in the registers
+};
 
 struct Q35AcpiConfig {
   std::vector<AcpiCpu> cpus;  // index = processor UID; those that are not there are not enabled
@@ -24,6 +31,8 @@ struct Q35AcpiConfig {
   std::array<bool, 4> serials{};
   bool pic = true;            // two 8259s are there
   uint32_t memory_slots = 0;  // for DIMMs; 0: no memory hot-plug
+  // nullopt: PCI Express slots are served by their own registers.
+  std::optional<std::vector<Q35PciSlot>> pci_slots;
 };
 
 struct Q35Acpi {

@@ -9,6 +9,7 @@
 #include "vmm/boot/acpi/aml.h"
 #include "vmm/boot/acpi/cpu_hotplug_dsdt.h"
 #include "vmm/boot/acpi/memory_slots.h"
+#include "vmm/boot/acpi/pci_slots.h"
 #include "vmm/boot/acpi/q35.h"
 #include "vmm/boot/acpi/table_writer.h"
 #include "vmm/boot/q35_layout.h"
@@ -32,9 +33,10 @@ constexpr uint32_t kOscUnknownUuid = 0x04;
 constexpr uint32_t kOscUnknownRevision = 0x08;
 constexpr uint32_t kOscMasked = 0x10;
 // Native PCI Express hot-plug, SHPC hot-plug, PME, AER, Express capabilities.
-constexpr uint32_t kOscGranted = 0x1f;
+constexpr uint32_t kOscGranted = 0x1f, kOscNativeHotplug = 0x01;
 
-Term OperatingSystemCapabilities() {
+Term OperatingSystemCapabilities(bool native_hotplug) {
+  const uint32_t granted = native_hotplug ? kOscGranted : kOscGranted & ~kOscNativeHotplug;
   const Term buffer = Arg(3);
   const Term status = Reference("CDW1");
   const Term control = Reference("CDW3");
@@ -44,7 +46,7 @@ Term OperatingSystemCapabilities() {
        If(Equal(Arg(0), Uuid("33db4d5b-1ff7-401c-9657-7441c03dd766")),
           {CreateDwordField(buffer, Integer(4), "CDW2"),
            CreateDwordField(buffer, Integer(8), "CDW3"),
-           AndInto(Local(0), control, Integer(kOscGranted)),
+           AndInto(Local(0), control, Integer(granted)),
            If(Not(Equal(Arg(1), Integer(1))), {OrInto(status, Integer(kOscUnknownRevision))}),
            If(Not(Equal(control, Local(0))), {OrInto(status, Integer(kOscMasked))}),
            Store(Local(0), control)}),
@@ -172,14 +174,26 @@ Term Windows(const Q35AcpiConfig& config) {
 }
 
 Term PciHost(const Q35AcpiConfig& config) {
-  return Device(
-      "PCI0",
-      {Name("_HID", EisaId("PNP0A08")), Name("_CID", EisaId("PNP0A03")), Name("_ADR", Integer(0)),
-       Name("_UID", Integer(0)), OperatingSystemCapabilities(), RoutingTable("PRTP", "LNK"),
-       RoutingTable("PRTA", "GSI"), RoutingMethod(), Windows(config),
-       Device("S00", {Name("_ADR", Integer(0))}), LpcBridge(config),
-       Ports("GPE0", String("PNP0A06"), "GPE0 resources", kQ35PmBase + kGpe0Offset, kGpe0Size),
-       CpuHotplugRegisters(), Ports("FWCF", String("QEMU0002"), "fw_cfg", kFwCfgPort, 12)});
+  Terms body = {
+      Name("_HID", EisaId("PNP0A08")),
+      Name("_CID", EisaId("PNP0A03")),
+      Name("_ADR", Integer(0)),
+      Name("_UID", Integer(0)),
+      OperatingSystemCapabilities(!config.pci_slots),
+      RoutingTable("PRTP", "LNK"),
+      RoutingTable("PRTA", "GSI"),
+      RoutingMethod(),
+      Windows(config),
+      Device("S00", {Name("_ADR", Integer(0))}),
+      LpcBridge(config),
+      Ports("GPE0", String("PNP0A06"), "GPE0 resources", kQ35PmBase + kGpe0Offset, kGpe0Size),
+      CpuHotplugRegisters(),
+      Ports("FWCF", String("QEMU0002"), "fw_cfg", kFwCfgPort, 12)};
+  if (config.pci_slots) {
+    const Terms slots = PciSlots(*config.pci_slots, kQ35PciHotplugPort);
+    body.insert(body.end(), slots.begin(), slots.end());
+  }
+  return Device("PCI0", body);
 }
 
 // Linux wants the ECAM window reserved by a motherboard resource.
@@ -201,6 +215,10 @@ std::vector<std::byte> BuildQ35Dsdt(const Q35AcpiConfig& config) {
     devices.push_back(MemorySlots(config.memory_slots, kQ35MemoryHotplugPorts));
     static_assert(kQ35MemoryHotplugGpe == 3);
     events.push_back(Method("_E03", 0, false, {ScanMemorySlots()}));
+  }
+  if (config.pci_slots) {
+    static_assert(kQ35PciHotplugGpe == 1);
+    events.push_back(Method("_E01", 0, false, ScanPciSlots()));
   }
   const Bytes body = Concatenate(
       {Name("PICF", Integer(0)), Method("_PIC", 1, false, {Store(Arg(0), Reference("PICF"))}),

@@ -12,6 +12,10 @@
 
 #include "vmm/bus/bus.h"
 
+namespace davit::devices {
+class AcpiPciHotplug;
+}
+
 namespace davit::pci {
 class HostBridge;
 }
@@ -36,6 +40,8 @@ struct BoardBuses {
   size_t first_object = 0;                  // virtio_mmio[0] is /machine/unattached/device[this]
   pci::HostBridge* pci = nullptr;           // null: the board has no PCI
   std::string pci_object;                   // the host bridge is /machine/this: "q35"
+  // By which the guest serves PCI Express slots; null: by the slots' own registers.
+  devices::AcpiPciHotplug* acpi_slots = nullptr;
   std::vector<ClosedBus> others;
 };
 

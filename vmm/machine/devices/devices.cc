@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "vmm/base/log.h"
+#include "vmm/devices/acpi_pci_hotplug.h"
 #include "vmm/machine/accel.h"
 #include "vmm/machine/devices/makers.h"
 #include "vmm/machine/object_tree.h"
@@ -238,7 +239,8 @@ Status Devices::CheckHotPlug(const Entry& entry, const pci::Bus& bus) const {
   if (entry.row->make_function == MakeRootPort) {
     return Fail("pcie-root-port: a port behind a port is not supported");
   }
-  return port->CheckPlug();
+  if (buses_.acpi_slots == nullptr) return port->CheckPlug();
+  return port->acpi() ? Status() : NoHotPlug(bus.name());
 }
 
 Status Devices::AddToPci(Entry& entry) {
@@ -261,7 +263,21 @@ Status Devices::AddToPci(Entry& entry) {
   } else {
     DAVIT_ASSIGN(entry.pci, entry.row->make_function(context_, props, *buses_.pci));
   }
-  return bus->Attach(*entry.pci.function, devfn, entry.hot);
+  DAVIT_TRY(bus->Attach(*entry.pci.function, devfn, entry.hot));
+  if (buses_.acpi_slots != nullptr) TellAcpi(entry);
+  return {};
+}
+
+void Devices::TellAcpi(const Entry& entry) {
+  const pci::Function& function = *entry.pci.function;
+  if (auto* const port = dynamic_cast<pci::RootPort*>(entry.pci.function.get());
+      port != nullptr && port->config_values().hotplug) {
+    port->FollowAcpi(buses_.acpi_slots->AddBus([port](uint32_t) { port->Eject(); }));
+  }
+  // As with slots of their own registers, function 0 is what the guest is told of.
+  if (!entry.hot || function.devfn() != 0) return;
+  const auto& port = static_cast<const pci::RootPort&>(*function.bus()->bridge());
+  buses_.acpi_slots->Plug(*port.acpi(), 0);
 }
 
 Status Devices::AddToDevice(Entry& entry) {

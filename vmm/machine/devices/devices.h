@@ -116,6 +116,8 @@ class Devices final : public memory::LiveMemory::Listener {
 
   Status AddToSlot(Entry& entry);
   Status AddToPci(Entry& entry);
+  // A port, or a card behind one, where slots are ACPI's.
+  void TellAcpi(const Entry& entry);
   Status AddToDevice(Entry& entry);
   Status AddBusless(Entry& entry);
   Result<std::unique_ptr<virtio::Frontend>> MakeFrontend(Entry& entry);

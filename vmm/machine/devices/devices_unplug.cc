@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "vmm/devices/acpi_pci_hotplug.h"
 #include "vmm/machine/devices/devices.h"
 #include "vmm/pci/root_port.h"
 
@@ -44,7 +45,12 @@ Result<bool> Devices::AskUnplug(const Entry& entry) const {
     auto* const port = dynamic_cast<pci::RootPort*>(function->bus()->bridge());
     if (port == nullptr) return NoHotPlug(function->bus()->name());
     if (entry.row->unplug_error != nullptr) return Fail(entry.row->unplug_error);
-    return port->AskUnplug();
+    if (buses_.acpi_slots == nullptr) return port->AskUnplug();
+    if (!port->acpi()) return NoHotPlug(function->bus()->name());
+    // Of functions without function 0 the guest never knew.
+    if (port->secondary().Find(0) == nullptr) return true;
+    buses_.acpi_slots->RequestEject(*port->acpi(), 0);
+    return false;
   }
   if (entry.on_board_bus()) return NoHotPlug(NameOfBoardBus(entry.row->parent_bus));
   return entry.plain->AskUnplug();
@@ -57,7 +63,9 @@ Status Devices::Unplug(const std::string& id) {
   }
   DAVIT_ASSIGN(const bool now, AskUnplug(*entry));
   if (!now) {
-    if (entry->pci.function != nullptr) entry->pending_until = clock_.Now() + kAnswerTime;
+    // A guest that is asked by ACPI may be asked again at once: as it boots, it forgets events.
+    const int64_t patience = buses_.acpi_slots == nullptr ? kAnswerTime : 0;
+    if (entry->pci.function != nullptr) entry->pending_until = clock_.Now() + patience;
   } else {
     Finish(*entry);
   }
