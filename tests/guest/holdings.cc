@@ -31,6 +31,8 @@ void AddProcess(const std::string& proc, Holdings& holdings) {
   for (const auto& task : std::filesystem::directory_iterator(proc + "/task", error)) {
     std::string name;
     std::getline(std::ifstream(task.path() / "comm"), name);
+    // The kernel's own of io_uring end when they have been idle for a while.
+    if (name.starts_with("iou-")) continue;
     ++holdings["thread " + name];
   }
 }

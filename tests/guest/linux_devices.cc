@@ -74,6 +74,10 @@ bool StartDevices(LinuxDevices& guest, const LinuxBoard& board) {
        "virtconsole,bus=ports.0,chardev=console", "-device",
        "virtserialport,bus=ports.0,chardev=agent,id=channel0,name=org.qemu.guest_agent.0",
        "-device", "virtio-rng" + suffix, "-device", "virtio-balloon" + suffix + ",id=balloon0"});
+  if (std::string_view(board.machine) == "q35") {
+    args.insert(args.end(), {"-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=on",
+                             "-device", "pcie-root-port,id=slot,chassis=1"});
+  }
   return StartLinuxDevices(guest, board, std::move(args),
                            "virtio_blk virtio_console virtio-rng virtio_balloon");
 }

@@ -47,8 +47,9 @@ struct LinuxDevices {
 
 // 4 CPUs, the board's `ram_mib`; disks "big" (1 GiB, four queues, all holes), "files" (64 MiB,
 // ext4) and "full" (64 MiB, all holes, its file in "small") with these serial numbers; a console
-// and an agent's port with the sockets "console" and "agent"; rng; and the balloon "balloon0" as it
-// is by default. Null after a failure, which is reported.
+// and an agent's port with the sockets "console" and "agent"; rng; the balloon "balloon0" as it is
+// by default; on q35 an empty slot "slot" that ACPI serves. Null after a failure, which is
+// reported.
 LinuxDevices* DevicesGuest(const LinuxBoard& board);
 
 // 1 CPU, 512 MiB, and a balloon that deflates on OOM and reports free pages.
