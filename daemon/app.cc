@@ -25,6 +25,7 @@
 #include "daemon/options/table.h"
 #include "daemon/process/daemonize.h"
 #include "daemon/process/pidfile.h"
+#include "daemon/process/sandbox.h"
 #include "daemon/process/service_manager.h"
 #include "daemon/process/signals.h"
 #include "daemon/version.h"
@@ -307,6 +308,7 @@ Status App::SetUp() {
     if (!pidfile) return At("-pidfile " + options_.pidfile, std::move(pidfile).error());
     pidfile_ = std::move(*pidfile);
   }
+  if (options_.sandbox) DAVIT_TRY(EnterSandbox(*options_.sandbox));
   // From here on a signal ends the VM in good order: who has been connected to may send one.
   TerminationSignals::Block();
   DAVIT_TRY(OpenQtest());

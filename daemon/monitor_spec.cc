@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "daemon/options/table.h"
+#include "daemon/process/sandbox.h"
 
 namespace davit::daemon {
 namespace {
@@ -60,6 +61,7 @@ std::vector<qapi::CommandLineOptionInfo> CommandLineOptions() {
     const bool grouped = option.schema != nullptr && !option.schema->group.empty();
     const std::string_view name = grouped ? option.schema->group : option.name;
     if (!option.listed || listed(name)) continue;
+    if (name == "sandbox" && !SandboxAvailable()) continue;  // who reads this would ask for it
     qapi::CommandLineOptionInfo row{std::string(name), {}};
     if (option.schema != nullptr) {
       for (const ParamSpec& spec : option.schema->params) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/process/sandbox_policy.h"
 #include "qmp/handlers/device_spec.h"
 #include "vmm/backend/char/spec.h"
 #include "vmm/control/block_control.h"
@@ -96,6 +97,7 @@ struct Options {
   LogOptions log;
   std::string process_name;  // -name process=; empty: unchanged
   std::string pidfile;
+  std::optional<SandboxPolicy> sandbox;  // -sandbox on
   bool daemonize = false;
   bool nodefaults = false;
   bool nographic = false;

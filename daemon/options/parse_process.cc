@@ -1,7 +1,7 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// -name -msg -add-fd -display -audiodev -d: what concerns the process and its messages.
+// -name -msg -add-fd -sandbox -display -audiodev -d: what concerns the process and its messages.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -40,6 +40,33 @@ Status ApplyAddFd(ParseContext& context, ParamList& list) {
   option.set = static_cast<int64_t>(*set);
   if (const std::string* opaque = list.Find("opaque")) option.opaque = *opaque;
   context.options.add_fds.push_back(std::move(option));
+  return {};
+}
+
+Status ApplySandbox(ParseContext& context, ParamList& list) {
+  using Elevate = SandboxPolicy::Elevate;
+  context.options.sandbox.reset();
+  if (!list.GetBool("enable", false)) return {};
+  SandboxPolicy policy;
+  const std::pair<const char*, bool*> switches[] = {{"obsolete", &policy.obsolete},
+                                                    {"spawn", &policy.spawn},
+                                                    {"resourcecontrol", &policy.resource_control}};
+  const std::string elevate = list.Get("elevateprivileges", "allow");
+  if (elevate == "deny") {
+    policy.elevate_privileges = Elevate::kDeny;
+  } else if (elevate == "children") {
+    policy.elevate_privileges = Elevate::kChildren;
+  } else if (elevate != "allow") {
+    return Fail("invalid argument for elevateprivileges");
+  }
+  for (const auto& [key, allowed] : switches) {
+    const std::string value = list.Get(key, *allowed ? "allow" : "deny");
+    if (value != "allow" && value != "deny") {
+      return Fail(fmt::format("invalid argument for {}", key));
+    }
+    *allowed = value == "allow";
+  }
+  context.options.sandbox = policy;
   return {};
 }
 

@@ -121,6 +121,13 @@ constexpr ParamSpec kAddFd[] = {
     {"set", kNumber, "number of the set"},
     {"opaque", kString, "text that query-fdsets shows"},
 };
+constexpr ParamSpec kSandbox[] = {
+    {"enable", kBoolean, "take system calls away"},
+    {"obsolete", kString, "those that no program needs: allow or deny"},
+    {"elevateprivileges", kString, "those that change the user: allow, deny or children"},
+    {"spawn", kString, "other processes and programs: allow or deny"},
+    {"resourcecontrol", kString, "priorities, affinities, limits: allow or deny"},
+};
 constexpr ParamSpec kAudiodev[] = {
     {"driver", kString, "none"},
     {"id", kString, "name of the back end"},
@@ -203,6 +210,8 @@ constinit const ParamSchema kDisplaySchema{
 constinit const ParamSchema kAudiodevSchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "driver", .params = kAudiodev};
 constinit const ParamSchema kAddFdSchema{.group = "add-fd", .params = kAddFd};
+constinit const ParamSchema kSandboxSchema{
+    .group = "sandbox", .implied = "enable", .params = kSandbox};
 constinit const ParamSchema kBlockdevSchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "driver", .open = true, .params = {}};
 constinit const ParamSchema kDriveSchema{.group = "drive", .open = true, .params = kDrive};

@@ -287,6 +287,12 @@ constexpr OptionRow kTable[] = {
     {.name = "daemonize",
      .help = "go to the background once everything is set up",
      .parse_text = SetFlag<&Options::daemonize>},
+    {.name = "sandbox",
+     .argument = "on|off[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]"
+                 "[,spawn=allow|deny][,resourcecontrol=allow|deny]",
+     .help = "take system calls away from the process",
+     .apply = ApplySandbox,
+     .schema = &kSandboxSchema},
     {.name = "D",
      .argument = "FILE",
      .help = "log to FILE instead of stderr",

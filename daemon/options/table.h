@@ -100,6 +100,7 @@ Status FinishCharacterDevices(ParseContext&);
 Status ApplyName(ParseContext&, ParamList&);
 Status ApplyMsg(ParseContext&, ParamList&);
 Status ApplyAddFd(ParseContext&, ParamList&);
+Status ApplySandbox(ParseContext&, ParamList&);
 Status ApplyDisplay(ParseContext&, ParamList&);
 Status ApplyAudiodev(ParseContext&, ParamList&);
 Status ParseLogItems(ParseContext&, const std::string&);
@@ -131,6 +132,6 @@ extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema
     kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema, kMonSchema, kNameSchema,
     kMsgSchema, kDisplaySchema, kObjectSchema, kBlockdevSchema, kDriveSchema, kDeviceSchema,
     kGlobalSchema, kFwCfgSchema, kNetdevSchema, kNicSchema, kNetSchema, kAudiodevSchema,
-    kAddFdSchema;
+    kAddFdSchema, kSandboxSchema;
 
 }  // namespace davit::daemon

@@ -121,6 +121,7 @@ DOORS = [
     (r"slirp/", ["vmm/backend/net"]),
     (r"readline/", ["clients/qmp-shell"]),
     (r"liburing", ["vmm/backend/block"]),
+    (r"^seccomp\.h$", ["daemon/process"]),
 ]
 UNSAFE = re.compile(r"(?<![\w.>:])(?:::)?(mmap|munmap|ioctl)\s*\(")
 

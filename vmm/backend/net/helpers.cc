@@ -17,6 +17,8 @@
 #include <cstring>
 #include <vector>
 
+#include "vmm/base/log.h"
+
 namespace davit::backend {
 namespace {
 
@@ -49,7 +51,10 @@ pid_t Spawn(const std::vector<std::string>& words, int keep_fd) {
   // Onto itself: close-on-exec goes.
   if (keep_fd >= 0) posix_spawn_file_actions_adddup2(&actions, keep_fd, keep_fd);
   pid_t pid = -1;
-  if (posix_spawn(&pid, words[0].c_str(), &actions, &attributes, arguments.data(), environ) != 0) {
+  const int error =
+      posix_spawn(&pid, words[0].c_str(), &actions, &attributes, arguments.data(), environ);
+  if (error != 0) {
+    DAVIT_LOG_WARN("{}: {}", words[0], std::strerror(error));
     pid = -1;
   }
   posix_spawn_file_actions_destroy(&actions);
