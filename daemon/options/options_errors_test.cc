@@ -124,6 +124,28 @@ TEST(OptionErrorsTest, ProcessParts) {
   for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
 }
 
+TEST(OptionErrorsTest, Smbios) {
+  const Case cases[] = {
+      {{"-smbios", "foo=1"}, "-smbios foo=1: Must specify type= or file="},
+      {{"-smbios", "file=x"},
+       "-smbios file=x: file= is not supported, only the fields of structures"},
+      {{"-smbios", "type=99"},
+       "-smbios type=99: Don't know how to build fields for SMBIOS type 99"},
+      {{"-smbios", "type=x"}, "-smbios type=x: Parameter 'type' expects a number"},
+      {{"-smbios", "type=1,foo=bar"}, "-smbios type=1,foo=bar: Invalid parameter 'foo'"},
+      {{"-smbios", "type=1,value=a"}, "-smbios type=1,value=a: Invalid parameter 'value'"},
+      {{"-smbios", "type=1,uuid=z"}, "-smbios type=1,uuid=z: Invalid UUID"},
+      {{"-smbios", "type=0,release=x"}, "-smbios type=0,release=x: Invalid release"},
+      {{"-smbios", "type=0,release=1.256"}, "-smbios type=0,release=1.256: Invalid release"},
+      {{"-smbios", "type=4,max-speed=70000"},
+       "-smbios type=4,max-speed=70000: SMBIOS CPU speed is too large (> 65535)"},
+      {{"-smbios", "type=4,processor-id=x"},
+       "-smbios type=4,processor-id=x: Parameter 'processor-id' expects a number"},
+      {{"-smbios", "type=11,path=/x"}, "-smbios type=11,path=/x: Invalid parameter 'path'"},
+  };
+  for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
+}
+
 TEST(OptionErrorsTest, InheritedDescriptors) {
   const Case cases[] = {
       {{"-add-fd", "fd=7"}, "-add-fd fd=7: set option is required and must be non-negative"},

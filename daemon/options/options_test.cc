@@ -209,6 +209,36 @@ TEST(OptionsTest, TheSilentAudioBackEndAsLibvirtWritesIt) {
   EXPECT_EQ(Parse({"-audiodev", "help"})->show, Show::kAudiodevs);
 }
 
+TEST(OptionsTest, SmbiosFieldsAreMergedAndTheLastWins) {
+  const Options options =
+      Parse({"-smbios", "type=1,serial=a,family=f", "-smbios",
+             "type=1,serial=b,uuid=00112233-4455-6677-8899-AABBCCDDEEFF", "-smbios",
+             "type=11,value=x,value=y,,z", "-smbios", "type=4,max-speed=0x10"})
+          .value();
+  const machine::SmbiosFields& smbios = options.machine.smbios;
+  EXPECT_EQ(smbios.where, "-smbios type=1,serial=a,family=f");
+  EXPECT_EQ(smbios.values.at(1).at("serial"), "b");
+  EXPECT_EQ(smbios.values.at(1).at("family"), "f");
+  EXPECT_EQ(smbios.values.at(4).at("max-speed"), "16");
+  EXPECT_EQ(smbios.oem_strings, (std::vector<std::string>{"x", "y,z"}));
+  EXPECT_EQ(options.machine.uuid, "00112233-4455-6677-8899-aabbccddeeff");
+}
+
+TEST(OptionsTest, TheSandboxHasQemusGroups) {
+  EXPECT_FALSE(Parse({"-sandbox", "off,spawn=deny"})->sandbox);
+  const SandboxPolicy some = *Parse({"-sandbox", "on"})->sandbox;
+  EXPECT_FALSE(some.obsolete);
+  EXPECT_TRUE(some.spawn && some.resource_control);
+  EXPECT_EQ(some.elevate_privileges, SandboxPolicy::Elevate::kAllow);
+  const SandboxPolicy all =
+      *Parse({"-sandbox",
+              "on,obsolete=allow,elevateprivileges=children,spawn=deny,resourcecontrol=deny"})
+           ->sandbox;
+  EXPECT_TRUE(all.obsolete);
+  EXPECT_FALSE(all.spawn || all.resource_control);
+  EXPECT_EQ(all.elevate_privileges, SandboxPolicy::Elevate::kChildren);
+}
+
 TEST(OptionsTest, LostTicksOfTheClock) {
   EXPECT_FALSE(Parse({"-rtc", "base=utc"})->machine.rtc.slew);
   EXPECT_TRUE(Parse({"-rtc", "base=utc,driftfix=slew"})->machine.rtc.slew);

@@ -212,6 +212,7 @@ constinit const ParamSchema kAudiodevSchema{
 constinit const ParamSchema kAddFdSchema{.group = "add-fd", .params = kAddFd};
 constinit const ParamSchema kSandboxSchema{
     .group = "sandbox", .implied = "enable", .params = kSandbox};
+constinit const ParamSchema kSmbiosSchema{.group = "smbios", .open = true, .params = {}};
 constinit const ParamSchema kBlockdevSchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "driver", .open = true, .params = {}};
 constinit const ParamSchema kDriveSchema{.group = "drive", .open = true, .params = kDrive};

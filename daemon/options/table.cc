@@ -151,6 +151,12 @@ constexpr OptionRow kTable[] = {
      .help = "a file for the guest in the firmware configuration device of q35",
      .apply = ApplyFwCfg,
      .schema = &kFwCfgSchema},
+    {.name = "smbios",
+     .argument = "type=0|1|2|3|4|11|17[,FIELD=VALUE...]",
+     .help = "what q35 tells of itself as hardware: 0 BIOS, 1 system, 2 board, 3 chassis,\n"
+             "4 processors, 11 strings, 17 memory",
+     .apply = ApplySmbios,
+     .schema = &kSmbiosSchema},
     {.name = "overcommit",
      .argument = "[mem-lock=on|off][,cpu-pm=on|off]",
      .help = "what the guest may take of the host",

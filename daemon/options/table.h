@@ -83,6 +83,7 @@ Status ApplyFwCfg(ParseContext&, ParamList&);
 Status ApplyOvercommit(ParseContext&, ParamList&);
 Status ApplyAction(ParseContext&, ParamList&);
 Status ParseWatchdogAction(ParseContext&, const std::string&);
+Status ApplySmbios(ParseContext&, ParamList&);
 Status ParseUuid(ParseContext&, const std::string&);
 // parse_char.cc:
 Status ApplyChardev(ParseContext&, ParamList&);
@@ -132,6 +133,6 @@ extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema
     kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema, kMonSchema, kNameSchema,
     kMsgSchema, kDisplaySchema, kObjectSchema, kBlockdevSchema, kDriveSchema, kDeviceSchema,
     kGlobalSchema, kFwCfgSchema, kNetdevSchema, kNicSchema, kNetSchema, kAudiodevSchema,
-    kAddFdSchema, kSandboxSchema;
+    kAddFdSchema, kSandboxSchema, kSmbiosSchema;
 
 }  // namespace davit::daemon

@@ -23,7 +23,8 @@ class LinuxGuestQ35 : public ::testing::Test {
     started_ = true;
     vm_ = StartLinux({"-machine", "q35", "-smp", "1,maxcpus=2", "-m", "6G,slots=2,maxmem=8G",
                       "-device", "pcie-root-port,id=port0,chassis=1", "-device",
-                      "virtio-rng-pci,bus=port0", "-device", "virtio-rng-pci,addr=4,vectors=0"});
+                      "virtio-rng-pci,bus=port0", "-device", "virtio-rng-pci,addr=4,vectors=0",
+                      "-smbios", "type=1,serial=serial-of-ours"});
     ASSERT_NE(vm_, nullptr);
     auto line = WaitForInit(*vm_);
     if (!line) vm_.reset();
@@ -51,6 +52,12 @@ TEST_F(LinuxGuestQ35, TablesAreAcceptedAndTheSciIsLevel) {
   const std::string interrupts = Lines("cat /proc/interrupts\n");
   EXPECT_CONTAINS(interrupts, "9-fasteoi   acpi");
   EXPECT_CONTAINS(interrupts, "4-edge      ttyS0");
+}
+
+TEST_F(LinuxGuestQ35, SmbiosTablesAreFoundWithoutFirmware) {
+  EXPECT_CONTAINS(Lines("cat /sys/class/dmi/id/sys_vendor\n"), "davit");
+  EXPECT_CONTAINS(Lines("cat /sys/class/dmi/id/product_version\n"), "pc-q35-7.2");
+  EXPECT_CONTAINS(Lines("cat /sys/class/dmi/id/product_serial\n"), "serial-of-ours");
 }
 
 TEST_F(LinuxGuestQ35, ChipsetIsFoundOnThePciBus) {

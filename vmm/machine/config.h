@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -88,6 +89,14 @@ struct FwCfgConfig {
   std::string text;
 };
 
+// -smbios, all of them
+struct SmbiosFields {
+  std::string where;  // of the first: begins the text of errors; empty: none was given
+  // By the type of the structure and the key. Numbers are decimal, switches "on" or "off".
+  std::map<unsigned, std::map<std::string, std::string>> values;
+  std::vector<std::string> oem_strings;  // type 11
+};
+
 struct MachineConfig {
   std::string type;                  // -machine [type=]; empty: the default machine
   PropertyTexts machine_properties;  // -machine, without type
@@ -121,6 +130,7 @@ struct MachineConfig {
   OvercommitConfig overcommit;
   std::optional<QtestConfig> qtest;
   std::vector<FwCfgConfig> fw_cfg;
+  SmbiosFields smbios;
 };
 
 }  // namespace davit::machine

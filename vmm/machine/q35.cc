@@ -15,6 +15,7 @@
 #include "vmm/boot/fdt/fdt.h"
 #include "vmm/boot/kernel_loader.h"
 #include "vmm/boot/q35_layout.h"
+#include "vmm/boot/smbios/smbios.h"
 #include "vmm/devices/acpi_cpu_hotplug.h"
 #include "vmm/devices/acpi_pci_hotplug.h"
 #include "vmm/devices/cmos_rtc.h"
@@ -31,6 +32,7 @@
 #include "vmm/machine/pci_info.h"
 #include "vmm/machine/q35_fw_cfg.h"
 #include "vmm/machine/q35_qtree.h"
+#include "vmm/machine/q35_smbios.h"
 #include "vmm/machine/rtc_source.h"
 #include "vmm/machine/serial_ports.h"
 #include "vmm/machine/vm_clock.h"
@@ -119,6 +121,7 @@ class Q35 final : public Board {
   std::optional<boot::Image> kernel_, initrd_;
   std::vector<std::byte> dtb_;  // handed over as it is; empty: none
   std::string append_;
+  std::vector<std::byte> smbios_;             // structures
   const std::vector<std::byte> device_tree_;  // none
 
   boot::DeviceMemoryWindow window_;
@@ -361,6 +364,8 @@ Status Q35::AddFwCfg(const MachineConfig& config) {
   contents.max_cpus = static_cast<uint16_t>(topology_.maxcpus);
   contents.memory = deps_.memory;
   if (window_.size != 0) contents.reserved_memory_end = boot::Q35Hole64Base(window_);
+  DAVIT_ASSIGN(smbios_, boot::BuildSmbios(Q35Smbios(config, topology_, deps_.memory)));
+  contents.smbios = smbios_;
   std::optional<boot::Q35Acpi> acpi;
   if (shape_.acpi) acpi = Acpi();
   DAVIT_TRY(FillFwCfg(fw_cfg_, contents, acpi));
@@ -442,11 +447,16 @@ Result<boot::LoadedKernel> Q35::LoadKernel(const std::optional<boot::Q35Acpi>& a
   if (!dtb_.empty()) {
     request.make_fdt = [this](boot::GuestRange) -> Result<std::vector<std::byte>> { return dtb_; };
   }
+  DAVIT_TRY(boot::CheckLowMemory(deps_.memory));
+  uint64_t tables_end = boot::kAcpiTablesBase;
   if (acpi) {
     DAVIT_ASSIGN(const boot::AcpiImage image, boot::PlaceQ35Acpi(*acpi));
     DAVIT_TRY(boot::WriteAcpi(deps_.memory, image));
     request.rsdp = image.rsdp;
+    tables_end += image.bytes.size();
   }
+  DAVIT_ASSIGN(const boot::SmbiosImage smbios, boot::PlaceSmbios(smbios_, tables_end));
+  DAVIT_TRY(deps_.memory.Write(memory::GuestAddress{smbios.base}, smbios.bytes));
   DAVIT_ASSIGN(boot::LoadedKernel loaded, boot::LoadKernel(deps_.memory, request));
   DAVIT_TRY(AddKernelToFwCfg(fw_cfg_, *kernel_, request.initrd, append_, loaded));
   return loaded;

@@ -17,6 +17,8 @@
 #include "vmm/base/units.h"
 #include "vmm/boot/linux/bzimage.h"
 #include "vmm/boot/memory_map.h"
+#include "vmm/boot/smbios/smbios.h"
+#include "vmm/machine/uuid_bytes.h"
 
 namespace davit::machine {
 namespace {
@@ -52,16 +54,10 @@ Bytes TextBytes(const std::string& text) {
   return data;
 }
 
-Bytes UuidBytes(const std::string& text) {
-  Bytes data(16);
-  size_t digits = 0;
-  for (char c : text) {
-    const size_t digit = std::string_view("0123456789abcdef").find(c);
-    if (digit == std::string_view::npos || digits >= 32) continue;
-    data[digits / 2] |= std::byte(digit << (digits % 2 == 0 ? 4 : 0));
-    ++digits;
-  }
-  return data;
+Bytes UuidOf(const std::string& text) {
+  const auto uuid = UuidBytes(text);
+  const auto bytes = std::as_bytes(std::span(uuid));
+  return {bytes.begin(), bytes.end()};
 }
 
 // RAM alone, 20 bytes an entry.
@@ -144,7 +140,7 @@ Status AddUserFiles(FwCfg& device, const std::vector<FwCfgConfig>& items) {
 
 Status FillFwCfg(FwCfg& device, const FwCfgContents& contents,
                  const std::optional<boot::Q35Acpi>& acpi) {
-  device.Add(FwCfg::kUuid, UuidBytes(contents.uuid));
+  device.Add(FwCfg::kUuid, UuidOf(contents.uuid));
   device.AddInt(FwCfg::kRamSize, contents.memory.total_bytes(), 8);
   device.AddInt(FwCfg::kNoGraphic, contents.no_graphic, 2);
   device.AddInt(FwCfg::kMaxCpus, contents.max_cpus, 2);
@@ -159,6 +155,10 @@ Status FillFwCfg(FwCfg& device, const FwCfgContents& contents,
     StoreLe(end.data(), end.size(), contents.reserved_memory_end);
     DAVIT_TRY(device.AddFile("etc/reserved-memory-end", std::move(end)));
   }
+  // Firmware puts them where it likes, and says so in its copy of the entry point.
+  DAVIT_TRY(device.AddFile("etc/smbios/smbios-tables", contents.smbios));
+  DAVIT_TRY(
+      device.AddFile("etc/smbios/smbios-anchor", boot::SmbiosAnchor(contents.smbios.size(), 0)));
   if (!acpi) return {};
   DAVIT_TRY(device.AddFile(kRsdpFile, acpi->rsdp));
   DAVIT_TRY(device.AddFile(kTablesFile, acpi->tables.bytes()));

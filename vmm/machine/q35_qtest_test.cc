@@ -192,6 +192,25 @@ TEST_F(Q35Qtest, FwCfgHasTheTablesAndTheirScript) {
   EXPECT_EQ(Item(*File("etc/table-loader"), 17), std::string("\1\0\0\0etc/acpi/rsdp", 17));
 }
 
+TEST_F(Q35Qtest, FwCfgHasTheSmbiosTables) {
+  config_.smbios.where = "-smbios type=1,serial=serial-of-ours";
+  config_.smbios.values[1]["serial"] = "serial-of-ours";
+  Create();
+  EXPECT_EQ(Item(*File("etc/smbios/smbios-anchor"), 5), "_SM3_");
+  const std::string tables = Item(*File("etc/smbios/smbios-tables"), 256);
+  for (const char* text : {"davit", "pc-q35-7.2", "serial-of-ours"}) {
+    EXPECT_NE(tables.find(std::string(1, '\0') + text + '\0'), std::string::npos) << text;
+  }
+}
+
+TEST_F(Q35Qtest, AMachineWithoutSmbiosTablesRefusesTheirFields) {
+  config_.type = "microvm";
+  config_.smbios.where = "-smbios type=1,serial=s";
+  auto vm = Vm::Create(config_, Deps{loop_, sink_, &chardevs_, {}, nullptr});
+  ASSERT_FALSE(vm);
+  EXPECT_EQ(vm.error().message, "-smbios type=1,serial=s: machine 'microvm' has no SMBIOS tables");
+}
+
 TEST_F(Q35Qtest, FwCfgMemoryMapSplitsLargeRam) {
   config_.memory.size = uint64_t{6} << 30;
   Create();

@@ -161,6 +161,10 @@ Status VmImpl::CheckKernel() const {
   if (row_->type != MachineType::kQ35 && !config_.fw_cfg.empty()) {
     return Fail(fmt::format("{}: fw_cfg device not available", config_.fw_cfg.front().where));
   }
+  if (row_->type != MachineType::kQ35 && !config_.smbios.where.empty()) {
+    return Fail(fmt::format("{}: machine '{}' has no SMBIOS tables", config_.smbios.where,
+                            row_->info.name));
+  }
   if (!row_->has_cpus && !config_.devices.empty()) {
     const DeviceConfig& device = config_.devices.front();
     return AtDevice(device, {ErrorCode::kGeneric,
