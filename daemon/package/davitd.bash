@@ -24,7 +24,7 @@ _davitd() {
   line=${line%"${line##*[![:space:]]}"}
   option=${line##*[[:space:]]}
   option=-${option##*-}
-  done_part= last=$token
+  done_part="" last=$token
   if [[ $token == *,* ]]; then
     done_part=${token%,*}, last=${token##*,}
   fi

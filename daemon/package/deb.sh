@@ -20,6 +20,9 @@ put() { install -D -m "$1" "${files[$2]}" "$root/$3"; }
 
 install -D -m 755 -s "$davitd" "$root/usr/bin/davitd"
 install -D -m 755 -s "$qmp_shell" "$root/usr/bin/qmp-shell"
+# Where libvirt looks for an emulator that no domain names: a folder for its PATH.
+install -d -m 755 "$root/usr/lib/davit"
+ln -s ../../bin/davitd "$root/usr/lib/davit/qemu-system-x86_64"
 for page in davitd.1 qmp-shell.1; do
   put 644 $page usr/share/man/man1/$page
   gzip -9n "$root/usr/share/man/man1/$page"

@@ -62,6 +62,8 @@ TEST_F(PackageTest, ProgramsRunAndTheVersionIsTheirs) {
   EXPECT_TRUE(version.out.starts_with("davit 0.1.0 ")) << version.out << version.err;
   EXPECT_EQ(RunCommand({"dpkg-deb", "-f", Deb(), "Version"}).out, "0.1.0-1\n");
   EXPECT_EQ(RunCommand({Installed("usr/bin/qmp-shell"), "--help"}).status, 0);
+  EXPECT_EQ(RunCommand({Installed("usr/lib/davit/qemu-system-x86_64"), "-version"}).out,
+            version.out);
 }
 
 TEST_F(PackageTest, LintianFindsNothing) {
