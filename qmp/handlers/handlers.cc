@@ -30,6 +30,7 @@ struct HandlerSet::Parts {
   RunStateHandlers run_state;
   MachineHandlers machine;
   MachineTargetHandlers machine_target;
+  JobHandlers job;
   MigrationHandlers migration;
   MiscHandlers misc;
   QomHandlers qom;
@@ -49,6 +50,7 @@ HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps))
                .run_state = &parts_->run_state,
                .machine = &parts_->machine,
                .machine_target = &parts_->machine_target,
+               .job = &parts_->job,
                .migration = &parts_->migration,
                .misc = &parts_->misc,
                .qom = &parts_->qom,

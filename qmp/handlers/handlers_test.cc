@@ -127,6 +127,8 @@ TEST_F(HandlersTest, SetActionChangesOnlyWhatIsGiven) {
             "error: Parameter 'reboot' does not accept value 'x'");
 }
 
+TEST_F(HandlersTest, ThereIsNoJob) { EXPECT_EQ(Do("query-jobs"), "[]"); }
+
 TEST_F(HandlersTest, MigrationCapabilitiesAreRemembered) {
   EXPECT_EQ(Do("query-migrate-capabilities"), R"([{"state": false, "capability": "events"}])");
   EXPECT_EQ(Do("migrate-set-capabilities",

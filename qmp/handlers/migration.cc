@@ -1,10 +1,14 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// qapi/migration.json.
+// qapi/migration.json and qapi/job.json.
 #include "qmp/handlers/parts.h"
 
 namespace davit::qmp {
+
+Result<std::vector<qapi::JobInfo>> JobHandlers::QueryJobs(Context&) {
+  return std::vector<qapi::JobInfo>();
+}
 
 Status MigrationHandlers::MigrateSetCapabilities(Context&,
                                                  const qapi::MigrateSetCapabilitiesArgs& args) {

@@ -87,6 +87,12 @@ class MachineTargetHandlers final : public qapi::MachineTargetCommands {
   VmControl& vm_;
 };
 
+// No command starts a job.
+class JobHandlers final : public qapi::JobCommands {
+ public:
+  Result<std::vector<qapi::JobInfo>> QueryJobs(Context& context) override;
+};
+
 // What is asked of a migration; none can be started yet, so that nothing but the answers follows.
 class MigrationHandlers final : public qapi::MigrationCommands {
  public:

@@ -285,4 +285,21 @@ void TestConsole() {
         WriteConsole(kText, sizeof kText - 1) ? "ok" : "the device does not answer");
 }
 
+// --- pvpanic (QEMU's docs/specs/pvpanic)
+// -----------------------------------------------------------
+
+void Panic() {
+  constexpr uint32_t kPvpanic = 0x00111b36;  // device and vendor
+  constexpr uint8_t kPanicked = 1;
+  static PciBus bus;
+  (void)ScanPci(bus);
+  for (uint32_t i = 0; i < bus.functions; ++i) {
+    if (PciRead32(bus.function[i], 0) != kPvpanic) continue;
+    Print("panic: told\n");
+    Mmio<uint8_t>(PciBar(bus.function[i], 0)) = kPanicked;
+    return;
+  }
+  Print("panic: nobody to tell\n");
+}
+
 }  // namespace probe

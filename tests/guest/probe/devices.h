@@ -18,5 +18,7 @@ void PrintBalloon();
 void TestBlock();
 void TestRng();
 void TestConsole();
+// Tells pvpanic that the guest has panicked.
+void Panic();
 
 }  // namespace probe

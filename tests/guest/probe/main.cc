@@ -84,7 +84,7 @@ void PrintHelp() {
       "k heartbeat on/off b banner again      e write to port e9\n"
       "l pci devices      V virtio devices    B balloon\n"
       "d write, read and flush disks          g random numbers\n"
-      "D memory modules                       M memory device\n"
+      "D memory modules   M memory device     P panic (pvpanic)\n"
       "o write to the virtio console (what it hears it sends back)\n"
       "p power off        r reset (i8042)     R reset (acpi)\n"
       "x triple fault     u run code that no processor can\n");
@@ -163,6 +163,8 @@ void RunDeviceCommand(int command) {
       return PrintDimms();
     case 'M':
       return PrintMem();
+    case 'P':
+      return Panic();
     case 'g':
       return TestRng();
     case 'o':

@@ -1,0 +1,524 @@
+// Copyright the davit authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Debian's libvirt, unmodified, runs davit: a domain's life from definition to end, what changes
+// while it runs, what is refused. The guests are probe guests on the host's own /dev/kvm; one
+// libvirtd serves all cases, each of which has domains of its own.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <pwd.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <sstream>
+
+#include "tests/libvirt/domain_xml.h"
+#include "tests/libvirt/isolation.h"
+#include "tests/libvirt/libvirt_host.h"
+#include "tests/support/terminal.h"
+
+namespace davit::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+LibvirtHost* host = nullptr;           // RunTests() has it
+std::unique_ptr<DomainEvents> events;  // of all cases, whose domains have names of their own
+std::string why_not;                   // empty: a host is there
+
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+#define EXPECT_CONTAINS(text, part) EXPECT_PRED2(Contains, text, part)
+#define EXPECT_OK(expression)                                \
+  do {                                                       \
+    const auto& expect_ok = (expression);                    \
+    EXPECT_TRUE(expect_ok.has_value()) << expect_ok.error(); \
+  } while (0)
+#define ASSERT_OK(expression)                                \
+  do {                                                       \
+    const auto& assert_ok = (expression);                    \
+    ASSERT_TRUE(assert_ok.has_value()) << assert_ok.error(); \
+  } while (0)
+
+// The rest of the line of `text` that begins with `key`, without spaces before it.
+std::string Field(const std::string& text, const std::string& key) {
+  size_t at = text.find(key);
+  if (at == std::string::npos) return "no " + key;
+  at = text.find_first_not_of(' ', at + key.size());
+  return text.substr(at, text.find('\n', at) - at);
+}
+
+class LibvirtTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!why_not.empty()) GTEST_SKIP() << why_not;
+    if (events == nullptr) Listen();
+  }
+  // No case leaves a domain to the next; what a failed one was doing is shown.
+  void TearDown() override {
+    for (const std::string& name : names_) {
+      if (HasFailure()) std::cout << host->LogOf(name) << "\n";
+      (void)Virsh({"destroy", name});
+      (void)Virsh({"undefine", name});
+    }
+  }
+
+  std::string File(const std::string& name, const std::string& text) {
+    const std::string path = host->File(name);
+    std::ofstream(path) << text;
+    return path;
+  }
+  std::string Image(const std::string& name, uint64_t bytes) {
+    const std::string path = File(name, "");
+    fs::resize_file(path, bytes);
+    return path;
+  }
+  DomainXml Named(const std::string& name) {
+    names_.push_back(name);
+    return {.name = name, .emulator = host->emulator()};
+  }
+  void Define(const DomainXml& domain) {
+    VirshOk({"define", File(domain.name + ".xml", ToXml(domain))});
+  }
+  // A transient domain whose guest is at its prompt; null after a failure.
+  std::unique_ptr<DomainGuest> Create(const DomainXml& domain) {
+    VirshOk({"create", "--paused", File(domain.name + ".xml", ToXml(domain))});
+    return Resume(domain.name);
+  }
+  std::unique_ptr<DomainGuest> Resume(const std::string& name) {
+    const std::string tty = VirshOk({"ttyconsole", name});
+    auto guest = DomainGuest::Open(tty.substr(0, tty.find('\n')));
+    EXPECT_OK(guest);
+    if (!guest) return nullptr;
+    VirshOk({"resume", name});
+    EXPECT_OK((*guest)->AwaitReady());
+    return std::move(*guest);
+  }
+  void Attach(const std::string& domain, const std::string& xml) {
+    VirshOk({"attach-device", domain, File("device.xml", xml), "--live"});
+  }
+  static void Listen() {
+    auto listening = DomainEvents::Listen(host->File("events.log"));
+    ASSERT_OK(listening);
+    events = std::move(*listening);
+  }
+  static void Expect(const std::string& event) { EXPECT_OK(events->WaitFor(event)); }
+  static std::string State(const std::string& name) {
+    const std::string state = VirshOk({"domstate", "--reason", name});
+    return state.substr(0, state.find('\n'));
+  }
+
+  std::vector<std::string> names_;
+};
+
+TEST_F(LibvirtTest, CapabilitiesAreThoseOfTheHost) {
+  const std::string caps = VirshOk({"domcapabilities", "--emulatorbin", host->emulator(),
+                                    "--machine", "q35", "--virttype", "kvm"});
+  EXPECT_CONTAINS(caps, "<machine>pc-q35-7.2</machine>");
+  EXPECT_CONTAINS(caps, "<mode name='host-passthrough' supported='yes'>");
+  EXPECT_CONTAINS(caps, "<mode name='maximum' supported='yes'>");
+  // No CPU of a name that libvirt knows: it does not write what davit would refuse.
+  EXPECT_CONTAINS(caps, "<mode name='host-model' supported='no'/>");
+  EXPECT_CONTAINS(caps, "<iothreads supported='yes'/>");
+}
+
+TEST_F(LibvirtTest, ADomainIsDefinedStartedAndEnded) {
+  Define(Named("small"));
+  VirshOk({"autostart", "small"});
+  EXPECT_CONTAINS(VirshOk({"list", "--all", "--autostart"}), "small");
+  VirshOk({"start", "small"});
+  Expect("lifecycle small Started Booted");
+  const std::string info = VirshOk({"dominfo", "small"});
+  EXPECT_EQ(Field(info, "State:"), "running");
+  EXPECT_EQ(Field(info, "Persistent:"), "yes");
+  EXPECT_EQ(Field(info, "Autostart:"), "enable");
+  EXPECT_EQ(Field(info, "Max memory:"), "65536 KiB");
+  EXPECT_EQ(Field(VirshOk({"vcpuinfo", "small"}), "State:"), "running");
+  VirshOk({"destroy", "small"});
+  Expect("lifecycle small Stopped Destroyed");
+  EXPECT_EQ(State("small"), "shut off (destroyed)");
+  VirshOk({"undefine", "small"});
+  EXPECT_FALSE(Contains(VirshOk({"list", "--all"}), "small"));
+}
+
+TEST_F(LibvirtTest, TheProcessHasNoRightsAndAlmostNoDevices) {
+  ASSERT_NE(Create(Named("rights")), nullptr);
+  const std::string proc = fmt::format("/proc/{}", host->PidOf("rights"));
+  const struct passwd* const user = getpwnam("libvirt-qemu");
+  ASSERT_NE(user, nullptr);
+  const std::string status = ReadFile(proc + "/status");
+  EXPECT_EQ(Field(status, "Uid:\t"), fmt::format("{0}\t{0}\t{0}\t{0}", user->pw_uid));
+  EXPECT_EQ(Field(status, "CapEff:\t"), "0000000000000000");
+  std::set<std::string> devices;
+  for (const auto& entry : fs::directory_iterator(proc + "/root/dev")) {
+    devices.insert(entry.path().filename());
+  }
+  EXPECT_EQ(devices, (std::set<std::string>{"full", "kvm", "null", "ptmx", "pts", "random", "shm",
+                                            "urandom", "zero"}));
+}
+
+TEST_F(LibvirtTest, TransientDomainsAreGoneAtTheirEnd) {
+  ASSERT_NE(Create(Named("passing")), nullptr);
+  EXPECT_EQ(Field(VirshOk({"dominfo", "passing"}), "Persistent:"), "no");
+  VirshOk({"destroy", "passing"});
+  EXPECT_FALSE(Contains(VirshOk({"list", "--all"}), "passing"));
+}
+
+TEST_F(LibvirtTest, TheConsoleIsAPtyThatVirshShows) {
+  auto guest = Create(Named("talk"));
+  ASSERT_NE(guest, nullptr);
+  ASSERT_OK(guest->Ask('k', "heartbeat: on"));
+  guest.reset();
+  auto console = Terminal::Start(VirshCommand({"console", "talk", "--force"}),
+                                 {"TERM=dumb", "LC_ALL=C", "PATH=/usr/bin:/bin"});
+  ASSERT_OK(console);
+  // virsh has the console, and the terminal hands over key by key.
+  ASSERT_OK((*console)->Expect("heartbeat: "));
+  ASSERT_OK((*console)->Type("b"));
+  EXPECT_OK((*console)->Expect("davit probe guest"));
+  EXPECT_OK((*console)->Expect("ready, h for help"));
+  ASSERT_OK((*console)->Type("\x1d"));  // Ctrl-]
+  auto end = (*console)->ExpectEnd();
+  ASSERT_OK(end);
+  EXPECT_EQ(end->status, 0);
+}
+
+TEST_F(LibvirtTest, SuspendAndResume) {
+  auto guest = Create(Named("pause"));
+  ASSERT_NE(guest, nullptr);
+  VirshOk({"suspend", "pause"});
+  Expect("lifecycle pause Suspended Paused");
+  EXPECT_EQ(State("pause"), "paused (user)");
+  VirshOk({"resume", "pause"});
+  EXPECT_EQ(State("pause"), "running (unpaused)");
+  EXPECT_OK(guest->Ask('b', "ready, h for help"));
+}
+
+TEST_F(LibvirtTest, TheBalloonFollowsSetmem) {
+  DomainXml domain = Named("balloon");
+  domain.devices = kBalloon;
+  ASSERT_NE(Create(domain), nullptr);
+  VirshOk({"setmem", "balloon", "48M", "--live"});
+  Expect("balloon balloon 49152");
+  EXPECT_EQ(Field(VirshOk({"dommemstat", "balloon"}), "actual"), "49152");
+  VirshOk({"dommemstat", "balloon", "--period", "2", "--live"});
+  EXPECT_CONTAINS(VirshOk({"dumpxml", "balloon"}), "<stats period='2'/>");
+  VirshOk({"setmem", "balloon", "64M", "--live"});
+  Expect("balloon balloon 65536");
+}
+
+TEST_F(LibvirtTest, DisksComeAndGo) {
+  DomainXml domain = Named("disks");
+  domain.devices = RawDisk(Image("vda", 1 << 20), "vda");
+  domain.ports = 4;
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  EXPECT_OK(guest->Ask('d', "block: 1 disks"));
+  VirshOk({"attach-disk", "disks", Image("vdb", 2 << 20), "vdb", "--subdriver", "raw"});
+  EXPECT_OK(guest->Await(" on"));  // its slot
+  auto tested = guest->Ask('d', "block: 2 disks");
+  ASSERT_OK(tested);
+  EXPECT_CONTAINS(*tested, "block: disk 2 ok");
+  EXPECT_CONTAINS(VirshOk({"domblklist", "disks"}), "vdb");
+  EXPECT_EQ(Field(VirshOk({"domblkinfo", "disks", "vdb"}), "Capacity:"), "2097152");
+  EXPECT_NE(Field(VirshOk({"domblkstat", "disks", "vdb"}), "vdb wr_bytes"), "0");
+  VirshOk({"detach-disk", "disks", "vdb"});
+  Expect("removed disks virtio-disk1");
+  EXPECT_FALSE(Contains(VirshOk({"domblklist", "disks"}), "vdb"));
+  VirshOk({"blockresize", "disks", "vda", "4M"});
+  EXPECT_EQ(Field(VirshOk({"domblkinfo", "disks", "vda"}), "Capacity:"), "4194304");
+  EXPECT_EQ(fs::file_size(host->File("vda")), 4U << 20);
+  VirshOk({"blkdeviotune", "disks", "vda", "--total-iops-sec", "1000", "--live"});
+  EXPECT_EQ(Field(VirshOk({"blkdeviotune", "disks", "vda"}), "total_iops_sec :"), "1000");
+  const std::string stats = VirshOk({"domstats", "--block", "--vcpu", "disks"});
+  EXPECT_CONTAINS(stats, "block.count=1");
+  EXPECT_CONTAINS(stats, "vcpu.0.state=1");
+}
+
+TEST_F(LibvirtTest, NetworkCardsComeAndGo) {
+  DomainXml domain = Named("cards");
+  domain.devices = UserCard("52:54:00:00:00:01");
+  domain.ports = 4;
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  Attach("cards", UserCard("52:54:00:00:00:02"));
+  EXPECT_OK(guest->Await(" on"));
+  EXPECT_CONTAINS(VirshOk({"domiflist", "cards"}), "52:54:00:00:00:02");
+  VirshOk({"domif-setlink", "cards", "52:54:00:00:00:02", "down"});
+  EXPECT_CONTAINS(VirshOk({"domif-getlink", "cards", "52:54:00:00:00:02"}), "down");
+  VirshOk({"detach-interface", "cards", "user", "--mac", "52:54:00:00:00:02"});
+  Expect("removed cards net1");
+  EXPECT_FALSE(Contains(VirshOk({"domiflist", "cards"}), "52:54:00:00:00:02"));
+}
+
+TEST_F(LibvirtTest, TapsAreHandedOverByDescriptor) {
+  if (access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "there is no /dev/net/tun";
+  const auto tap = [](const std::string& name, const std::string& mac) {
+    return fmt::format(
+        "<interface type='ethernet'><mac address='{}'/><target dev='{}'/><model type='virtio'/>"
+        "</interface>",
+        mac, name);
+  };
+  DomainXml domain = Named("taps");
+  domain.devices = tap("davit0", "52:54:00:00:00:03");
+  domain.ports = 4;
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  Attach("taps", tap("davit1", "52:54:00:00:00:04"));  // with getfd
+  EXPECT_OK(guest->Await(" on"));
+  for (const char* name : {"davit0", "davit1"}) {
+    EXPECT_TRUE(fs::exists(std::string("/sys/class/net/") + name)) << name;
+    VirshOk({"domifstat", "taps", name});
+  }
+  VirshOk({"detach-interface", "taps", "ethernet", "--mac", "52:54:00:00:00:04"});
+  Expect("removed taps net1");
+}
+
+TEST_F(LibvirtTest, ProcessorsComeAndGo) {
+  DomainXml domain = Named("cpus");
+  domain.vcpu = "<vcpu current='1'>2</vcpu>";
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  VirshOk({"setvcpus", "cpus", "2", "--live"});
+  EXPECT_OK(guest->Await("cpu: 1 apic id 1 runs"));
+  EXPECT_EQ(VirshOk({"vcpucount", "cpus", "--live", "--active"}), "2\n");
+  EXPECT_CONTAINS(VirshOk({"vcpuinfo", "cpus"}), "VCPU:           1");
+  VirshOk({"setvcpus", "cpus", "1", "--live"});
+  EXPECT_OK(guest->Await("cpu: 1 ejected"));
+  EXPECT_EQ(VirshOk({"vcpucount", "cpus", "--live", "--active"}), "1\n");
+}
+
+TEST_F(LibvirtTest, IoThreadsComeAndGo) {
+  DomainXml domain = Named("threads");
+  domain.more = "<iothreads>1</iothreads>";
+  ASSERT_NE(Create(domain), nullptr);
+  VirshOk({"iothreadadd", "threads", "2", "--live"});
+  EXPECT_CONTAINS(VirshOk({"iothreadinfo", "threads"}), "\n 2 ");
+  VirshOk({"iothreaddel", "threads", "2", "--live"});
+  EXPECT_FALSE(Contains(VirshOk({"iothreadinfo", "threads"}), "\n 2 "));
+  EXPECT_CONTAINS(VirshOk({"domstats", "--iothread", "threads"}), "iothread.count=1");
+}
+
+TEST_F(LibvirtTest, TheMonitorIsPassedThrough) {
+  auto guest = Create(Named("monitor"));
+  ASSERT_NE(guest, nullptr);
+  EXPECT_CONTAINS(VirshOk({"qemu-monitor-command", "monitor", R"({"execute":"query-status"})"}),
+                  R"("status":"running")");
+  EXPECT_CONTAINS(VirshOk({"qemu-monitor-command", "monitor", "--hmp", "info status"}),
+                  "VM status: running");
+  VirshOk({"inject-nmi", "monitor"});
+  EXPECT_OK(guest->Ask('i', "nmis 1"));
+}
+
+TEST_F(LibvirtTest, WhatIsNotThereIsRefusedAndTheDomainRuns) {
+  DomainXml domain = Named("refused");
+  domain.devices = RawDisk(Image("refused.raw", 1 << 20), "vda");
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"send-key", "refused", "KEY_A"}, "The command send-key has not been found"},
+      {{"save", "refused", host->File("saved")},
+       "The command migrate-set-parameters has not been found"},
+      {{"dump", "refused", host->File("core")},
+       "The command migrate-set-parameters has not been found"},
+      {{"dump", "refused", host->File("core"), "--memory-only"},
+       "The command dump-guest-memory has not been found"},
+      {{"snapshot-create-as", "refused", "s", "--disk-only"},
+       "The command blockdev-create has not been found"},
+      {{"blockcopy", "refused", "vda", host->File("copy"), "--transient-job"},
+       "The command blockdev-create has not been found"},
+      {{"screenshot", "refused"}, "no screens to take screenshot from"},
+  };
+  for (const auto& [command, message] : cases) {
+    EXPECT_CONTAINS(VirshError(command), message);
+    EXPECT_TRUE(State("refused").starts_with("running")) << command[0];
+  }
+  EXPECT_OK(guest->Ask('d', "block: 1 disks"));
+}
+
+TEST_F(LibvirtTest, ShutdownIsThePowerButton) {
+  auto guest = Create(Named("off"));
+  ASSERT_NE(guest, nullptr);
+  VirshOk({"shutdown", "off"});
+  Expect("lifecycle off Shutdown Guest");
+  Expect("lifecycle off Stopped Shutdown");
+}
+
+TEST_F(LibvirtTest, RebootIsTheButtonAndAReset) {
+  auto guest = Create(Named("again"));
+  ASSERT_NE(guest, nullptr);
+  VirshOk({"reboot", "again"});
+  EXPECT_OK(guest->Await("power off: button"));
+  EXPECT_OK(guest->AwaitReady());
+  Expect("reboot again");
+  VirshOk({"reset", "again"});
+  EXPECT_OK(guest->AwaitReady());
+  Expect("reboot again");
+  // The guest's own.
+  EXPECT_OK(guest->Ask('R', "reset: acpi"));
+  EXPECT_OK(guest->AwaitReady());
+  Expect("reboot again");
+  EXPECT_TRUE(State("again").starts_with("running"));
+}
+
+TEST_F(LibvirtTest, OnRebootDestroyEndsTheDomain) {
+  DomainXml domain = Named("once");
+  domain.more = "<on_reboot>destroy</on_reboot>";
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  EXPECT_OK(guest->Press('R'));
+  Expect("lifecycle once Stopped Shutdown");
+}
+
+TEST_F(LibvirtTest, OnCrashRestartStartsTheDomainAnew) {
+  DomainXml domain = Named("panic");
+  domain.more = "<on_crash>restart</on_crash>";
+  domain.argument = "pvpanic-pci,addr=0x10";
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  EXPECT_OK(guest->Ask('P', "panic: told"));
+  Expect("lifecycle panic Crashed Panicked");
+  EXPECT_OK(guest->AwaitReady());
+  EXPECT_TRUE(State("panic").starts_with("running"));
+}
+
+TEST_F(LibvirtTest, OnCrashDestroyEndsTheDomain) {
+  DomainXml domain = Named("panics");
+  domain.argument = "pvpanic-pci,addr=0x10";
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  EXPECT_OK(guest->Press('P'));
+  Expect("lifecycle panics Crashed Panicked");
+  Expect("lifecycle panics Stopped Crashed");
+}
+
+TEST_F(LibvirtTest, ACrashOfTheProcessIsOneOfTheDomain) {
+  Define(Named("crash"));
+  VirshOk({"start", "crash"});
+  const pid_t pid = host->PidOf("crash");
+  ASSERT_GT(pid, 1);
+  ASSERT_EQ(kill(pid, SIGKILL), 0);
+  Expect("lifecycle crash Stopped Failed");
+  EXPECT_EQ(State("crash"), "shut off (crashed)");
+  // And it can be started again.
+  VirshOk({"start", "crash"});
+  Expect("lifecycle crash Started Booted");
+}
+
+TEST_F(LibvirtTest, ADomainOutlivesLibvirtd) {
+  DomainXml domain = Named("stays");
+  domain.devices = RawDisk(Image("stays.raw", 1 << 20), "vda") + kBalloon;
+  domain.ports = 4;
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  const pid_t pid = host->PidOf("stays");
+  events.reset();
+  ASSERT_OK(host->StopLibvirtd());
+  EXPECT_OK(guest->Ask('b', "ready, h for help"));
+  ASSERT_OK(host->StartLibvirtd());
+  EXPECT_EQ(host->PidOf("stays"), pid);
+  EXPECT_TRUE(State("stays").starts_with("running"));
+  EXPECT_CONTAINS(VirshOk({"domblklist", "stays"}), "vda");
+  VirshOk({"attach-disk", "stays", Image("more.raw", 1 << 20), "vdb", "--subdriver", "raw"});
+  EXPECT_OK(guest->Await(" on"));
+  EXPECT_OK(guest->Ask('d', "block: 2 disks"));
+  VirshOk({"suspend", "stays"});
+  VirshOk({"resume", "stays"});
+  EXPECT_OK(guest->Ask('b', "ready, h for help"));
+}
+
+TEST_F(LibvirtTest, VirtInstallMakesADomain) {
+  if (access("/usr/bin/virt-install", X_OK) != 0) GTEST_SKIP() << "there is no virt-install";
+  Named("installed");
+  const RunResult result =
+      RunCommand({"/usr/bin/virt-install",
+                  "--connect",
+                  "qemu:///system",
+                  "--name",
+                  "installed",
+                  "--memory",
+                  "64",
+                  "--vcpus",
+                  "1",
+                  "--osinfo",
+                  "detect=off,require=off",
+                  "--import",
+                  "--machine",
+                  "q35",
+                  "--boot",
+                  "emulator=" + host->emulator(),
+                  "--disk",
+                  "path=" + Image("installed.raw", 1 << 20) + ",format=raw,bus=virtio",
+                  "--network",
+                  "none",
+                  "--graphics",
+                  "none",
+                  "--controller",
+                  "usb,model=none",
+                  "--cpu",
+                  "host-passthrough",
+                  "--noautoconsole"});
+  ASSERT_EQ(result.status, 0) << result.out << result.err;
+  Expect("lifecycle installed Started Booted");
+  EXPECT_TRUE(State("installed").starts_with("running"));
+  EXPECT_CONTAINS(VirshOk({"dumpxml", "installed"}), host->emulator());
+}
+
+// virsh does several commands in one go.
+TEST_F(LibvirtTest, TwentyDomainsAtOnce) {
+  constexpr int kDomains = 20;
+  std::string create, consoles, resume, shutdown;
+  for (int i = 0; i < kDomains; ++i) {
+    DomainXml domain = Named(fmt::format("many{}", i));
+    domain.memory_mib = 16;
+    create += fmt::format("create --paused {};", File(domain.name + ".xml", ToXml(domain)));
+    consoles += fmt::format("ttyconsole {};", domain.name);
+    resume += fmt::format("resume {};", domain.name);
+    shutdown += fmt::format("shutdown {};", domain.name);
+  }
+  VirshOk({create});
+  std::istringstream paths(VirshOk({consoles}));
+  std::vector<std::unique_ptr<DomainGuest>> guests;
+  for (std::string path; std::getline(paths, path);) {
+    if (path.empty()) continue;
+    auto guest = DomainGuest::Open(path);
+    ASSERT_OK(guest);
+    guests.push_back(std::move(*guest));
+  }
+  ASSERT_EQ(guests.size(), size_t{kDomains});
+  VirshOk({resume});
+  for (const auto& guest : guests) EXPECT_OK(guest->AwaitReady());
+  VirshOk({shutdown});
+  for (int i = 0; i < kDomains; ++i) Expect(" Stopped Shutdown");  // in any order
+}
+
+int RunTests() {
+  auto started = LibvirtHost::Start();
+  if (!started) {
+    std::cerr << started.error() << "\n";
+    return 1;
+  }
+  host = started->get();
+  const int status = RUN_ALL_TESTS();
+  events.reset();
+  return status;
+}
+
+}  // namespace
+}  // namespace davit::testing
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  std::string& why = davit::testing::why_not;
+  why = davit::testing::WhyNoLibvirt();
+  if (why.empty()) {
+    auto status = davit::testing::RunIsolated(davit::testing::RunTests);
+    if (status) return *status;
+    why = status.error().message;
+  }
+  return RUN_ALL_TESTS();  // each case is skipped
+}
