@@ -86,6 +86,9 @@ TEST(OptionErrorsTest, MachineParts) {
        "-rtc base=2023-04-31T10:00:00: invalid datetime format\n"
        "valid formats: '2006-06-17T16:01:21' or '2006-06-17'"},
       {{"-rtc", "driftfix=some"}, "-rtc driftfix=some: invalid option value 'some'"},
+      {{"-boot", "reboot-timeout=70000"},
+       "-boot reboot-timeout=70000: reboot timeout is invalid,it should be a value between -1 and "
+       "65535"},
       {{"-bios", "x"}, "-bios x: firmware is not supported, the machine boots what -kernel names"},
       {{"-overcommit", "foo=on"}, "-overcommit foo=on: Invalid parameter 'foo'"},
       {{"-overcommit", "cpu-pm=x"},

@@ -167,6 +167,9 @@ Status ApplyBoot(ParseContext& context, ParamList& list) {
   for (const char* key : {"order", "once"}) {
     if (const std::string* order = list.Find(key)) DAVIT_TRY(CheckBootOrder(*order));
   }
+  if (list.GetNumber("reboot-timeout").value_or(0) > UINT16_MAX) {
+    return Fail("reboot timeout is invalid,it should be a value between -1 and 65535");
+  }
   for (const auto& entry : list.entries()) context.options.machine.boot.push_back(entry);
   return {};
 }

@@ -219,7 +219,8 @@ Status CheckAccelProperties(const MachineConfig& config, MachineOptions& options
 
 Status CheckBoot(const MachineConfig& config) {
   for (const auto& [name, value] : config.boot) {
-    if (name == "strict") continue;  // nothing but the kernel is ever tried
+    // Nothing but the kernel is ever tried, and that does not fail.
+    if (name == "strict" || name == "reboot-timeout") continue;
     if (name == "menu") {
       DAVIT_ASSIGN(const bool on, ParseBool(name, value));
       if (!on) continue;
