@@ -11,8 +11,6 @@
 #include <optional>
 #include <utility>
 
-#include "schema/runtime/json/value.h"
-
 namespace davit::bench {
 namespace {
 
@@ -112,6 +110,37 @@ Result<double> LoadedVm::Balloon(uint64_t bytes) {
     }
     DAVIT_TRY(qmp.NextEvent(testing::milliseconds(10)));
   }
+}
+
+Result<double> LoadedVm::Plug(const json::Object& device, const std::string& seen) {
+  DAVIT_TRY(vm_->qmp().Execute("cont"));
+  DAVIT_TRY(vm_->serial().Send("await " + seen + "\n"));
+  const auto start = Clock::now();
+  DAVIT_TRY(vm_->qmp().Execute("device_add", device));
+  DAVIT_ASSIGN(const std::string answer, vm_->serial().WaitForLine("bench: ", kAnswer));
+  const std::chrono::duration<double, std::milli> spent = Clock::now() - start;
+  if (answer != "there") return Fail(seen + ": " + answer);
+  DAVIT_TRY(vm_->qmp().Execute("stop"));
+  return spent.count();
+}
+
+Result<double> LoadedVm::Unplug(const std::string& id) {
+  client::Client& qmp = vm_->qmp();
+  DAVIT_TRY(qmp.Execute("cont"));
+  auto start = Clock::now();
+  for (const auto end = start + kAnswer;; start = Clock::now()) {
+    const auto asked = qmp.Execute("device_del", {{"id", id}});
+    if (asked) break;
+    if (start > end) return Fail(asked.error());
+    DAVIT_TRY(qmp.NextEvent(testing::milliseconds(10)));
+  }
+  for (;;) {
+    DAVIT_ASSIGN(const client::Event event, qmp.WaitEvent("DEVICE_DELETED", kAnswer));
+    if (event.data["device"] == json::Value(id)) break;
+  }
+  const std::chrono::duration<double, std::milli> spent = Clock::now() - start;
+  DAVIT_TRY(qmp.Execute("stop"));
+  return spent.count();
 }
 
 KvmCounters LoadedVm::Counters() const {

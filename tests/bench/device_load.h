@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "schema/runtime/json/value.h"
 #include "tests/support/vm.h"
 #include "vmm/base/error.h"
 
@@ -40,6 +41,10 @@ class LoadedVm {
   Result<Figure> Load(const std::string& command, std::string_view key);
   // Milliseconds from `balloon` until query-balloon tells `bytes`.
   Result<double> Balloon(uint64_t bytes);
+  // Milliseconds from device_add until the guest has the file `seen`.
+  Result<double> Plug(const json::Object& device, const std::string& seen);
+  // Milliseconds from device_del until DEVICE_DELETED; asked again while the slot is busy.
+  Result<double> Unplug(const std::string& id);
 
  private:
   LoadedVm() = default;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tests/bench/device_load.h"
+#include "tests/bench/hotplug_table.h"
 #include "tests/bench/tap_peer.h"
 #include "tests/support/vm.h"
 #include "vmm/base/unique_fd.h"
@@ -34,7 +35,6 @@ constexpr const char* kModules =
     "virtio_balloon failover net_failover virtio_net";
 
 using Pair = std::array<std::unique_ptr<LoadedVm>, 2>;  // davitd, QEMU
-using Values = std::array<std::vector<double>, 2>;
 
 struct DiskRow {
   const char* name;
@@ -257,6 +257,18 @@ int RunDevices(const std::string& dir, const std::string& davit_disk,
   const std::string programs[] = {testing::DavitdPath(),
                                   qemu == nullptr ? "qemu-system-x86_64" : qemu};
   const std::string disks[] = {davit_disk, qemu_disk};
+  std::printf("| | davitd q35 | QEMU q35 | davitd / QEMU | bar | met |\n");
+  std::printf("|---|---|---|---|---|---|\n");
+  bool all = true;
+  if (Wanted("device_add to the guest")) {
+    all = RunHotplug(
+        {.programs = {programs[0], programs[1]},
+         .dir = dir,
+         .wanted = Wanted,
+         .print = [](const std::string& name,
+                     const Values& values) { return Print(name, "ms", values, false, 1); },
+         .failed = Failed});
+  }
   Pair vms;
   for (size_t i = 0; i < vms.size(); ++i) {
     auto vm = LoadedVm::Start(
@@ -267,9 +279,6 @@ int RunDevices(const std::string& dir, const std::string& davit_disk,
     }
     vms[i] = std::move(*vm);
   }
-  std::printf("| | davitd q35 | QEMU q35 | davitd / QEMU | bar | met |\n");
-  std::printf("|---|---|---|---|---|---|\n");
-  bool all = true;
   for (const DiskRow& row : kDiskRows) {
     if (Wanted(row.name)) all = RunDiskRow(row, vms) && all;
   }

@@ -6,11 +6,14 @@
 //
 //   load NAME...   kernel modules          net ADDRESS          eth0 goes up
 //   disk ...       see disk.h              send, receive, trips see network.h
+//   await PATH     until there is such a file
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,6 +39,23 @@ std::string LoadModules(const std::string& names) {
   return "loaded";
 }
 
+// The kernel tells of each device that comes.
+std::string AwaitFile(const std::string& path) {
+  const int events = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  kernel.nl_groups = 1;
+  std::string answer = "there";
+  if (bind(events, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel) != 0) {
+    answer = std::string("uevents: ") + strerror(errno);
+  } else {
+    char event[4096];
+    while (access(path.c_str(), F_OK) != 0) (void)recv(events, event, sizeof event, 0);
+  }
+  close(events);
+  return answer;
+}
+
 std::string Run(const std::string& line) {
   const size_t space = line.find(' ');
   const std::string word = line.substr(0, space);
@@ -46,6 +66,7 @@ std::string Run(const std::string& line) {
   if (word == "send") return SendStream(rest);
   if (word == "receive") return ReceiveStream(rest);
   if (word == "trips") return RoundTrips(rest);
+  if (word == "await") return AwaitFile(rest);
   return "unknown command " + word;
 }
 
