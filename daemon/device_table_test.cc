@@ -38,7 +38,8 @@ TEST(DeviceTable, EveryVirtioDeviceHasWhatTheMachineReads) {
       EXPECT_NE(type.Find(name), nullptr) << type.name << "." << name;
     }
     if (type.bus != "PCI") continue;
-    for (const char* name : {"addr", "multifunction", "disable-legacy", "disable-modern"}) {
+    for (const char* name :
+         {"addr", "multifunction", "romfile", "disable-legacy", "disable-modern"}) {
       EXPECT_NE(type.Find(name), nullptr) << type.name << "." << name;
     }
   }

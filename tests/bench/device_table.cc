@@ -205,10 +205,9 @@ bool RunNetwork(const Pair& vms) {
   return all;
 }
 
-// more: what the network card needs beside (QEMU's option ROM is not in the lab).
+// romfile=: QEMU's option ROM is not in the lab.
 std::vector<std::string> Arguments(const std::string& program, const std::string& dir,
-                                   const std::string& disk, const std::string& tap,
-                                   const std::string& more) {
+                                   const std::string& disk, const std::string& tap) {
   const char* poll_ns = std::getenv("DAVIT_BENCH_POLL_NS");
   struct stat info {};
   const bool direct = UniqueFd(open(disk.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC)).get() >= 0;
@@ -246,7 +245,7 @@ std::vector<std::string> Arguments(const std::string& program, const std::string
           "-netdev",
           "tap,id=net,ifname=" + tap + ",script=no,downscript=no",
           "-device",
-          "virtio-net-pci,netdev=net" + more};
+          "virtio-net-pci,netdev=net,romfile="};
 }
 
 }  // namespace
@@ -271,8 +270,7 @@ int RunDevices(const std::string& dir, const std::string& davit_disk,
   }
   Pair vms;
   for (size_t i = 0; i < vms.size(); ++i) {
-    auto vm = LoadedVm::Start(
-        Arguments(programs[i], dir, disks[i], kTaps[i], i == 0 ? "" : ",romfile="), kModules);
+    auto vm = LoadedVm::Start(Arguments(programs[i], dir, disks[i], kTaps[i]), kModules);
     if (!vm) {
       Failed(programs[i], vm.error());
       return 1;

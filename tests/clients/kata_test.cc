@@ -31,7 +31,7 @@ TEST_F(KataTest, DevicePropertiesAreStrings) {
                         "\n"));
   EXPECT_DONE(Ask(wire, R"({"execute":"device_add","arguments":{"id":"nic0","driver":)"
                         R"("virtio-net-pci","netdev":"net0","mac":"02:00:ca:fe:00:04","bus":)"
-                        R"("port0","addr":"00","mq":"off","vectors":4,)"
+                        R"("port0","addr":"00","mq":"off","vectors":4,"romfile":"",)"
                         R"("disable-modern":"false"}})"
                         "\n"));
   EXPECT_DONE(Ask(wire, R"({"execute":"blockdev-add","arguments":{"driver":"null-co",)"
@@ -41,6 +41,19 @@ TEST_F(KataTest, DevicePropertiesAreStrings) {
                         R"("virtio-blk-pci","drive":"drive0","bus":"port1","addr":"0x0",)"
                         R"("num-queues":"1","share-rw":"on","config-wce":"off"}})"
                         "\n"));
+}
+
+TEST_F(KataTest, AnOptionRomIsRefusedByName) {
+  Wire wire = Open();
+  EXPECT_DONE(Ask(wire,
+                  "{\"execute\":\"netdev_add\",\"arguments\":{\"type\":\"user\",\"id\":"
+                  "\"net0\"}}\n"));
+  const json::Value answer =
+      Ask(wire, R"({"execute":"device_add","arguments":{"id":"nic0","driver":"virtio-net-pci",)"
+                R"("netdev":"net0","bus":"port0","romfile":"efi-virtio.rom"}})"
+                "\n");
+  EXPECT_REFUSED(answer, "GenericError",
+                 "virtio-net-pci: romfile 'efi-virtio.rom': option ROMs are not supported");
 }
 
 TEST_F(KataTest, DeviceDelIsDoneWhenItsEventHasCome) {

@@ -34,6 +34,13 @@ virtio::FrontendOptions OptionsOf(const DeviceProperties& props) {
   return options;
 }
 
+// An empty one is how clients say that there is to be none.
+Status CheckRom(const DeviceProperties& props) {
+  const std::string rom = props.Text("romfile");
+  if (rom.empty()) return {};
+  return Fail(fmt::format("{}: romfile '{}': option ROMs are not supported", props.driver(), rom));
+}
+
 // davit's virtio on PCI is the modern interface alone.
 Status CheckModern(const DeviceProperties& props) {
   const bool legacy = !props.OnOff("disable-legacy", true);
@@ -245,6 +252,7 @@ Status Devices::CheckHotPlug(const Entry& entry, const pci::Bus& bus) const {
 
 Status Devices::AddToPci(Entry& entry) {
   const DeviceProperties props(entry.spec, entry.path, entry.hot);
+  DAVIT_TRY(CheckRom(props));
   DAVIT_ASSIGN(pci::Bus* const bus, FindPciBus(entry.spec));
   if (entry.hot) DAVIT_TRY(CheckHotPlug(entry, *bus));
   const int64_t addr = props.Int("addr");
