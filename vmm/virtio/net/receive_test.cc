@@ -5,7 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <climits>
+#include <cstring>
+#include <deque>
+#include <random>
 #include <string>
+#include <utility>
 
 #include "vmm/base/units.h"
 #include "vmm/virtio/net/test_support.h"
@@ -177,6 +181,68 @@ TEST_F(NetTest, ATooSmallBufferTakenForALongFrameIsFoundOutWhenItsTurnComes) {
   EXPECT_FALSE(driver_->needs_reset());
   fake_.Arrive(kNoHeader + Frame(60));
   EXPECT_TRUE(driver_->needs_reset());
+}
+
+// Frames of all sizes, in bursts of all lengths, into buffers of all sizes, which are sometimes too
+// few: each arrives whole and in order.
+void ReceiveAnything(testing::Driver& driver, FakeNet& fake, bool merge) {
+  std::mt19937 random(7);
+  const auto pick = [&random](size_t from, size_t to) { return from + random() % (to - from + 1); };
+  std::deque<std::string> expected;
+  size_t sent = 0;
+  std::string partial;
+  uint16_t more = 0;
+  const auto collect = [&] {
+    for (const testing::Used& used : driver.queue(kRx).CollectUsed()) {
+      const std::string text = used.text();
+      if (more == 0) {
+        net::Header header;
+        ASSERT_GE(text.size(), sizeof(header));
+        std::memcpy(&header, text.data(), sizeof(header));
+        more = header.num_buffers;
+      }
+      partial += text;
+      if (--more != 0) continue;
+      ASSERT_FALSE(expected.empty());
+      ASSERT_EQ(partial.substr(sizeof(net::Header)), expected.front());
+      expected.pop_front();
+      partial.clear();
+    }
+  };
+  while (sent < 600 || !expected.empty()) {
+    for (size_t n = pick(0, 20); n != 0 && driver.queue(kRx).ring().Room() > 4; --n) {
+      const auto size = static_cast<uint32_t>(merge ? pick(12, 6000) : pick(4000, 9000));
+      auto chain = driver.queue(kRx).Add();
+      chain.WritablePieces(size, static_cast<uint32_t>(pick((size + 2) / 3, size))).Publish();
+    }
+    driver.queue(kRx).Kick();
+    for (size_t n = sent < 600 ? pick(0, 5) : 0; n != 0; --n, ++sent) {
+      const size_t size = pick(0, 3) == 0 ? pick(60, 200) : pick(60, merge ? 20000 : 3900);
+      std::string frame(size, '\0');
+      for (char& byte : frame) byte = static_cast<char>(random());
+      frame[0] = '\xff';
+      fake.waiting.push_back(kNoHeader + frame);
+      expected.push_back(std::move(frame));
+    }
+    fake.Poke();
+    ASSERT_NO_FATAL_FAILURE(collect());
+    ASSERT_FALSE(driver.needs_reset());
+  }
+}
+
+TEST_F(NetTest, EveryFrameArrivesWholeAndInOrderInMergedBuffers) {
+  Start({}, {.ram_mib = 64});
+  ReceiveAnything(*driver_, fake_, true);
+}
+
+TEST_F(NetTest, EveryFrameArrivesWholeAndInOrderInMergedBuffersOfAPackedRing) {
+  Start({}, {.ram_mib = 64, .frontend = {.packed = true}});
+  ReceiveAnything(*driver_, fake_, true);
+}
+
+TEST_F(NetTest, EveryFrameArrivesWholeAndInOrderInABufferEach) {
+  Start({}, {.ram_mib = 64, .features = ~net::kMrgRxbuf, .frontend = {.in_order = true}});
+  ReceiveAnything(*driver_, fake_, false);
 }
 
 }  // namespace

@@ -69,6 +69,9 @@ class FakeNet final : public backend::NetBackend {
 
   void Arrive(const std::string& frame) {
     waiting.push_back(frame);
+    Poke();
+  }
+  void Poke() {
     if (receiving) client_->OnReceivable(0);
   }
   bool connected() const override { return peer; }
