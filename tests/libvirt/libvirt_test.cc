@@ -153,6 +153,7 @@ TEST_F(LibvirtTest, TheProcessHasNoRightsAndAlmostNoDevices) {
   const std::string status = ReadFile(proc + "/status");
   EXPECT_EQ(Field(status, "Uid:\t"), fmt::format("{0}\t{0}\t{0}\t{0}", user->pw_uid));
   EXPECT_EQ(Field(status, "CapEff:\t"), "0000000000000000");
+  EXPECT_EQ(Field(status, "Seccomp:\t"), "2");  // libvirt asks for -sandbox on: a filter
   std::set<std::string> devices;
   for (const auto& entry : fs::directory_iterator(proc + "/root/dev")) {
     devices.insert(entry.path().filename());
