@@ -16,22 +16,29 @@ namespace davit::client {
 namespace {
 
 constexpr const char* kUsage =
-    "usage: qmp-shell [-H] [-N] [-p] [-v] ADDRESS\n"
+    "usage: qmp-shell [-H] [-N] [-p] [-v] [-w EVENT] ADDRESS\n"
     "  ADDRESS                 path of a UNIX socket, unix:PATH, HOST:PORT or tcp:HOST:PORT\n"
     "  -H, --hmp               human monitor commands (sent by human-monitor-command)\n"
     "  -N, --skip-negotiation  do not negotiate: qmp_capabilities is left to you\n"
     "  -p, --pretty            print replies over several lines\n"
     "  -v, --verbose           show the messages that are sent\n"
+    "  -w, --wait EVENT        when the script has ended, go on until this event has come\n"
     "Without a terminal, commands are read from standard input, one a line; the first that fails\n"
-    "ends the script with exit status 1.\n";
+    "ends the script with exit status 1, as does an end of the connection before what --wait is "
+    "for.\n";
 
 constexpr option kLongOptions[] = {
-    {"hmp", no_argument, nullptr, 'H'},    {"skip-negotiation", no_argument, nullptr, 'N'},
-    {"pretty", no_argument, nullptr, 'p'}, {"verbose", no_argument, nullptr, 'v'},
-    {"help", no_argument, nullptr, 'h'},   {nullptr, 0, nullptr, 0},
+    {"hmp", no_argument, nullptr, 'H'},
+    {"skip-negotiation", no_argument, nullptr, 'N'},
+    {"pretty", no_argument, nullptr, 'p'},
+    {"verbose", no_argument, nullptr, 'v'},
+    {"help", no_argument, nullptr, 'h'},
+    {"wait", required_argument, nullptr, 'w'},
+    {nullptr, 0, nullptr, 0},
 };
 
-int RunScript(Shell& shell) {
+// wait: an event, or empty.
+int RunScript(Shell& shell, const std::string& wait) {
   int number = 0;
   for (std::string line; std::getline(std::cin, line);) {
     ++number;
@@ -47,7 +54,9 @@ int RunScript(Shell& shell) {
         return 1;
     }
   }
-  return 0;
+  if (shell.EndOfScript() != Shell::Outcome::kOk) return 1;
+  if (wait.empty() || shell.WaitFor(wait) == Shell::Outcome::kOk) return 0;
+  return 1;
 }
 
 int Fatal(const std::string& message) {
@@ -57,8 +66,9 @@ int Fatal(const std::string& message) {
 
 int Main(int argc, char** argv) {
   ShellOptions options;
+  std::string wait;
   bool negotiate = true;
-  for (int c; (c = getopt_long(argc, argv, "HNpvh", kLongOptions, nullptr)) != -1;) {
+  for (int c; (c = getopt_long(argc, argv, "HNpvw:h", kLongOptions, nullptr)) != -1;) {
     switch (c) {
       case 'H':
         options.hmp = true;
@@ -71,6 +81,9 @@ int Main(int argc, char** argv) {
         break;
       case 'v':
         options.verbose = true;
+        break;
+      case 'w':
+        wait = optarg;
         break;
       case 'h':
         std::cout << kUsage;
@@ -91,7 +104,10 @@ int Main(int argc, char** argv) {
   }
   Shell shell(std::move(*client), options, std::cout);
   if (negotiate) shell.LearnCommands();
-  return isatty(STDIN_FILENO) != 0 ? RunTerminal(shell) : RunScript(shell);
+  if (isatty(STDIN_FILENO) == 0) return RunScript(shell, wait);
+  const int status = RunTerminal(shell);
+  if (status != 0 || wait.empty()) return status;
+  return shell.WaitFor(wait) == Shell::Outcome::kOk ? 0 : 1;
 }
 
 }  // namespace

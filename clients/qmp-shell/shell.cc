@@ -18,7 +18,7 @@ namespace {
 
 // The shell's own words, beside the server's commands.
 const std::vector<std::string>& OwnWords() {
-  static const std::vector<std::string> kWords = {"exit", "help", "wait-event"};
+  static const std::vector<std::string> kWords = {"exit", "help", "transaction(", "wait-event"};
   return kWords;
 }
 
@@ -26,6 +26,7 @@ constexpr std::string_view kHelp =
     "COMMAND [KEY=VALUE | {JSON}]...   run a QMP command; KEY may be dotted (a.b=1, list.0=x)\n"
     "{\"execute\": ...}                 send a JSON message as it is\n"
     "wait-event NAME [SECONDS]         wait until an event comes (default 30 s)\n"
+    "transaction( ... )                the commands between become one transaction command\n"
     "help [COMMAND]                    this text, or the arguments of a command\n"
     "exit                              leave (as does Ctrl-D); the VM goes on\n"
     "Ctrl-C drops the line; while a command runs it ends the shell.\n"
@@ -73,16 +74,53 @@ Shell::Outcome Shell::Execute(std::string_view line) {
 }
 
 Shell::Outcome Shell::ExecuteQmp(std::string_view line) {
-  if (line.starts_with('{')) return SendMessage(line);
+  if (line.starts_with('{') && !actions_) return SendMessage(line);
   const Words split = SplitWords(line);
   if (split.open) return Report(Error{ErrorCode::kGeneric, "a quote or bracket is not closed", {}});
   const std::string& name = split.words.front().text;
+  if (actions_ || name == "transaction(") return Transaction(split.words);
   if (name == "exit") return Outcome::kExit;
   if (name == "wait-event") return WaitEvent(split.words);
   if (name == "help") return Help(split.words);
   Result<json::Object> arguments = ParseArguments(schema_, name, std::span(split.words).subspan(1));
   if (!arguments) return Report(arguments.error());
   return Send(Command{name, std::move(*arguments), {}, false});
+}
+
+// An action is typed as a command is, and travels as {"type": COMMAND, "data": ARGUMENTS}.
+Shell::Outcome Shell::Transaction(std::span<const Word> words) {
+  if (!actions_) {
+    actions_.emplace();
+    words = words.subspan(1);
+  }
+  const bool ends = !words.empty() && words.back().text == ")";
+  if (ends) words = words.first(words.size() - 1);
+  if (!words.empty()) {
+    // As the path of a member of the transaction's own arguments, by which the schema knows it.
+    std::vector<Word> paths = {{"actions.0.type=" + words.front().text}};
+    for (const Word& word : words.subspan(1)) {
+      paths.push_back(
+          {(word.text.starts_with('{') ? "actions.0.data=" : "actions.0.data.") + word.text});
+    }
+    Result<json::Object> arguments = ParseArguments(schema_, "transaction", paths);
+    if (!arguments) {
+      actions_.reset();
+      return Report(arguments.error());
+    }
+    json::Value& action = arguments->Find("actions")->AsArray()->front();
+    if (!action.AsObject()->Has("data")) action.AsObject()->Set("data", json::Object());
+    actions_->push_back(std::move(action));
+  }
+  if (!ends) return Outcome::kOk;
+  Command command{"transaction", {{"actions", std::move(*actions_)}}, {}, false};
+  actions_.reset();
+  return Send(command);
+}
+
+Shell::Outcome Shell::EndOfScript() {
+  if (!actions_) return Outcome::kOk;
+  actions_.reset();
+  return Report(Error{ErrorCode::kGeneric, "a transaction is not closed", {}});
 }
 
 Shell::Outcome Shell::SendMessage(std::string_view line) {
@@ -172,22 +210,29 @@ Shell::Outcome Shell::WaitEvent(const std::vector<Word>& words) {
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), seconds);
     if (ec != std::errc() || end != text.data() + text.size() || seconds < 0) return usage();
   }
-  const std::string& name = words[1].text;
+  return WaitFor(words[1].text, std::chrono::seconds(seconds));
+}
+
+Shell::Outcome Shell::WaitFor(const std::string& name, std::optional<std::chrono::seconds> limit) {
   // One that came since the last command was sent has been printed already.
   const auto seen = std::find(recent_events_.begin(), recent_events_.end(), name);
   if (seen != recent_events_.end()) {
     recent_events_.erase(recent_events_.begin(), seen + 1);
     return Outcome::kOk;
   }
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  const auto begin = std::chrono::steady_clock::now();
   for (;;) {
-    const auto left = std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(
-                                                    deadline - std::chrono::steady_clock::now()));
+    milliseconds left = std::chrono::hours(1);
+    if (limit) {
+      left = std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(
+                                           begin + *limit - std::chrono::steady_clock::now()));
+    }
     Result<std::optional<Event>> event = client_->NextEvent(left);
     if (!event) return Report(event.error());
     if (!*event) {
+      if (!limit) continue;
       return Report(Error{ErrorCode::kGeneric,
-                          "no event " + name + " within " + std::to_string(seconds) + " s",
+                          "no event " + name + " within " + std::to_string(limit->count()) + " s",
                           {}});
     }
     PrintEvent(**event);

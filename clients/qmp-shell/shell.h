@@ -6,8 +6,11 @@
 // command. Owner: the thread of its Client.
 #pragma once
 
+#include <chrono>
 #include <iosfwd>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,12 +46,21 @@ class Shell {
   };
   Outcome Execute(std::string_view line);
 
+  // Prints events until this one has come, or has come since the last command. kFailed: the
+  // connection is gone, or the time is over (null: it never is).
+  Outcome WaitFor(const std::string& event, std::optional<std::chrono::seconds> limit = {});
+
   // Events that came, printed. kLost when the connection is gone.
   Outcome PrintEvents();
 
   Completion Complete(std::string_view line) const;
   int fd() const { return client_->fd(); }
-  std::string prompt() const { return options_.hmp ? "(hmp) " : "(davit) "; }
+  std::string prompt() const {
+    if (actions_) return "transaction> ";
+    return options_.hmp ? "(hmp) " : "(davit) ";
+  }
+  // The script has ended: kFailed, with the reason printed, where it may not end.
+  Outcome EndOfScript();
 
  private:
   Outcome ExecuteQmp(std::string_view line);
@@ -56,6 +68,8 @@ class Shell {
   Outcome SendMessage(std::string_view line);
   Outcome Help(const std::vector<Word>& words);
   Outcome WaitEvent(const std::vector<Word>& words);
+  // A line of "transaction( ... )", which may begin and end on it.
+  Outcome Transaction(std::span<const Word> words);
   Outcome Send(const Command& command);
   void ShowSent(std::string_view command, const json::Object& arguments);
   Outcome Report(const Error& error);
@@ -68,7 +82,8 @@ class Shell {
   std::ostream& out_;
   SchemaModel schema_;
   std::vector<std::string> hmp_phrases_;
-  int64_t cpu_index_ = 0;  // HMP "cpu N"
+  int64_t cpu_index_ = 0;               // HMP "cpu N"
+  std::optional<json::Array> actions_;  // of the transaction that is open
   // Printed since the last command was sent and not yet taken by wait-event.
   std::vector<std::string> recent_events_;
 };

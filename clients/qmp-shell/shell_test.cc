@@ -135,6 +135,56 @@ TEST_F(ShellTest, CommandThatFindsTheServerGoneHasFailed) {
   EXPECT_EQ(shell_->PrintEvents(), Shell::Outcome::kLost);
 }
 
+TEST_F(ShellTest, WaitForTakesOneThatCameWithTheLastCommandAndFailsAtTheEnd) {
+  Start({});
+  Say(R"({"event": "STOP"})");
+  Say(R"({"return": {}, "id": 1})");
+  shell_->Execute("stop");
+  EXPECT_EQ(shell_->WaitFor("STOP"), Shell::Outcome::kOk);
+  Say(R"({"event": "RESUME"})");
+  Say(R"({"event": "SHUTDOWN"})");
+  EXPECT_EQ(shell_->WaitFor("SHUTDOWN"), Shell::Outcome::kOk);
+  server_.reset();
+  EXPECT_EQ(shell_->WaitFor("RESET"), Shell::Outcome::kFailed);
+}
+
+TEST_F(ShellTest, LinesOfATransactionBecomeOneCommand) {
+  Start({});
+  Say(R"({"return": {}, "id": 1})");
+  EXPECT_EQ(shell_->Execute("transaction("), Shell::Outcome::kOk);
+  EXPECT_EQ(shell_->prompt(), "transaction> ");
+  EXPECT_EQ(shell_->Execute("blockdev-snapshot node=a overlay=b"), Shell::Outcome::kOk);
+  EXPECT_EQ(shell_->Execute("abort"), Shell::Outcome::kOk);
+  EXPECT_EQ(shell_->Execute(")"), Shell::Outcome::kOk);
+  EXPECT_EQ(shell_->prompt(), "(davit) ");
+  EXPECT_EQ(Heard(),
+            "{\"execute\": \"transaction\", \"arguments\": {\"actions\": [{\"type\": "
+            "\"blockdev-snapshot\", \"data\": {\"node\": \"a\", \"overlay\": \"b\"}}, "
+            "{\"type\": \"abort\", \"data\": {}}]}, \"id\": 1}\n");
+}
+
+TEST_F(ShellTest, ATransactionMayBeOneLineAndItsErrorIsTheServers) {
+  Start({});
+  Say(R"({"error": {"class": "CommandNotFound", "desc": "no"}, "id": 1})");
+  EXPECT_EQ(shell_->Execute("transaction( blockdev-backup {'device': 'd', 'speed': 5} )"),
+            Shell::Outcome::kFailed);
+  EXPECT_EQ(Heard(),
+            "{\"execute\": \"transaction\", \"arguments\": {\"actions\": [{\"type\": "
+            "\"blockdev-backup\", \"data\": {\"device\": \"d\", \"speed\": 5}}]}, "
+            "\"id\": 1}\n");
+  EXPECT_EQ(out_.str(), "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no\"}}\n");
+}
+
+TEST_F(ShellTest, AWrongActionEndsTheTransactionAndSendsNothing) {
+  Start({});
+  EXPECT_EQ(shell_->Execute("transaction("), Shell::Outcome::kOk);
+  EXPECT_EQ(shell_->Execute("abort nonsense"), Shell::Outcome::kFailed);
+  EXPECT_EQ(shell_->prompt(), "(davit) ");
+  EXPECT_EQ(shell_->EndOfScript(), Shell::Outcome::kOk);
+  EXPECT_EQ(shell_->Execute("transaction( abort"), Shell::Outcome::kOk);
+  EXPECT_EQ(shell_->EndOfScript(), Shell::Outcome::kFailed);
+}
+
 TEST_F(ShellTest, CommentsAndBlanksDoNothing) {
   Start({});
   EXPECT_EQ(shell_->Execute("  # stop"), Shell::Outcome::kOk);

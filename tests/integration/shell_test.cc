@@ -46,6 +46,20 @@ int FreePort() {
 
 class ShellProgramTest : public VmTest {};
 
+TEST_F(ShellProgramTest, WaitGoesOnUntilTheEventHasComeAndFailsWhenItCannot) {
+  auto vm = StartReady();
+  ASSERT_NE(vm, nullptr);
+  const RunResult run = Shell("transaction(\n", {vm->qmp_address()});
+  EXPECT_EQ(run.status, 1);
+  EXPECT_CONTAINS(run.out, "a transaction is not closed");
+  const RunResult off = Shell("system_powerdown\n", {"--wait", "SHUTDOWN", vm->qmp_address()});
+  EXPECT_EQ(off.status, 0) << off.out;
+  EXPECT_CONTAINS(off.out, "\"reason\": \"guest-shutdown\"");
+  vm = StartReady();
+  ASSERT_NE(vm, nullptr);
+  EXPECT_EQ(Shell("quit\n", {"-w", "RESET", vm->qmp_address()}).status, 1);
+}
+
 TEST_F(ShellProgramTest, ScriptRunsToThePowerOffOfTheGuest) {
   auto vm = StartReady();
   ASSERT_NE(vm, nullptr);
