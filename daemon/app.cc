@@ -270,6 +270,7 @@ Status App::MakeVm() {
                            loop_.Stop();
                          },
                      .blocks = &blocks_,
+                     .open_disks = [this] { return OpenDisks(); },
                      .netdevs = &netdevs_,
                      .files = &files_};
   DAVIT_ASSIGN(vm_, machine::Vm::Create(std::move(config), std::move(deps)));
@@ -314,7 +315,6 @@ Status App::SetUp() {
   DAVIT_TRY(OpenQtest());
   DAVIT_TRY(OpenMonitors());
   DAVIT_TRY(OpenChardevs());
-  DAVIT_TRY(OpenDisks());
   DAVIT_TRY(OpenNetdevs());
   server_.GreetWaitingClients();
   DAVIT_TRY(MakeVm());

@@ -32,6 +32,16 @@ void SetLimits(const BlockLimits& limits, qapi::BlockDeviceInfo& info) {
   info.group = limits.group;
 }
 
+qapi::ImageInfo ToImage(const BlockNodeInfo& node) {
+  qapi::ImageInfo image;
+  image.filename = node.filename;
+  image.format = node.driver;
+  image.actual_size = static_cast<int64_t>(node.actual_size);
+  image.virtual_size = static_cast<int64_t>(node.virtual_size);
+  if (node.has_dirty_flag) image.dirty_flag = false;
+  return image;
+}
+
 qapi::BlockDeviceInfo ToQapi(const BlockNodeInfo& node) {
   qapi::BlockDeviceInfo info;
   info.file = node.filename;
@@ -40,11 +50,11 @@ qapi::BlockDeviceInfo ToQapi(const BlockNodeInfo& node) {
   info.drv = node.driver;
   info.backing_file_depth = 0;
   info.detect_zeroes = static_cast<qapi::BlockdevDetectZeroesOptions>(node.detect_zeroes);
-  info.image.filename = node.filename;
-  info.image.format = node.driver;
-  info.image.actual_size = static_cast<int64_t>(node.actual_size);
-  info.image.virtual_size = static_cast<int64_t>(node.virtual_size);
-  if (node.has_dirty_flag) info.image.dirty_flag = false;
+  info.image = ToImage(node);
+  if (node.driver == "throttle") {  // a filter: what is below counts as the image behind it
+    info.backing_file_depth = 1;
+    info.image.backing_image = ToImage(node.child.at(0));
+  }
   info.cache = {.writeback = true, .direct = node.direct, .no_flush = node.no_flush};
   return info;
 }

@@ -22,6 +22,8 @@ control::BlockDriver ToDriver(qapi::BlockdevDriver driver) {
       return control::BlockDriver::kHostDevice;
     case qapi::BlockdevDriver::kRaw:
       return control::BlockDriver::kRaw;
+    case qapi::BlockdevDriver::kThrottle:
+      return control::BlockDriver::kThrottle;
     default:
       return control::BlockDriver::kNullCo;
   }
@@ -56,6 +58,16 @@ Status Take(const std::optional<int64_t>& value, const char* name, uint64_t& out
   return {};
 }
 
+Status TakeChild(const qapi::BlockdevRef& ref, BlockNodeSpec& spec) {
+  if (const auto* name = std::get_if<std::string>(&ref.u)) {
+    spec.file_node = *name;
+    return {};
+  }
+  DAVIT_ASSIGN(BlockNodeSpec file, ToBlockNodeSpec(std::get<qapi::BlockdevOptions>(ref.u)));
+  spec.file = std::make_shared<BlockNodeSpec>(std::move(file));
+  return {};
+}
+
 Status TakeRaw(const qapi::BlockdevOptionsRaw& raw, BlockNodeSpec& spec) {
   DAVIT_TRY(Take(raw.offset, "offset", spec.offset));
   if (raw.size) {
@@ -63,13 +75,7 @@ Status TakeRaw(const qapi::BlockdevOptionsRaw& raw, BlockNodeSpec& spec) {
     DAVIT_TRY(Take(raw.size, "size", size));
     spec.size = size;
   }
-  if (const auto* name = std::get_if<std::string>(&raw.file->u)) {
-    spec.file_node = *name;
-    return {};
-  }
-  DAVIT_ASSIGN(BlockNodeSpec file, ToBlockNodeSpec(std::get<qapi::BlockdevOptions>(raw.file->u)));
-  spec.file = std::make_shared<BlockNodeSpec>(std::move(file));
-  return {};
+  return TakeChild(*raw.file, spec);
 }
 
 }  // namespace
@@ -103,6 +109,9 @@ Result<BlockNodeSpec> ToBlockNodeSpec(const qapi::BlockdevOptions& options) {
     spec.read_zeroes = null->read_zeroes.value_or(false);
   } else if (const auto* raw = std::get_if<qapi::BlockdevOptionsRaw>(&options.u)) {
     DAVIT_TRY(TakeRaw(*raw, spec));
+  } else if (const auto* throttle = std::get_if<qapi::BlockdevOptionsThrottle>(&options.u)) {
+    spec.throttle_group = throttle->throttle_group;
+    DAVIT_TRY(TakeChild(*throttle->file, spec));
   }
   return spec;
 }

@@ -16,7 +16,7 @@
 
 namespace davit::control {
 
-enum class BlockDriver : uint8_t { kFile, kHostDevice, kRaw, kNullCo };
+enum class BlockDriver : uint8_t { kFile, kHostDevice, kRaw, kNullCo, kThrottle };
 enum class BlockDiscard : uint8_t { kIgnore, kUnmap };
 enum class BlockDetectZeroes : uint8_t { kOff, kOn, kUnmap };
 enum class BlockLocking : uint8_t { kAuto, kOff, kOn };
@@ -38,9 +38,10 @@ struct BlockNodeSpec {
   std::string filename;
   BlockLocking locking = BlockLocking::kAuto;
   BlockAio aio = BlockAio::kAuto;
-  // raw: one of file_node (a node that exists) and file
+  // raw, throttle: one of file_node (a node that exists) and file
   std::string file_node;
   std::shared_ptr<const BlockNodeSpec> file;
+  std::string throttle_group;  // throttle
   uint64_t offset = 0;
   std::optional<uint64_t> size;
   // null-co

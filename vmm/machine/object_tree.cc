@@ -8,9 +8,11 @@
 
 #include <algorithm>
 
+#include "vmm/backend/block/graph.h"
 #include "vmm/base/check.h"
 #include "vmm/machine/object_properties.h"
 #include "vmm/machine/secret.h"
+#include "vmm/machine/throttle_object.h"
 
 namespace davit::machine {
 namespace {
@@ -85,6 +87,10 @@ Status ObjectTree::Add(const control::ObjectSpec& spec) {
     DAVIT_ASSIGN(object->memory, memory::RamBlock::Create(options));
   } else if (spec.qom_type.starts_with("rng-")) {
     DAVIT_TRY(AddRng(*object, spec));
+  } else if (spec.qom_type == "throttle-group") {
+    DAVIT_CHECK(host_.blocks != nullptr);
+    DAVIT_ASSIGN(const backend::ThrottleConfig config, ParseThrottleGroup(spec));
+    DAVIT_ASSIGN(object->throttle, host_.blocks->MakeGroup(spec.id, config));
   } else if (spec.qom_type == kSecret) {
     DAVIT_TRY(CheckSecret(spec));
   } else {
@@ -202,18 +208,27 @@ void ObjectTree::AddTo(QomNode& objects) {
   for (const auto& object : objects_) objects.Add(NodeOf(*object));
 }
 
-QomNode ObjectTree::NodeOf(Object& object) {
+std::optional<Status> ObjectTree::SetThrottle(Object& object, std::string_view name,
+                                              const control::PropertyValue& value) const {
+  backend::ThrottleConfig config = object.throttle->config();
+  auto status = WriteThrottleGroup(config, name, value);
+  if (!status || !*status) return status;
+  return host_.blocks->SetLimits(*object.throttle, config);
+}
+
+QomNode ObjectTree::NodeOf(Object& object) const {
   QomNode node{.name = object.id, .type = object.type};
   node.get = [&object](std::string_view name) -> std::optional<Result<control::PropertyValue>> {
     std::optional<control::PropertyValue> value;
     if (object.memory != nullptr) value = ReadMemoryBackend(object.memory->options(), name);
     if (object.thread != nullptr) value = ReadIoThread(object.spec, object.thread_info, name);
     if (object.rng != nullptr) value = ReadRng(object.type, object.rng_options, name);
+    if (object.throttle != nullptr) value = ReadThrottleGroup(object.throttle->config(), name);
     if (object.type == kSecret) value = ReadSecret(object.spec, name);
     if (!value) return std::nullopt;
     return *std::move(value);
   };
-  node.set = [&object, get = node.get](
+  node.set = [this, &object, get = node.get](
                  std::string_view name,
                  const control::PropertyValue& value) -> std::optional<Status> {
     if (object.thread != nullptr) {
@@ -221,6 +236,7 @@ QomNode ObjectTree::NodeOf(Object& object) {
       if (status && *status) object.thread->SetPolling(PollingOf(object.thread_info));
       return status;
     }
+    if (object.throttle != nullptr) return SetThrottle(object, name, value);
     if (!get(name)) return std::nullopt;
     return Fail(fmt::format("Property '{}.{}' is not writable", object.type, name));
   };

@@ -1,11 +1,13 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The user-creatable objects (-object, object-add): memory backends, I/O threads and sources of
-// random numbers, by id, and who uses them. An object in use cannot go. Owner: control thread.
+// The user-creatable objects (-object, object-add): memory backends, I/O threads, sources of random
+// numbers and limits of disks, by id, and who uses them. An object in use cannot go. Owner: control
+// thread.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,11 @@
 #include "vmm/machine/object_properties.h"
 #include "vmm/machine/qom/qom_node.h"
 #include "vmm/memory/ram_block.h"
+
+namespace davit::backend {
+class BlockGraph;
+class ThrottleGroup;
+}  // namespace davit::backend
 
 namespace davit::machine {
 
@@ -33,6 +40,7 @@ class ObjectTree {
     io::EventLoop* loop = nullptr;                 // needed for sources of random numbers
     backend::ChardevRegistry* chardevs = nullptr;  // null: there are none
     backend::FileOpener* files = nullptr;          // null: files are opened by path alone
+    backend::BlockGraph* blocks = nullptr;         // needed for limits of disks
   };
   explicit ObjectTree(Defaults defaults) : defaults_(defaults) {}
   ObjectTree(Defaults defaults, Host host) : defaults_(defaults), host_(host) {}
@@ -75,6 +83,7 @@ class ObjectTree {
     std::shared_ptr<memory::RamBlock> memory;  // memory-backend-*
     std::shared_ptr<io::IoThread> thread;      // iothread; in use when not the only reference
     std::shared_ptr<backend::RngSource> rng;   // rng-*
+    std::shared_ptr<backend::ThrottleGroup> throttle;  // in use when not the only reference
     control::ObjectSpec spec;  // as it was given; of RAM of the machine's own: empty
     RngOptions rng_options;
     control::IoThreadInfo thread_info;
@@ -82,11 +91,15 @@ class ObjectTree {
     bool machines_own = false;  // made by AddMachineRam
   };
   Object* Find(const std::string& id) const;
-  static QomNode NodeOf(Object& object);
+  QomNode NodeOf(Object& object) const;
   Status CheckPreallocContext(const control::ObjectSpec& spec) const;
 
   Status AddRng(Object& object, const control::ObjectSpec& spec) const;
-  bool InUse(const Object& object) const { return object.in_use || object.thread.use_count() > 1; }
+  std::optional<Status> SetThrottle(Object& object, std::string_view name,
+                                    const control::PropertyValue& value) const;
+  static bool InUse(const Object& object) {
+    return object.in_use || object.thread.use_count() > 1 || object.throttle.use_count() > 1;
+  }
 
   const Defaults defaults_;
   const Host host_;

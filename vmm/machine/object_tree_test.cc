@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "vmm/backend/block/graph.h"
 #include "vmm/io/testing/fake_event_loop.h"
 
 namespace davit::machine {
@@ -28,7 +29,9 @@ class Objects : public testing::Test {
     return added ? "no error" : added.error().message;
   }
   io::FakeEventLoop loop_;
-  ObjectTree objects_{{}, {&loop_, nullptr}};
+  backend::PathOpener opener_;
+  backend::BlockGraph blocks_{opener_};
+  ObjectTree objects_{{}, {&loop_, nullptr, nullptr, &blocks_}};
 };
 
 TEST_F(Objects, BackendIsListedWithItsProperties) {
@@ -176,6 +179,49 @@ TEST_F(Objects, ASecretIsCheckedWhenItIsMade) {
   ASSERT_TRUE(
       objects_.Add({"secret", "s", {{"data", {Text("YQ==")}}, {"format", {Text("base64")}}}}));
   EXPECT_TRUE(objects_.Remove("s"));
+}
+
+TEST_F(Objects, LimitsAreReadAndChanged) {
+  const control::PropertyMap limits{{"iops-total", {int64_t{50}}}, {"iops-size", {int64_t{512}}}};
+  ASSERT_TRUE(objects_.Add({"throttle-group", "g", {{"limits", {limits}}}}));
+  QomNode root{.name = "", .type = "container"};
+  objects_.AddTo(root);
+  const auto number = [&root](const char* name) {
+    const auto value = ReadProperty(root, "g", name);
+    const auto* n = value && *value ? std::get_if<int64_t>(&(*value)->value) : nullptr;
+    return n != nullptr ? *n : int64_t{-1};
+  };
+  EXPECT_EQ(number("x-iops-total"), 50);
+  EXPECT_EQ(number("x-iops-size"), 512);
+  EXPECT_EQ(number("x-bps-read-max-length"), 1);
+  EXPECT_EQ(number("x-bps"), -1);
+  EXPECT_EQ(number("iops-total"), -1);
+  const auto set = [&root](control::PropertyMap map) {
+    const Status status = WriteProperty(root, "g", "limits", {std::move(map)});
+    return status ? "" : status.error().message;
+  };
+  EXPECT_EQ(set({{"iops-total", {int64_t{60}}}}), "");
+  EXPECT_EQ(number("x-iops-total"), 60);
+  EXPECT_EQ(number("x-iops-size"), 512);  // was not given
+  // One that is refused changes nothing.
+  EXPECT_NE(set({{"bps-total", {int64_t{7}}}, {"iops-read", {int64_t{7}}}}), "");
+  EXPECT_EQ(number("x-bps-total"), 0);
+}
+
+TEST_F(Objects, LimitsInUseCannotGo) {
+  ASSERT_TRUE(objects_.Add({"throttle-group", "g", {{"x-iops-total", {uint64_t{5}}}}}));
+  backend::BlockNodeSpec null;
+  null.driver = backend::BlockDriver::kNullCo;
+  null.node_name = "n";
+  backend::BlockNodeSpec throttle;
+  throttle.driver = backend::BlockDriver::kThrottle;
+  throttle.node_name = "t";
+  throttle.file_node = "n";
+  throttle.throttle_group = "g";
+  ASSERT_TRUE(blocks_.AddNode(null) && blocks_.AddNode(throttle));
+  EXPECT_EQ(objects_.Remove("g").error().message, "object 'g' is in use, can not be deleted");
+  ASSERT_TRUE(blocks_.RemoveNode("t"));
+  EXPECT_TRUE(objects_.Remove("g"));
 }
 
 TEST_F(Objects, PropertiesReadAsTheObjectHasThem) {

@@ -43,8 +43,10 @@ struct Deps {
   // Tests: a fake. nullptr: /dev/kvm.
   kvm::System* kvm = nullptr;
   backend::BlockGraph* blocks = nullptr;  // needed when a device has a drive=
-  Netdevs* netdevs = nullptr;             // of network cards; null: there are none
-  backend::FileOpener* files = nullptr;   // of objects; null: by path alone
+  // Called once, when the objects that disks may refer to are made, before the devices.
+  std::function<Status()> open_disks = {};
+  Netdevs* netdevs = nullptr;            // of network cards; null: there are none
+  backend::FileOpener* files = nullptr;  // of objects; null: by path alone
 };
 
 class Vm {

@@ -207,12 +207,12 @@ Status VmImpl::OpenQtest() {
 Status VmImpl::AddObjects() {
   objects_ = std::make_unique<ObjectTree>(
       ObjectTree::Defaults{options_.mem_merge, options_.dump_guest_core},
-      ObjectTree::Host{&deps_.loop, deps_.chardevs, deps_.files});
+      ObjectTree::Host{&deps_.loop, deps_.chardevs, deps_.files, deps_.blocks});
   for (const control::ObjectSpec& spec : config_.objects) {
     if (objects_->Has(spec.id)) return Fail(fmt::format("Duplicate ID '{}' for object", spec.id));
     DAVIT_TRY(objects_->Add(spec));
   }
-  return {};
+  return deps_.open_disks ? deps_.open_disks() : Status();
 }
 
 Status VmImpl::Build() {

@@ -135,8 +135,15 @@ std::shared_ptr<ThrottleGroup> BlockBackend::throttle() const {
 
 void BlockBackend::SetThrottle(std::shared_ptr<ThrottleGroup> group, const ThrottleConfig& config) {
   if (group != nullptr) group->SetConfig(config, now());
+  {
+    std::lock_guard lock(mutex_);
+    group_ = std::move(group);
+  }
+  LimitsChanged();
+}
+
+void BlockBackend::LimitsChanged() {
   std::lock_guard lock(mutex_);
-  group_ = std::move(group);
   if (queue_) queue_->PostReady();
 }
 
@@ -167,36 +174,45 @@ void BlockBackend::Submit(BlockRequest& request) {
     node_->NoteWrite(request.offset + request.bytes);
   }
   if (write || request.op == BlockOp::kRead) {
-    const std::shared_ptr<ThrottleGroup> group = throttle();
-    if (group != nullptr && !draining_) {
-      if (!held_[write].empty() ||
-          group->Wait(write, loop_.load()->Now()) != io::Clock::duration::zero()) {
-        held_[write].push_back(&request);
-        ++throttled_;
-        if (!timer_) RunThrottled();
-        return;
-      }
-      group->Account(write, request.bytes);
+    if (!held_[write].empty() || TakeTurn(request) != io::Clock::duration::zero()) {
+      held_[write].push_back(&request);
+      ++throttled_;
+      if (!timer_) RunThrottled();
+      return;
     }
   }
   queue_->Submit(target_, request);
 }
 
+// Zero: it goes, and counts, in the disk's own group and in that of a throttle node. Else: how long
+// it has to wait.
+io::Clock::duration BlockBackend::TakeTurn(const BlockRequest& request) {
+  constexpr auto kNow = io::Clock::duration::zero();
+  const std::shared_ptr<ThrottleGroup> own = throttle();
+  if (draining_ || (own == nullptr && target_.throttle == nullptr)) return kNow;
+  const bool write = request.op != BlockOp::kRead;
+  io::Clock::duration wait = kNow;
+  for (ThrottleGroup* const group : {own.get(), target_.throttle}) {
+    if (group != nullptr) wait = std::max(wait, group->Wait(write, loop_.load()->Now()));
+  }
+  if (wait != kNow) return wait;
+  for (ThrottleGroup* const group : {own.get(), target_.throttle}) {
+    if (group != nullptr) group->Account(write, request.bytes);
+  }
+  return kNow;
+}
+
 void BlockBackend::RunThrottled() {
   timer_.reset();
-  const std::shared_ptr<ThrottleGroup> group = throttle();
   std::optional<io::Clock::duration> next;
   for (const bool write : {false, true}) {
     while (!held_[write].empty()) {
-      if (group != nullptr && !draining_) {
-        const io::Clock::duration wait = group->Wait(write, loop_.load()->Now());
-        if (wait != io::Clock::duration::zero()) {
-          next = std::min(next.value_or(wait), wait);
-          break;
-        }
-        group->Account(write, held_[write].front()->bytes);
-      }
       BlockRequest& request = *held_[write].front();
+      const io::Clock::duration wait = TakeTurn(request);
+      if (wait != io::Clock::duration::zero()) {
+        next = std::min(next.value_or(wait), wait);
+        break;
+      }
       held_[write].pop_front();
       --throttled_;
       queue_->Submit(target_, request);

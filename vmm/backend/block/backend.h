@@ -107,6 +107,8 @@ class BlockBackend {
   void ResetIoStatus() { io_status_.store(IoStatus::kOk, std::memory_order_relaxed); }
   std::shared_ptr<ThrottleGroup> throttle() const;  // null: no limits
   void SetThrottle(std::shared_ptr<ThrottleGroup> group, const ThrottleConfig& config);
+  // What waits may go now.
+  void LimitsChanged();
   // Puts a medium in, or takes it out (null). The disk has a tray or no device. `first` is called
   // when nothing can fail any more, before the device sees the change. Error: the node is in
   // conflict with another user; all is as it was.
@@ -157,6 +159,7 @@ class BlockBackend {
   void Detach();  // the device has nothing in flight
   BlockNodeUser User() const;
   void SetNode(std::shared_ptr<BlockNode> node);
+  io::Clock::duration TakeTurn(const BlockRequest& request);
   void RunThrottled();
 
   BlockGraph& graph_;

@@ -95,7 +95,7 @@ Result<std::shared_ptr<BlockNode>> BlockGraph::Make(const BlockNodeSpec& spec) {
     DAVIT_ASSIGN(child, Make(Inherit(spec, *spec.file)));
     // The child may have taken the name.
     if (!spec.node_name.empty()) DAVIT_TRY(CheckName(spec.node_name));
-  } else if (spec.driver == BlockDriver::kRaw) {
+  } else if (spec.driver == BlockDriver::kRaw || spec.driver == BlockDriver::kThrottle) {
     child = FindNode(spec.file_node);
     if (child == nullptr) {
       return Fail(fmt::format("Cannot find device='{0}' nor node-name='{0}'", spec.file_node));
@@ -106,6 +106,14 @@ Result<std::shared_ptr<BlockNode>> BlockGraph::Make(const BlockNodeSpec& spec) {
   switch (spec.driver) {
     case BlockDriver::kRaw: {
       DAVIT_ASSIGN(node, RawNode::Create(spec, name, std::move(child)));
+      break;
+    }
+    case BlockDriver::kThrottle: {
+      std::shared_ptr<ThrottleGroup> group = FindGroup(spec.throttle_group);
+      if (group == nullptr) {
+        return Fail(fmt::format("Throttle group '{}' does not exist", spec.throttle_group));
+      }
+      DAVIT_ASSIGN(node, ThrottleNode::Create(spec, name, std::move(child), std::move(group)));
       break;
     }
     case BlockDriver::kNullCo: {
@@ -239,6 +247,31 @@ Status BlockGraph::Resize(BlockNode& node, uint64_t bytes) {
   return {};
 }
 
+std::shared_ptr<ThrottleGroup> BlockGraph::FindGroup(const std::string& name) const {
+  const auto it = groups_.find(name);
+  return it == groups_.end() ? nullptr : it->second.lock();
+}
+
+Result<std::shared_ptr<ThrottleGroup>> BlockGraph::MakeGroup(const std::string& name,
+                                                             const ThrottleConfig& config) {
+  DAVIT_TRY(CheckThrottle(config));
+  if (FindGroup(name) != nullptr) return Fail("A group with this name already exists");
+  auto group = std::make_shared<ThrottleGroup>(name);
+  group->SetConfig(config, {});
+  std::erase_if(groups_, [](const auto& row) { return row.second.expired(); });
+  groups_[name] = group;
+  return group;
+}
+
+Status BlockGraph::SetLimits(ThrottleGroup& group, const ThrottleConfig& config) {
+  DAVIT_TRY(CheckThrottle(config));
+  io::Clock::time_point now{};
+  for (const BlockBackend* disk : disks_) now = std::max(now, disk->now());
+  group.SetConfig(config, now);
+  for (BlockBackend* disk : disks_) disk->LimitsChanged();
+  return {};
+}
+
 Status BlockGraph::SetThrottle(BlockBackend& disk, const std::string& name,
                                const ThrottleConfig& config) {
   if (disk.node() == nullptr) return Fail("Device has no medium");
@@ -253,7 +286,7 @@ Status BlockGraph::SetThrottle(BlockBackend& disk, const std::string& name,
     const std::shared_ptr<ThrottleGroup> have = disk.throttle();
     key = have != nullptr ? have->name() : disk.name().empty() ? disk.qdev() : disk.name();
   }
-  std::shared_ptr<ThrottleGroup> group = groups_[key].lock();
+  std::shared_ptr<ThrottleGroup> group = FindGroup(key);
   if (group == nullptr) {
     group = std::make_shared<ThrottleGroup>(key);
     groups_[key] = group;

@@ -65,6 +65,12 @@ class BlockGraph {
 
   // block_resize: the node and all that stand on it.
   Status Resize(BlockNode& node, uint64_t bytes);
+  // A group of limits that outlives its disks, for as long as the caller keeps it. Error: there is
+  // one of this name, or QEMU's about the limits.
+  Result<std::shared_ptr<ThrottleGroup>> MakeGroup(const std::string& name,
+                                                   const ThrottleConfig& config);
+  // New limits for all whose group it is. Error: QEMU's; the old ones hold.
+  Status SetLimits(ThrottleGroup& group, const ThrottleConfig& config);
   Status SetThrottle(BlockBackend& disk, const std::string& group, const ThrottleConfig& config);
   void ResetIoStatus();
 
@@ -73,6 +79,7 @@ class BlockGraph {
  private:
   friend class BlockBackend;
   Result<std::shared_ptr<BlockNode>> Make(const BlockNodeSpec& spec);
+  std::shared_ptr<ThrottleGroup> FindGroup(const std::string& name) const;
   Status CheckName(const std::string& name) const;
   std::string NewName();
   void Report(const BlockIoError& error);

@@ -33,6 +33,8 @@ std::string_view BlockDriverName(BlockDriver driver) {
       return "host_device";
     case BlockDriver::kRaw:
       return "raw";
+    case BlockDriver::kThrottle:
+      return "throttle";
     default:
       return "null-co";
   }

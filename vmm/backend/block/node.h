@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A node of the block graph: something that has bytes and a name. Leaves (file, host_device,
-// null-co) do the I/O; raw stands above another node. Users of a node (devices, nodes above) say
-// which permissions they use and which they let others have; two users that exclude each other are
-// refused, within this process by the graph and between processes by the leaf's locks.
+// null-co) do the I/O; raw and throttle stand above another node. Users of a node (devices, nodes
+// above) say which permissions they use and which they let others have; two users that exclude each
+// other are refused, within this process by the graph and between processes by the leaf's locks.
 //
 // Owner: control thread, but for what is marked. Nodes are shared by their users.
 #pragma once
@@ -25,6 +25,7 @@ namespace davit::backend {
 class BlockNode;
 class FileNode;
 class NullNode;
+class ThrottleGroup;
 
 // Where a request on a node ends up. Any thread; the node keeps it valid.
 struct BlockTarget {
@@ -35,6 +36,7 @@ struct BlockTarget {
   bool discard = true;    // every node on the way lets discards through
   bool no_flush = false;  // a node on the way has cache.no-flush
   DetectZeroes detect_zeroes = DetectZeroes::kOff;
+  ThrottleGroup* throttle = nullptr;  // whose limits hold on the way; null: none
 };
 
 struct BlockNodeUser {

@@ -29,6 +29,15 @@ std::string Quoted(const std::string& text) {
   return out + '"';
 }
 
+// A node below as a member of the options of the one above.
+std::string FileMember(const BlockNode& child) {
+  const std::string inner = child.filename();
+  if (inner.starts_with("json:")) return "\"file\": " + inner.substr(5);
+  std::string text = fmt::format("\"file\": {{\"driver\": \"{}\"", BlockDriverName(child.driver()));
+  if (!inner.starts_with("null-co:")) text += ", \"filename\": " + Quoted(inner);
+  return text + "}";
+}
+
 }  // namespace
 
 Result<std::shared_ptr<RawNode>> RawNode::Create(const BlockNodeSpec& spec, std::string name,
@@ -64,19 +73,11 @@ uint64_t RawNode::length() const {
 
 std::string RawNode::filename() const {
   if (offset_ == 0 && !size_) return child_->filename();
-  const std::string inner = child_->filename();
   std::string text = "json:{";
   if (offset_ != 0) text += fmt::format("\"offset\": {}, ", offset_);
   text += "\"driver\": \"raw\", ";
   if (size_) text += fmt::format("\"size\": {}, ", *size_);
-  if (inner.starts_with("json:")) {
-    text += "\"file\": " + inner.substr(5);
-  } else {
-    text += fmt::format("\"file\": {{\"driver\": \"{}\"", BlockDriverName(child_->driver()));
-    if (!inner.starts_with("null-co:")) text += ", \"filename\": " + Quoted(inner);
-    text += "}";
-  }
-  return text + "}";
+  return text + FileMember(*child_) + "}";
 }
 
 BlockTarget RawNode::Target() {
@@ -100,6 +101,41 @@ Status RawNode::ApplyPermissions(BlockPermissions used, BlockPermissions shared)
   if (offset_ != 0 || size_) {
     if (used != 0) shared &= ~kPermResize;
   }
+  if (child_->force_share()) shared = kPermAll;
+  return child_->SetUser(this, {fmt::format("node '{}'", name()), "file", used, shared});
+}
+
+Result<std::shared_ptr<ThrottleNode>> ThrottleNode::Create(const BlockNodeSpec& spec,
+                                                           std::string name,
+                                                           std::shared_ptr<BlockNode> child,
+                                                           std::shared_ptr<ThrottleGroup> group) {
+  DAVIT_TRY(CheckSpec(spec));
+  if (child->Target().throttle != nullptr) {
+    return Fail(fmt::format("Node '{}' is throttled already", child->name()));
+  }
+  std::shared_ptr<ThrottleNode> node(
+      new ThrottleNode(spec, std::move(name), std::move(child), std::move(group)));
+  DAVIT_TRY(node->ApplyPermissions(0, kPermAll));
+  return node;
+}
+
+ThrottleNode::~ThrottleNode() { child_->RemoveUser(this); }
+
+std::string ThrottleNode::filename() const {
+  return fmt::format("json:{{\"throttle-group\": {}, \"driver\": \"throttle\", {}}}",
+                     Quoted(group_->name()), FileMember(*child_));
+}
+
+BlockTarget ThrottleNode::Target() {
+  BlockTarget target = child_->Target();
+  target.discard = target.discard && discard();
+  target.no_flush = target.no_flush || no_flush();
+  if (detect_zeroes() != DetectZeroes::kOff) target.detect_zeroes = detect_zeroes();
+  target.throttle = group_.get();
+  return target;
+}
+
+Status ThrottleNode::ApplyPermissions(BlockPermissions used, BlockPermissions shared) {
   if (child_->force_share()) shared = kPermAll;
   return child_->SetUser(this, {fmt::format("node '{}'", name()), "file", used, shared});
 }

@@ -14,14 +14,14 @@
 
 namespace davit::backend {
 
-enum class BlockDriver : uint8_t { kFile, kHostDevice, kRaw, kNullCo };
+enum class BlockDriver : uint8_t { kFile, kHostDevice, kRaw, kNullCo, kThrottle };
 enum class DiscardMode : uint8_t { kIgnore, kUnmap };
 enum class DetectZeroes : uint8_t { kOff, kOn, kUnmap };
 enum class ImageLocking : uint8_t { kAuto, kOff, kOn };
 // kAuto: io_uring where the kernel has it, else threads.
 enum class AioMode : uint8_t { kAuto, kThreads, kIoUring };
 
-// "file", "host_device", "raw", "null-co"
+// "file", "host_device", "raw", "null-co", "throttle"
 std::string_view BlockDriverName(BlockDriver driver);
 
 struct BlockNodeSpec {
@@ -40,9 +40,10 @@ struct BlockNodeSpec {
   ImageLocking locking = ImageLocking::kAuto;
   AioMode aio = AioMode::kAuto;
 
-  // raw: one of the two
+  // raw, throttle: one of the two
   std::string file_node;                      // the name of a node that exists
   std::shared_ptr<const BlockNodeSpec> file;  // made along with this one
+  std::string throttle_group;                 // throttle: its name
   uint64_t offset = 0;
   std::optional<uint64_t> size;
 

@@ -162,5 +162,85 @@ TEST_F(Throttled, AGroupIsSharedByItsDisks) {
   EXPECT_EQ((*other)->throttle(), nullptr);
 }
 
+TEST_F(Throttled, AGroupOfItsOwnOutlivesItsDisks) {
+  ThrottleConfig config;
+  config.iops.average = 10;
+  auto group = graph_.MakeGroup("g", config);
+  ASSERT_TRUE(group);
+  EXPECT_EQ(MessageOf(Status(tl::unexpected(graph_.MakeGroup("g", {}).error()))),
+            "A group with this name already exists");
+  config.iops.average = 20;
+  ASSERT_TRUE(graph_.SetThrottle(*disk_, "g", config));
+  EXPECT_EQ(disk_->throttle(), *group);
+  EXPECT_EQ((*group)->config(), config);  // the last who says something is right
+  ASSERT_TRUE(graph_.SetThrottle(*disk_, "", {}));
+  EXPECT_EQ(group->use_count(), 1);
+  // Now the name is free.
+  group->reset();
+  EXPECT_TRUE(graph_.MakeGroup("g", {}));
+}
+
+TEST_F(Throttled, NewLimitsOfAGroupLetGoWhatWaits) {
+  ThrottleConfig config;
+  config.iops.average = 1;
+  auto group = graph_.MakeGroup("g", config);
+  ASSERT_TRUE(group && graph_.SetThrottle(*disk_, "g", config));
+  loop_.RunPosted();
+  Submit(BlockOp::kRead, 5);
+  EXPECT_EQ(done_, 1);
+  config.iops.average = 1'000'000;
+  ASSERT_TRUE(graph_.SetLimits(**group, config));
+  loop_.RunPosted();
+  EXPECT_EQ(done_, 5);
+  config.iops.max = 1;
+  EXPECT_FALSE(graph_.SetLimits(**group, config));
+  EXPECT_EQ((*group)->config().iops.max, 0u);
+}
+
+TEST_F(Throttled, AThrottleNodeHoldsItsDisksToTheGroup) {
+  BlockNodeSpec spec;
+  spec.driver = BlockDriver::kThrottle;
+  spec.node_name = "t0";
+  spec.file_node = "n1";
+  spec.throttle_group = "g";
+  BlockNodeSpec null;
+  null.driver = BlockDriver::kNullCo;
+  null.node_name = "n1";
+  null.null_size = 8192;
+  ASSERT_TRUE(graph_.AddNode(null));
+  EXPECT_EQ(MessageOf(graph_.AddNode(spec)), "Throttle group 'g' does not exist");
+  ThrottleConfig config;
+  config.iops.average = 10;
+  auto group = graph_.MakeGroup("g", config);
+  ASSERT_TRUE(group);
+  EXPECT_EQ(MessageOf(graph_.AddNode(spec)), "");
+  EXPECT_EQ(group->use_count(), 2);
+  EXPECT_EQ(graph_.FindNode("t0")->length(), 8192u);
+  EXPECT_EQ(graph_.FindNode("t0")->filename(),
+            R"(json:{"throttle-group": "g", "driver": "throttle", )"
+            R"("file": {"driver": "null-co", "size": 8192}})");
+  EXPECT_EQ(MessageOf(graph_.RemoveNode("n1")), "Block device n1 is in use");
+  spec.node_name = "t1";
+  spec.file_node = "t0";
+  EXPECT_EQ(MessageOf(graph_.AddNode(spec)), "Node 't0' is throttled already");
+
+  disk_.reset();
+  disk_ = *graph_.Attach("t0", {.qdev = "d1"});
+  disk_->Start(loop_, [this] { disk_->Reap(); });
+  Submit(BlockOp::kRead, 21);
+  EXPECT_LE(done_, 3);
+  loop_.Advance(milliseconds(1000));
+  EXPECT_NEAR(done_, 12, 1);
+  // The disk's own limits hold beside.
+  config.iops.average = 1;
+  Limit(config);
+  const int before = done_;
+  loop_.Advance(milliseconds(2000));
+  EXPECT_NEAR(done_, before + 2, 1);
+  disk_->Drain();
+  loop_.RunPosted();
+  EXPECT_EQ(done_, 21);
+}
+
 }  // namespace
 }  // namespace davit::backend

@@ -25,8 +25,8 @@ template <typename To, typename From>
 constexpr To Same(From value) {
   return static_cast<To>(value);
 }
-static_assert(Same<backend::BlockDriver>(control::BlockDriver::kNullCo) ==
-              backend::BlockDriver::kNullCo);
+static_assert(Same<backend::BlockDriver>(control::BlockDriver::kThrottle) ==
+              backend::BlockDriver::kThrottle);
 static_assert(Same<backend::ImageLocking>(control::BlockLocking::kOn) ==
               backend::ImageLocking::kOn);
 static_assert(Same<backend::DetectZeroes>(control::BlockDetectZeroes::kUnmap) ==
@@ -70,6 +70,7 @@ Result<backend::BlockNodeSpec> ToSpec(const control::BlockNodeSpec& from) {
     DAVIT_ASSIGN(backend::BlockNodeSpec file, ToSpec(*from.file));
     spec.file = std::make_shared<backend::BlockNodeSpec>(std::move(file));
   }
+  spec.throttle_group = from.throttle_group;
   spec.offset = from.offset;
   spec.size = from.size;
   spec.null_size = from.null_size;
