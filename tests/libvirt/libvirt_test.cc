@@ -212,6 +212,23 @@ TEST_F(LibvirtTest, TheBalloonFollowsSetmem) {
   Expect("balloon balloon 65536");
 }
 
+TEST_F(LibvirtTest, ADomainWithOneOfEachDeviceRuns) {
+  DomainXml domain = Named("each");
+  domain.devices = RawDisk(Image("each.raw", 1 << 20), "vda") + UserCard("52:54:00:00:00:05") +
+                   kBalloon + kAgentChannel +
+                   "<console type='pty'><target type='serial'/></console>"
+                   "<console type='pty'><target type='virtio'/></console>"
+                   "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>";
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  EXPECT_OK(guest->Ask('V', "virtio: 5 devices"));
+  EXPECT_OK(guest->Ask('g', "rng: ok"));
+  EXPECT_OK(guest->Ask('d', "block: 1 disks"));
+  // There is no agent in the guest, and libvirt knows.
+  EXPECT_CONTAINS(VirshOk({"dumpxml", "each"}), "state='disconnected'");
+  EXPECT_CONTAINS(VirshError({"domtime", "each"}), "guest agent is not connected");
+}
+
 TEST_F(LibvirtTest, DisksComeAndGo) {
   DomainXml domain = Named("disks");
   domain.devices = RawDisk(Image("vda", 1 << 20), "vda");
