@@ -324,7 +324,15 @@ void BlockDevice::Ready() {
 
 void BlockDevice::RetryHeld() {
   std::deque<std::unique_ptr<Active>> held = std::exchange(held_, {});
-  for (std::unique_ptr<Active>& active : held) Issue(std::move(active));
+  const block::Limits limits = CurrentLimits();
+  for (std::unique_ptr<Active>& active : held) {
+    if (block::Fits(active->request, limits)) {
+      Issue(std::move(active));
+    } else {
+      disk_->CountInvalid(OpOf(active->request.kind));
+      Complete(std::move(active), block::kStatusIoError);
+    }
+  }
 }
 
 void BlockDevice::DropHeld(const VirtQueue* queue) {

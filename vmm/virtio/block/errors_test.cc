@@ -102,6 +102,29 @@ TEST_F(Errors, KeptAndTriedAgainWhenTheVmGoesOn) {
             std::string(512, 'a') + std::string(512, 'c'));
 }
 
+TEST_F(Errors, KeptRequestStaysInsideADiskThatHasShrunk) {
+  attach.werror = ErrorPolicy::kStop;
+  Open();
+  {
+    const FileSizeLimit limit(4096);
+    AddWrite(1024, std::string(512, 'a'));
+    AddWrite(1023, std::string(512, 'b'));
+    EXPECT_EQ(Serve().size(), 0u);
+  }
+  driver->frontend().OnRunning(false);
+  ASSERT_TRUE(graph.Resize(*back_end->node(), 512 * 1024));
+  driver->frontend().OnRunning(true);
+  driver->loop().RunPosted();
+  Drain();
+  const auto used = queue().CollectUsed();
+  ASSERT_EQ(used.size(), 2u);
+  EXPECT_EQ(used[0].bytes.back(), kStatusIoError);
+  EXPECT_EQ(used[1].bytes.back(), kStatusOk);
+  const std::string image = backend::ReadFile(path);
+  EXPECT_EQ(image.size(), 512u * 1024);
+  EXPECT_EQ(image.back(), 'b');
+}
+
 TEST_F(Errors, KeptRequestsGoAtReset) {
   attach.werror = ErrorPolicy::kStop;
   Open();

@@ -55,6 +55,10 @@ Result<Request> Ranged(Request request, Reader& reader, const Limits& limits) {
 
 }  // namespace
 
+bool Fits(const Request& request, const Limits& limits) {
+  return request.bytes <= limits.capacity && request.offset <= limits.capacity - request.bytes;
+}
+
 Result<Request> Parse(const DescriptorChain& chain, const Limits& limits) {
   if (chain.writable_bytes() < 1) return Fail("a block request without a byte for its status");
   if (chain.readable_bytes() < sizeof(Header)) {

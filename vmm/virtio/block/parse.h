@@ -36,6 +36,9 @@ struct Request {
   uint64_t data_at = 0;  // where the data starts in the chain's readable (writable) part
 };
 
+// Whether a request that was accepted still lies on the disk, which may have shrunk since.
+bool Fits(const Request& request, const Limits& limits);
+
 // Error: there is no place for a header or for a status, so no answer can be given either.
 Result<Request> Parse(const DescriptorChain& chain, const Limits& limits);
 

@@ -95,6 +95,12 @@ class Media : public ::testing::Test {
     driver_->queue(2).Kick();
     driver_->frontend().device().Drain();
   }
+  // The VM goes on, and what was kept comes to its end.
+  void Resume() {
+    driver_->frontend().OnRunning(true);
+    driver_->loop().RunPosted();
+    driver_->frontend().device().Drain();
+  }
   // Sense data of the one command that has come back, as 0xKKAACC; 0: good; ~0: it has not.
   uint32_t TakeSense() {
     const auto used = driver_->queue(2).CollectUsed();
@@ -174,10 +180,40 @@ TEST_F(Media, AKeptRequestWhoseMediumHasGoneEndsWithoutOne) {
   disk_->tray()->MoveTray(true);
   ASSERT_TRUE(disk_->ChangeMedium(nullptr));
   EXPECT_TRUE(graph_.RemoveNode("f0"));
-  driver_->frontend().OnRunning(true);
-  driver_->loop().RunPosted();
+  Resume();
   EXPECT_EQ(TakeSense(), 0x023a00u);
   EXPECT_EQ(disk_->length(), 0u);
+}
+
+TEST_F(Media, AKeptRequestDoesNotReachAnotherMedium) {
+  Open();
+  {
+    const FileSizeLimit limit(4096);
+    Add({0x2a, 0, 0, 0, 4, 8, 0, 0, 1}, std::string(512, 'e'));  // behind the end of b.img
+  }
+  EXPECT_EQ(TakeSense(), ~0u);
+  driver_->frontend().OnRunning(false);
+  disk_->tray()->MoveTray(true);
+  ASSERT_TRUE(disk_->ChangeMedium(nullptr));
+  ASSERT_TRUE(disk_->ChangeMedium(graph_.FindNode("f1")));
+  disk_->tray()->MoveTray(false);
+  Resume();
+  EXPECT_EQ(TakeSense(), 0x062800u);
+  EXPECT_EQ(backend::ReadFile(dir_ / "b.img"), std::string(kDiskBytes / 2, '\0'));
+}
+
+TEST_F(Media, AKeptRequestStaysInsideADiskThatHasShrunk) {
+  Open();
+  {
+    const FileSizeLimit limit(4096);
+    Add({0x2a, 0, 0, 0, 4, 8, 0, 0, 1}, std::string(512, 'e'));
+  }
+  EXPECT_EQ(TakeSense(), ~0u);
+  driver_->frontend().OnRunning(false);
+  ASSERT_TRUE(graph_.Resize(*graph_.FindNode("f0"), kDiskBytes / 2));
+  Resume();
+  EXPECT_EQ(TakeSense(), 0x052100u);
+  EXPECT_EQ(backend::ReadFile(dir_ / "a.img").size(), kDiskBytes / 2);
 }
 
 }  // namespace

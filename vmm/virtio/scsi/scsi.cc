@@ -154,6 +154,9 @@ void ScsiDevice::Lun::WhileQuiet(const std::function<void()>& fn) {
   owner.host().WhileQuiet([&] {
     const auto lock = owner.host().Lock();
     fn();
+    for (const std::unique_ptr<Active>& active : owner.held_) {
+      if (active->lun == this) active->medium_gone = true;
+    }
   });
 }
 
@@ -264,10 +267,12 @@ void ScsiDevice::Ready() {
 void ScsiDevice::RetryHeld() {
   std::deque<std::unique_ptr<Active>> held = std::exchange(held_, {});
   for (std::unique_ptr<Active>& active : held) {
-    if (active->lun->ready()) {
-      Issue(std::move(active));
-    } else {
+    if (!active->lun->ready()) {
       CompleteSense(std::move(active), scsi::kNoMedium);
+    } else if (active->medium_gone) {
+      CompleteSense(std::move(active), scsi::kMediumMayHaveChanged);
+    } else {
+      Issue(std::move(active));
     }
   }
 }

@@ -137,14 +137,21 @@ bool ScsiDevice::BorrowData(Active& active) {
 
 void ScsiDevice::Issue(std::unique_ptr<Active> active) {
   const scsi::Command& command = active->command;
+  backend::BlockBackend& disk = *active->lun->disk;
+  const scsi::Extent extent =
+      command.extents.empty() ? scsi::Extent() : command.extents[active->extent];
+  // It fitted when the command came; a disk may shrink while one is kept.
+  const uint64_t length = disk.length();
+  if (extent.bytes > length || extent.offset > length - extent.bytes) {
+    return CompleteSense(std::move(active), scsi::kBadLba);
+  }
   backend::BlockRequest& back = active->back;
   back.op = OpOf(command.kind);
-  back.offset = command.extents.empty() ? 0 : command.extents[active->extent].offset;
-  back.bytes = command.extents.empty() ? 0 : command.extents[active->extent].bytes;
+  back.offset = extent.offset;
+  back.bytes = extent.bytes;
   back.iov = active->io ? active->io->iovecs() : std::span<const iovec>();
   back.fua = command.fua;
   back.unmap = command.unmap;
-  backend::BlockBackend& disk = *active->lun->disk;
   Active* const raw = active.release();  // the back end's until done()
   back.done = [this, raw](int error) { Ended(std::unique_ptr<Active>(raw), error); };
   disk.Submit(back);

@@ -68,6 +68,7 @@ struct ScsiDevice::Active {
   uint64_t tag = 0;
   Lun* lun = nullptr;
   bool aborted = false;
+  bool medium_gone = false;  // kept while another medium, or none, was put in
   scsi::Command command;
   size_t extent = 0;  // that is under way
   std::optional<memory::BorrowedIo> io;
