@@ -63,6 +63,11 @@ class FakeEventLoop final : public EventLoop {
       fn();
     }
   }
+  // What is posted and has not run.
+  size_t posted() {
+    std::lock_guard lock(mutex_);
+    return posted_.size();
+  }
   // Moves time on and runs the timers that come due, each at its own time, in order.
   void Advance(Clock::duration by) {
     const Clock::time_point end = now_ + by;

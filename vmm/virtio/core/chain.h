@@ -123,6 +123,7 @@ class DescriptorChain {
   // Fresh cursors at the front, at each call.
   Reader reader() const;
   Writer writer() const;
+  size_t buffers() const { return state_->buffers.size(); }
   uint64_t readable_bytes() const { return state_->readable_bytes; }
   uint64_t writable_bytes() const { return state_->writable_bytes; }
 

@@ -246,10 +246,10 @@ void Net::ApplyToBackend() {
     DAVIT_LOG_WARN("virtio-net: {}", status.error().message);
   }
   for (unsigned i = 0; i < pairs_.size(); ++i) {
-    if (i >= active_pairs_ || !running_ || vhost_) {
-      backend->StopReceiving(i);
-    } else {
+    if (Receives(i) && !vhost_) {
       backend->StartReceiving(i);
+    } else {
+      backend->StopReceiving(i);
     }
   }
   ServeByKernel();

@@ -85,6 +85,7 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
     VirtQueue* tx = nullptr;
     net::Receiver receiver;
     bool rx_starved = false;       // a frame waits for buffers
+    bool rx_posted = false;        // ReceiveMore() is on its way, also over a reset
     std::vector<iovec> tx_pieces;  // room for those of the next frame
   };
   enum class Received : uint8_t { kFrame, kNone, kStarved, kBroken };
@@ -107,7 +108,11 @@ class Net final : public VirtioDevice, private backend::NetClient, private net::
   bool AcknowledgeAnnounce() override;
 
   // --- lock held ---
+  bool Receives(unsigned pair) const {
+    return pair < active_pairs_ && running_ && !broken_ && pairs_[pair].rx != nullptr;
+  }
   void ReceiveFrames(unsigned pair);
+  void ReceiveMore(unsigned pair);  // ReceiveFrames() in the loop's next turn, once in a turn
   Received ReceiveOne(unsigned pair);
   void Transmit(unsigned pair);
   // False: the back end is full and the chain went back, or the driver broke the rules.

@@ -12,6 +12,8 @@ namespace {
 
 // Frames served in one go, so that one card does not hold the loop.
 constexpr int kBurst = 256;
+// Descriptors gone through in one go. Real drivers' buffers have few, so that kBurst comes first.
+constexpr size_t kBurstWork = 32768;
 
 }  // namespace
 
@@ -20,24 +22,27 @@ constexpr int kBurst = 256;
 
 void Net::OnReceivable(unsigned queue) {
   const auto lock = host().Lock();
-  if (queue < active_pairs_ && running_) ReceiveFrames(queue);
+  if (Receives(queue)) {
+    if (!pairs_[queue].rx_posted) ReceiveFrames(queue);
+  } else if (backend_ != nullptr) {
+    backend_->StopReceiving(queue);  // until ApplyToBackend(): nobody takes what there is
+  }
 }
 
 void Net::ReceiveFrames(unsigned index) {
   Pair& pair = pairs_[index];
   backend::NetBackend* const backend = backend_;
-  if (pair.rx == nullptr || backend == nullptr) return;
+  if (backend == nullptr) return;
   Received received = Received::kFrame;
-  for (int n = 0; n < kBurst && received == Received::kFrame; ++n) {
+  for (int n = 0; n < kBurst && pair.receiver.work() < kBurstWork && received == Received::kFrame;
+       ++n) {
     received = ReceiveOne(index);
     if (received == Received::kFrame) pair.rx->Notify();
   }
-  pair.receiver.PutBack(*pair.rx);
+  pair.receiver.EndBurst(*pair.rx);
   switch (received) {
     case Received::kFrame:  // there may be more, also in memory, where no descriptor tells
-      Later([this, index] {
-        if (index < active_pairs_ && running_) ReceiveFrames(index);
-      });
+      ReceiveMore(index);
       break;
     case Received::kNone:
       backend->StartReceiving(index);
@@ -47,8 +52,19 @@ void Net::ReceiveFrames(unsigned index) {
       backend->StopReceiving(index);
       break;
     case Received::kBroken:
+      backend->StopReceiving(index);
       break;
   }
+}
+
+void Net::ReceiveMore(unsigned index) {
+  if (std::exchange(pairs_[index].rx_posted, true)) return;
+  host().loop().Post([this, index, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    const auto lock = host().Lock();
+    pairs_[index].rx_posted = false;
+    if (Receives(index)) ReceiveFrames(index);
+  });
 }
 
 Net::Received Net::ReceiveOne(unsigned index) {
@@ -79,7 +95,7 @@ Net::Received Net::ReceiveOne(unsigned index) {
 
 void Net::OnSendable(unsigned queue) {
   const auto lock = host().Lock();
-  if (queue < active_pairs_ && running_) Transmit(queue);
+  if (queue < active_pairs_ && running_ && !broken_) Transmit(queue);
 }
 
 void Net::OnLink(bool up) {
@@ -104,9 +120,6 @@ void Net::Transmit(unsigned index) {
       return;
     }
     DescriptorChain chain = std::move(**popped);
-    if (chain.readable_bytes() < sizeof(net::Header)) {
-      return Broken({ErrorCode::kGeneric, "a transmit buffer has no frame header", {}});
-    }
     if (!TransmitOne(index, *queue, std::move(chain))) return;
     queue->Notify();
   }
@@ -114,23 +127,25 @@ void Net::Transmit(unsigned index) {
 }
 
 bool Net::TransmitOne(unsigned index, VirtQueue& queue, DescriptorChain chain) {
+  const auto broken = [&](const Error& error) {
+    queue.Unpop(std::move(chain));
+    Broken(error);
+    return false;
+  };
+  if (chain.readable_bytes() < sizeof(net::Header)) {
+    return broken({ErrorCode::kGeneric, "a transmit buffer has no frame header", {}});
+  }
   Reader reader = chain.reader();
   // The header is copied once: the kernel checks what it gets, and it gets the copy.
   auto header = reader.Read<net::Header>();
-  if (!header) {
-    Broken(header.error());
-    return false;
-  }
+  if (!header) return broken(header.error());
   header->num_buffers = 0;
   const uint64_t bytes = reader.remaining();
   if (bytes != 0 && bytes <= backend::kMaxFrame && link_up_ && backend_ != nullptr) {
     std::vector<iovec>& room = pairs_[index].tx_pieces;
     memory::BorrowedIo frame(host().memory(), std::move(room));
     if (passes_headers_) frame.AppendOwn(std::as_writable_bytes(std::span(&*header, 1)));
-    if (Status status = reader.Borrow(bytes, frame); !status) {
-      Broken(status.error());
-      return false;
-    }
+    if (Status status = reader.Borrow(bytes, frame); !status) return broken(status.error());
     const backend::SendResult sent = backend_->Send(index, frame.iovecs());
     room = std::move(frame).TakeRoom();
     if (sent == backend::SendResult::kFull) {

@@ -36,12 +36,15 @@ void Receiver::Configure(bool merge, bool headers) {
 Status Receiver::TakeBuffers(VirtQueue& queue) {
   // Without merging a frame has one buffer.
   const uint64_t wanted = merge_ ? std::max<uint64_t>(expected_, 1) : 1;
-  while (room_ < wanted && stock_.size() < kMaxBuffers) {
+  while (room_ < wanted && stock_.size() < kMaxBuffers && crumbs_ <= IOV_MAX) {
     DAVIT_ASSIGN(auto popped, queue.Pop());
     if (!popped) break;
     const uint64_t bytes = popped->writable_bytes();
-    stock_.push_back({std::move(*popped), 0});
     room_ += bytes;
+    crumbs_ += popped->buffers();
+    work_ += popped->buffers();
+    listed_ = false;
+    stock_.push_back({std::move(*popped), 0});
     if (bytes == 0) return Fail(kTooSmall);
   }
   return {};
@@ -56,6 +59,7 @@ Status Receiver::Borrow(const memory::GuestMemory& memory, bool use_buffers) {
   io_->AppendOwn(own.first(kHead).subspan(headers_ ? 0 : sizeof(Header)));
   uint64_t head = kHead;
   if (use_buffers) {
+    work_ += crumbs_;
     for (const VirtQueue::Completed& buffer : stock_) {
       Writer writer = buffer.chain.writer();
       const uint64_t skipped = std::min(head, writer.remaining());
@@ -74,9 +78,12 @@ Result<std::span<const iovec>> Receiver::Prepare(VirtQueue& queue,
                                                  bool use_buffers) {
   frame_.resize(sizeof(Header) + backend::kMaxFrame);
   if (use_buffers) DAVIT_TRY(TakeBuffers(queue));
-  DAVIT_TRY(Borrow(memory, use_buffers));
-  // Buffers in crumbs: more of them than a system call takes.
-  if (io_->iovecs().size() > IOV_MAX) DAVIT_TRY(Borrow(memory, false));
+  if (!listed_) {
+    // Not buffers in crumbs: more of them than a system call takes.
+    DAVIT_TRY(Borrow(memory, use_buffers && crumbs_ <= IOV_MAX));
+    if (io_->iovecs().size() > IOV_MAX) DAVIT_TRY(Borrow(memory, false));
+    listed_ = true;
+  }
   if (direct_ != 0) {
     for (const iovec& piece : io_->iovecs()) Touch(piece, frame_.size());
   }
@@ -86,22 +93,24 @@ Result<std::span<const iovec>> Receiver::Prepare(VirtQueue& queue,
 
 std::span<const std::byte> Receiver::Arrived(size_t bytes) {
   held_ = std::min(bytes + (headers_ ? 0 : sizeof(Header)), frame_.size());
-  expected_ = std::max(held_, expected_ - expected_ / 32);
   if (held_ <= sizeof(Header)) return {};
   return std::span(frame_).first(std::min(held_, kHead)).subspan(sizeof(Header));
 }
 
 Result<Receiver::Delivery> Receiver::Deliver(VirtQueue& queue) {
   if (io_) {
+    expected_ = std::max(held_, expected_ - expected_ / 32);
     if (InPlace()) {
-      DAVIT_TRY(Finish(queue));
+      Status finished = Finish(queue);
+      held_ = 0;
+      DAVIT_TRY(std::move(finished));
       return Delivery::kDone;
     }
     Gather();
     PutBack(queue);
   }
-  DAVIT_ASSIGN(const Delivery delivery, Copy(queue));
-  if (delivery == Delivery::kDone) held_ = 0;
+  auto delivery = Copy(queue);
+  if (!delivery || *delivery == Delivery::kDone) held_ = 0;
   return delivery;
 }
 
@@ -114,6 +123,7 @@ Status Receiver::Finish(VirtQueue& queue) {
     buffer.written = std::min<uint64_t>(rest, bytes);
     rest -= buffer.written;
     room_ -= bytes;
+    crumbs_ -= buffer.chain.buffers();
   }
   // The count stands in the header of the first buffer.
   Header header;
@@ -127,7 +137,7 @@ Status Receiver::Finish(VirtQueue& queue) {
     DAVIT_TRY(writer.Write(head.first(n)));
     head = head.subspan(n);
   }
-  held_ = 0;
+  listed_ = false;
   Status status = queue.CompleteAll(std::span(stock_).first(count));
   stock_.erase(stock_.begin(), stock_.begin() + static_cast<ptrdiff_t>(count));
   return status;
@@ -146,27 +156,31 @@ void Receiver::Gather() {
 
 Result<Receiver::Delivery> Receiver::Copy(VirtQueue& queue) {
   std::vector<VirtQueue::Completed> used;
+  auto delivery = Fill(queue, used);
+  while (!used.empty()) {
+    queue.Unpop(std::move(used.back().chain));
+    used.pop_back();
+  }
+  return delivery;
+}
+
+Result<Receiver::Delivery> Receiver::Fill(VirtQueue& queue,
+                                          std::vector<VirtQueue::Completed>& used) {
   std::span<const std::byte> rest = std::span(frame_).first(held_);
-  const auto put_back = [&](Delivery delivery) {
-    while (!used.empty()) {
-      queue.Unpop(std::move(used.back().chain));
-      used.pop_back();
-    }
-    return delivery;
-  };
   while (!rest.empty()) {
     DAVIT_ASSIGN(auto popped, queue.Pop());
     if (!popped) {
       // The driver may have added buffers before it saw that kicks are wanted.
       if (queue.EnableKicks()) continue;
-      return put_back(Delivery::kNoBuffers);
+      return Delivery::kNoBuffers;
     }
+    work_ += popped->buffers();
     Writer writer = popped->writer();
     const size_t n = std::min<uint64_t>(rest.size(), writer.remaining());
     const bool too_small = used.empty() ? n < sizeof(Header) : n == 0;
     if (!too_small && ((!merge_ && n < rest.size()) || used.size() == kMaxBuffers)) {
       queue.Unpop(std::move(*popped));
-      return put_back(Delivery::kDone);
+      return Delivery::kDone;
     }
     used.push_back({std::move(*popped), n});
     if (too_small) return Fail(kTooSmall);
@@ -177,7 +191,9 @@ Result<Receiver::Delivery> Receiver::Copy(VirtQueue& queue) {
   std::memcpy(&header, frame_.data(), sizeof(header));
   header.num_buffers = static_cast<uint16_t>(used.size());
   DAVIT_TRY(used.front().chain.writer().Write(header));
-  DAVIT_TRY(queue.CompleteAll(used));
+  Status status = queue.CompleteAll(used);
+  used.clear();
+  DAVIT_TRY(std::move(status));
   return Delivery::kDone;
 }
 
@@ -186,9 +202,15 @@ void Receiver::PutBack(VirtQueue& queue) {
     queue.Unpop(std::move(stock_.back().chain));
     stock_.pop_back();
   }
-  room_ = 0;
+  room_ = crumbs_ = 0;
+  listed_ = false;
   if (io_) pieces_ = std::move(*io_).TakeRoom();
   io_.reset();
+}
+
+void Receiver::EndBurst(VirtQueue& queue) {
+  PutBack(queue);
+  work_ = 0;
 }
 
 }  // namespace davit::virtio::net

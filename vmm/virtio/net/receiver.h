@@ -8,7 +8,11 @@
 // there are buffers for all of it.
 //
 // One frame: Prepare(), NetBackend::Receive(), Arrived(), then Deliver() or Drop(). After the last
-// one of a burst PutBack(). Owner: the device's lock.
+// one of a burst EndBurst(), before the lock is let go. Owner: the device's lock.
+//
+// What a frame costs is the driver's choice: buffers may have 1024 descriptors each. The list of
+// those that a frame goes straight into is of one system call's length, and is made anew only when
+// a frame has filled some of them.
 #pragma once
 
 #include <sys/uio.h>
@@ -50,8 +54,10 @@ class Receiver {
   };
   // Error: as Prepare().
   Result<Delivery> Deliver(VirtQueue& queue);
+  // Descriptors that this burst went through, to end it by.
+  size_t work() const { return work_; }
   // Gives back the buffers that no frame went into.
-  void PutBack(VirtQueue& queue);
+  void EndBurst(VirtQueue& queue);
 
  private:
   static constexpr size_t kHead = sizeof(Header) + 18;  // with a VLAN tag
@@ -60,17 +66,23 @@ class Receiver {
 
   Status TakeBuffers(VirtQueue& queue);
   Status Borrow(const memory::GuestMemory& memory, bool use_buffers);
+  void PutBack(VirtQueue& queue);
   bool InPlace() const { return held_ <= room_ && held_ <= kHead + direct_; }
-  Status Finish(VirtQueue& queue);          // what is in place
-  void Gather();                            // the whole frame into frame_
-  Result<Delivery> Copy(VirtQueue& queue);  // from frame_
+  Status Finish(VirtQueue& queue);  // what is in place
+  void Gather();                    // the whole frame into frame_
+  // From frame_. Fill() leaves in `used` what the driver does not get.
+  Result<Delivery> Copy(VirtQueue& queue);
+  Result<Delivery> Fill(VirtQueue& queue, std::vector<VirtQueue::Completed>& used);
 
   bool merge_ = false, headers_ = false;
-  size_t expected_ = 0;                      // bytes of a frame: what room is made for
+  size_t expected_ = 0;  // bytes of a frame for the driver: what room is made for
+  size_t work_ = 0;
   std::vector<VirtQueue::Completed> stock_;  // buffers taken off the queue, in order
   uint64_t room_ = 0;                        // bytes of those that a frame may fill
+  size_t crumbs_ = 0;                        // descriptors of those
   uint64_t direct_ = 0;                      // bytes of theirs in io_
   std::optional<memory::BorrowedIo> io_;     // from Prepare() to the end of the burst
+  bool listed_ = false;                      // io_ is of stock_ as it is
   std::vector<iovec> pieces_;                // room for the next io_
   // A frame as it would be in one piece, but for what went into buffers.
   std::vector<std::byte> frame_;
