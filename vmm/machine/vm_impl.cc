@@ -9,6 +9,7 @@
 
 #include "vmm/backend/block/graph.h"
 #include "vmm/base/log.h"
+#include "vmm/machine/block/tray_watch.h"
 
 namespace davit::machine {
 
@@ -186,16 +187,21 @@ void VmImpl::RunSoon(std::function<void()> fn) {
 }
 
 // A disk's request that failed: told, and where the disk's policy says so the VM stands still. A
-// tray that moved: told, in the midst of the command that did it, or soon when the guest did it.
+// tray that moved: told as tray_watch.h says.
 void VmImpl::WatchDisks() {
-  deps_.blocks->SetTraySink([this, &loop = deps_.loop,
-                             alive = std::weak_ptr<bool>(alive_)](const backend::TrayMoved& moved) {
-    const control::DeviceTrayMovedEvent event{moved.device, moved.qdev, moved.open};
-    if (!moved.by_guest) return Emit(event);
-    loop.Post([this, alive, event] {
-      if (!alive.expired() && !ended_) Emit(event);
-    });
-  });
+  const auto trays = std::make_shared<TrayWatch>(
+      deps_.loop,
+      [blocks = deps_.blocks](const std::string& qdev) -> std::optional<bool> {
+        for (const backend::BlockBackend* disk : blocks->Disks()) {
+          if (disk->qdev() == qdev && disk->tray() != nullptr) return disk->tray()->tray_open();
+        }
+        return std::nullopt;
+      },
+      [this](const backend::TrayMoved& moved) {
+        if (ended_) return;
+        Emit(control::DeviceTrayMovedEvent{moved.device, moved.qdev, moved.open});
+      });
+  deps_.blocks->SetTraySink([trays](const backend::TrayMoved& moved) { trays->Moved(moved); });
   deps_.blocks->SetErrorSink([this, &loop = deps_.loop, alive = std::weak_ptr<bool>(alive_)](
                                  const backend::BlockIoError& error) {
     loop.Post([this, alive, error] {
