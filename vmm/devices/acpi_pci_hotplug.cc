@@ -28,7 +28,9 @@ void AcpiPciHotplug::Plug(uint32_t bus, uint32_t slot) {
   DAVIT_CHECK(slot < kSlots);
   {
     const std::lock_guard lock(mutex_);
-    buses_.at(bus).came |= uint32_t{1} << slot;
+    Bus& slots = buses_.at(bus);
+    slots.came |= uint32_t{1} << slot;
+    slots.leaving &= ~(uint32_t{1} << slot);
   }
   raise_();
 }

@@ -39,6 +39,7 @@ class AcpiPciHotplug final : public bus::BusDevice {
   // held; it may be called as long as the guest runs.
   uint32_t AddBus(std::function<void(uint32_t slot)> eject);
 
+  // Another card is there: what was asked of the one before is not asked of it.
   void Plug(uint32_t bus, uint32_t slot);
   // Asks the guest to eject the card; again: it is asked again.
   void RequestEject(uint32_t bus, uint32_t slot);

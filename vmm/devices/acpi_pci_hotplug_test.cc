@@ -54,6 +54,13 @@ TEST_F(AcpiPciHotplugTest, CardThatShallGoIsShownUntilItIsEjected) {
   EXPECT_EQ(ejected_, (std::vector<std::pair<uint32_t, uint32_t>>{{0, 0}, {0, 5}}));
 }
 
+TEST_F(AcpiPciHotplugTest, CardThatCameIsNotAskedForByWhatWasWantedOfTheOneBefore) {
+  ports_.RequestEject(0, 2);
+  ports_.Plug(0, 2);
+  EXPECT_EQ(Read(0x04), 0u);
+  EXPECT_EQ(Read(0x00), 4u);
+}
+
 TEST_F(AcpiPciHotplugTest, GuestMayEjectUnasked) {
   ports_.Plug(1, 31);
   Write(0x10, 1);

@@ -254,7 +254,12 @@ Status Devices::AddToPci(Entry& entry) {
   const DeviceProperties props(entry.spec, entry.path, entry.hot);
   DAVIT_TRY(CheckRom(props));
   DAVIT_ASSIGN(pci::Bus* const bus, FindPciBus(entry.spec));
-  if (entry.hot) DAVIT_TRY(CheckHotPlug(entry, *bus));
+  if (entry.hot) {
+    // What the guest has let go is out of the way now, and takes nothing along that comes later.
+    auto* const port = dynamic_cast<pci::RootPort*>(bus->bridge());
+    if (port != nullptr && port->emptying()) EmptySlot(*port);
+    DAVIT_TRY(CheckHotPlug(entry, *bus));
+  }
   const int64_t addr = props.Int("addr");
   const auto devfn = addr < 0 ? std::nullopt : std::optional(static_cast<uint8_t>(addr));
   // Before anything is made: making it can change what it stands on.

@@ -13,6 +13,8 @@
 #include <variant>
 #include <vector>
 
+#include "vmm/bus/testing/registers.h"
+#include "vmm/devices/acpi_pci_hotplug.h"
 #include "vmm/io/testing/fake_event_loop.h"
 #include "vmm/irq/recording_irq_line.h"
 #include "vmm/irq/recording_msi.h"
@@ -212,12 +214,13 @@ TEST_F(DevicesTest, TreeShowsSlotsFromTheLastWithTheirDevices) {
 
 class PciDevicesTest : public DevicesTest {
  protected:
-  PciDevicesTest() {
+  explicit PciDevicesTest(devices::AcpiPciHotplug* acpi_slots = nullptr) {
     devices_.reset();
     BoardBuses buses;
     buses.mmio = &mmio_;
     buses.pci = &host_;
     buses.pci_object = "q35";
+    buses.acpi_slots = acpi_slots;
     buses.others = {{"isa.0", "ISA"}};
     devices_.emplace(DeviceContext{.accel = accel_,
                                    .loop = accel_.loop,
@@ -459,6 +462,37 @@ TEST_F(PciDevicesTest, CardThatComesAfterTheSlotWasEmptiedStays) {
   ASSERT_EQ(HotAdd(PciRng("b", -1, "rp")), "added");
   EXPECT_EQ(TakeGone(), "[]/machine/peripheral/a/virtio-backend [a]/machine/peripheral/a ");
   EXPECT_EQ(Where("b"), "rp 0");
+}
+
+struct AcpiSlots {
+  int asked = 0;
+  devices::AcpiPciHotplug registers{[this] { ++asked; }};
+};
+
+class AcpiPciDevicesTest : private AcpiSlots, public PciDevicesTest {
+ protected:
+  AcpiPciDevicesTest() : PciDevicesTest(&registers) {}
+  uint64_t Leaving() { return bus::testing::Load(registers, 0x04, 4); }
+  void Eject() { bus::testing::Store(registers, 0x08, 4, 1); }
+};
+
+// The client is faster than what the guest's ejection has posted.
+TEST_F(AcpiPciDevicesTest, CardThatWasEjectedIsOutBeforeTheNext) {
+  ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
+  devices_->OnRunning(true);
+  ASSERT_EQ(HotAdd(PciRng("a", -1, "rp")), "added");
+  Eject();
+  ASSERT_EQ(Unplug("a"), "asked");
+  EXPECT_EQ(Leaving(), 0u) << "it has gone: the guest is not asked for the next";
+  EXPECT_EQ(Where("a"), "nowhere");
+  ASSERT_EQ(HotAdd(PciRng("b", -1, "rp")), "added");
+  Eject();
+  // Not one of the slot that is let go.
+  ASSERT_EQ(HotAdd(PciRng("c", 0, "rp")), "added");
+  EXPECT_EQ(TakeGone(),
+            "[]/machine/peripheral/a/virtio-backend [a]/machine/peripheral/a "
+            "[]/machine/peripheral/b/virtio-backend [b]/machine/peripheral/b ");
+  EXPECT_EQ(Where("c"), "rp 0");
 }
 
 TEST_F(PciDevicesTest, FunctionsOfASlotGoTogether) {

@@ -47,8 +47,8 @@ Result<bool> Devices::AskUnplug(const Entry& entry) const {
     if (entry.row->unplug_error != nullptr) return Fail(entry.row->unplug_error);
     if (buses_.acpi_slots == nullptr) return port->AskUnplug();
     if (!port->acpi()) return NoHotPlug(function->bus()->name());
-    // Of functions without function 0 the guest never knew.
-    if (port->secondary().Find(0) == nullptr) return true;
+    // Of functions without function 0 the guest never knew; what it has ejected, it gives.
+    if (port->secondary().Find(0) == nullptr || port->emptying()) return true;
     buses_.acpi_slots->RequestEject(*port->acpi(), 0);
     return false;
   }
