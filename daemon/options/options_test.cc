@@ -237,6 +237,13 @@ TEST(OptionsTest, TheSandboxHasQemusGroups) {
   EXPECT_TRUE(all.obsolete);
   EXPECT_FALSE(all.spawn || all.resource_control);
   EXPECT_EQ(all.elevate_privileges, SandboxPolicy::Elevate::kChildren);
+  // Another lifts nothing.
+  for (const char* later : {"off", "on", "on,elevateprivileges=children,obsolete=allow"}) {
+    const SandboxPolicy both =
+        *Parse({"-sandbox", "on,elevateprivileges=deny,spawn=deny", "-sandbox", later})->sandbox;
+    EXPECT_FALSE(both.obsolete || both.spawn) << later;
+    EXPECT_EQ(both.elevate_privileges, SandboxPolicy::Elevate::kDeny) << later;
+  }
 }
 
 TEST(OptionsTest, LostTicksOfTheClock) {

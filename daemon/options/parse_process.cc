@@ -43,9 +43,9 @@ Status ApplyAddFd(ParseContext& context, ParamList& list) {
   return {};
 }
 
+// Several add up, as in QEMU: what one denies, no other allows.
 Status ApplySandbox(ParseContext& context, ParamList& list) {
   using Elevate = SandboxPolicy::Elevate;
-  context.options.sandbox.reset();
   if (!list.GetBool("enable", false)) return {};
   SandboxPolicy policy;
   const std::pair<const char*, bool*> switches[] = {{"obsolete", &policy.obsolete},
@@ -65,6 +65,12 @@ Status ApplySandbox(ParseContext& context, ParamList& list) {
       return Fail(fmt::format("invalid argument for {}", key));
     }
     *allowed = value == "allow";
+  }
+  if (const auto& before = context.options.sandbox) {
+    policy.obsolete &= before->obsolete;
+    policy.spawn &= before->spawn;
+    policy.resource_control &= before->resource_control;
+    policy.elevate_privileges = std::max(policy.elevate_privileges, before->elevate_privileges);
   }
   context.options.sandbox = policy;
   return {};

@@ -168,14 +168,21 @@ void DenyNewCode(Filter& filter) {
                 SCMP_A2(SCMP_CMP_MASKED_EQ, SHM_EXEC, SHM_EXEC));
 }
 
+// As unshare and setns are. clone3 has its flags in memory, which a filter does not see; the C
+// library then makes threads and processes by clone.
+void DenyNamespaces(Filter& filter) {
+  for (const uint64_t flag : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+                              CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET}) {
+    filter.DenyIf(SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag));
+  }
+  const int clone3[] = {SCMP_SYS(clone3)};
+  filter.Deny(SCMP_ACT_ERRNO(ENOSYS), clone3);
+}
+
 void DenySpawn(Filter& filter) {
   DenyNewCode(filter);  // children are under the same filter, and could not be loaded
   filter.Deny(kRefuse, kSpawn);
   filter.DenyIf(kRefuse, SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
-  // Its flags are in memory, which a filter does not see. The C library then makes threads by
-  // clone.
-  const int clone3[] = {SCMP_SYS(clone3)};
-  filter.Deny(SCMP_ACT_ERRNO(ENOSYS), clone3);
 }
 
 void DenyResourceControl(Filter& filter) {
@@ -194,6 +201,7 @@ bool SandboxAvailable() {
 Status EnterSandbox(const SandboxPolicy& policy) {
   Filter filter;
   filter.Deny(SCMP_ACT_KILL_PROCESS, kNever);
+  DenyNamespaces(filter);
   if (!policy.obsolete) filter.Deny(SCMP_ACT_KILL_PROCESS, kObsolete);
   if (policy.elevate_privileges == SandboxPolicy::Elevate::kDeny) {
     filter.Deny(SCMP_ACT_KILL_PROCESS, kElevatePrivileges);

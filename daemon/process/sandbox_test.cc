@@ -75,6 +75,19 @@ TEST_F(SandboxTest, ChangingTheSystemEndsTheProcess) {
             -SIGSYS);
 }
 
+TEST_F(SandboxTest, NoProcessGetsNamespacesOfItsOwn) {
+  for (const long flag : {CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
+                          CLONE_NEWNET, CLONE_NEWCGROUP}) {
+    EXPECT_EQ(InSandbox({},
+                        [flag] {
+                          return static_cast<int>(syscall(SYS_clone, flag | SIGCHLD, 0, 0, 0, 0));
+                        }),
+              -SIGSYS)
+        << flag;
+  }
+  EXPECT_EQ(InSandbox({}, ErrnoOf([] { return syscall(SYS_clone3, nullptr, 0); })), ENOSYS);
+}
+
 TEST_F(SandboxTest, SystemCallsOfAnotherAbiEndTheProcess) {
   constexpr long kX32 = 0x40000000;
   EXPECT_EQ(InSandbox({}, [] { return static_cast<int>(syscall(kX32 + SYS_getpid)); }), -SIGSYS);
