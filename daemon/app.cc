@@ -49,6 +49,11 @@ tl::unexpected<Error> At(const std::string& where, Error error) {
   return Fail(std::move(error));
 }
 
+// Of what the VM does not depend on: the variable may be another daemon's, handed down.
+void WarnIfNot(const Status& told) {
+  if (!told) std::fprintf(stderr, "davitd: warning: %s\n", told.error().message.c_str());
+}
+
 // QMP's and the handlers' view of the parts. Before the VM exists no command can come: the loop
 // does not run yet.
 class App final : public control::EventSink, public control::ChardevControl, public qmp::VmView {
@@ -81,7 +86,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
     DAVIT_LOG_INFO("{} is set up, run state {}, pid {}", kPackage, run_state_name(), getpid());
     loop_.Run();
     DAVIT_LOG_INFO("ends with status {}", exit_code_);
-    if (Status told = manager_.Stopping(); !told) DAVIT_LOG_WARN("{}", told.error().message);
+    WarnIfNot(manager_.Stopping());
     return exit_code_;
   }
 
@@ -110,7 +115,10 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   bool in_preconfig() const override { return vm_->in_preconfig(); }
   unsigned run_state() const override { return static_cast<unsigned>(vm_->run_state()); }
   std::string_view run_state_name() const override { return RunStateName(vm_->run_state()); }
-  bool running() const override { return vm_->run_state() == control::RunState::kRunning; }
+  // Descriptors that are given back ask it, too, before the VM is there and after it.
+  bool running() const override {
+    return vm_ != nullptr && vm_->run_state() == control::RunState::kRunning;
+  }
 
  private:
   void MakePathsAbsolute();
@@ -298,7 +306,11 @@ Status App::WatchSignals() {
 
 Status App::SetUp() {
   DAVIT_TRY(AddFds());
-  DAVIT_ASSIGN(manager_, ServiceManager::FromEnvironment());
+  if (auto manager = ServiceManager::FromEnvironment(); manager) {
+    manager_ = std::move(*manager);
+  } else {
+    WarnIfNot(Fail(std::move(manager).error()));
+  }
   std::optional<Daemonizer> daemonizer;
   if (options_.daemonize) {
     DAVIT_ASSIGN(daemonizer, Daemonizer::Fork());
@@ -324,8 +336,9 @@ Status App::SetUp() {
     }
   }
   DAVIT_TRY(WatchSignals());
+  WarnIfNot(manager_.Ready());
   if (daemonizer) DAVIT_TRY(daemonizer->Detach());
-  return manager_.Ready();
+  return {};
 }
 
 std::vector<control::ChardevInfo> App::Chardevs() const {

@@ -194,6 +194,16 @@ INSTANTIATE_TEST_SUITE_P(Addresses, ServiceManagerSocketTest, ::testing::Values(
                            return info.param[0] == '@' ? "Abstract" : "InTheFileSystem";
                          });
 
+TEST_F(ServiceManagerTest, AManagerThatDoesNotReadIsNotWaitedFor) {
+  Listen("@davit-test-" + std::to_string(getpid()));
+  auto manager = ServiceManager::FromEnvironment();
+  ASSERT_TRUE(manager) << manager.error();
+  Status told;
+  for (int i = 0; told && i < 100'000; ++i) told = manager->Ready();
+  ASSERT_FALSE(told);
+  EXPECT_TRUE(told.error().message.ends_with(": Resource temporarily unavailable")) << told.error();
+}
+
 TEST_F(ServiceManagerTest, NobodyAskedNothingIsSent) {
   auto manager = ServiceManager::FromEnvironment();
   ASSERT_TRUE(manager);

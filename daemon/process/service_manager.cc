@@ -31,7 +31,7 @@ Result<ServiceManager> ServiceManager::FromEnvironment() {
   if (address.size() >= sizeof sockaddr_un{}.sun_path) {
     return Fail(fmt::format("{}: '{}' is too long for a UNIX socket", kVariable, address));
   }
-  manager.fd_.reset(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  manager.fd_.reset(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!manager.fd_) return FailErrno(fmt::format("{}: cannot make a socket", kVariable));
   return manager;
 }

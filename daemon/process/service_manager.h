@@ -3,7 +3,8 @@
 //
 // What a service manager (systemd, Type=notify) is told: sd_notify(3)'s protocol, one datagram of
 // "KEY=VALUE" lines to the UNIX socket that NOTIFY_SOCKET names. Its manual page asks for no
-// library. Without the variable nobody asked and nothing is sent. Thread: the main one.
+// library. Without the variable nobody asked and nothing is sent. A manager that does not read is
+// not waited for. Thread: the main one.
 #pragma once
 
 #include <string>
@@ -21,7 +22,7 @@ class ServiceManager {
   // can be made.
   static Result<ServiceManager> FromEnvironment();
 
-  // The set-up is done, QMP answers. Error: the manager was not reached, and will wait in vain.
+  // The set-up is done, QMP answers. Error: the manager was not reached.
   Status Ready() const { return Send("READY=1"); }
   // The end has begun.
   Status Stopping() const { return Send("STOPPING=1"); }

@@ -66,6 +66,18 @@ TEST_F(FdSetTest, SerialPortWritesToAnInheritedPipe) {
   EXPECT_EQ(set["fdset-id"], Value(0));
   const Value& fd = set["fds"].AsArray()->at(0);
   EXPECT_EQ(fd["opaque"], Value("serial0-source"));
+  // The set outlives what has it open.
+  ASSERT_OK(vm->qmp().Execute("quit"));
+  EXPECT_EQ(vm->process().Wait(kReplyTime).value_or(-1), 0);
+}
+
+TEST_F(FdSetTest, SetUpThatFailsSaysWhy) {
+  const RunResult result = RunCommand({"sh", "-c", "exec \"$0\" \"$@\" 5>>" + File("pipe"),
+                                       DavitdPath(), "-machine", "none", "-add-fd", "fd=5,set=0",
+                                       "-chardev", "file,id=a,path=/dev/fdset/0,append=on",
+                                       "-chardev", "file,id=b,path=/nonexistent/x"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_CONTAINS(result.err, "Could not open '/nonexistent/x'");
 }
 
 TEST_F(FdSetTest, LogOfAPtyThatNobodyReads) {
