@@ -7,7 +7,7 @@
 
 _davitd_names() { # DAVITD OPTION: the names that "OPTION help" lists, and help
   "$1" "$2" help 2>/dev/null |
-    sed -n -e 's/^name "\([^"]*\)".*/\1/p' -e t -e 's/^ *\([a-z0-9][A-Za-z0-9._-]*\)\( .*\)\{0,1\}$/\1/p'
+    sed -n -e 's/^x86 //p' -e t -e '/^Recognized/q' -e 's/^name "\([^"]*\)".*/\1/p' -e t -e 's/^ *\([a-z0-9][A-Za-z0-9._-]*\)\( .*\)\{0,1\}$/\1/p'
   echo help
 }
 

@@ -109,6 +109,7 @@ TEST_F(PackageTest, BashCompletesFromWhatDavitdTells) {
   EXPECT_EQ(Completions("davitd", "davitd -device virtio-blk-pci,drive=a,num-q"),
             Offers{"a,num-queues="});
   EXPECT_EQ(Completions("davitd", "davitd -netdev us"), Offers{"user"});
+  EXPECT_EQ(Completions("davitd", "davitd -cpu "), (Offers{"help", "host", "max"}));
   EXPECT_EQ(Completions("davitd", "davitd -kernel " + dir_.path() + "/us"),
             Offers{dir_.path() + "/usr"});
   EXPECT_EQ(Completions("qmp-shell", "qmp-shell --pre"), Offers{"--pretty"});
