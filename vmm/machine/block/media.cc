@@ -127,8 +127,11 @@ Status BlockControlImpl::ChangeMedium(const BlockDiskName& name, const BlockMedi
   DAVIT_TRY(CheckRemovable(*disk, name));
   Tray* const tray = disk->tray();
   if (tray == nullptr) return disk->ChangeMedium(std::move(node));
-  if (!AskToOpen(*tray, force)) return Locked(name);
-  DAVIT_TRY(disk->ChangeMedium(std::move(node), [tray] { Open(*tray); }));
+  if (!force && !AskToOpen(*tray, false)) return Locked(name);
+  DAVIT_TRY(disk->ChangeMedium(std::move(node), [tray, force] {
+    if (force) (void)AskToOpen(*tray, true);
+    Open(*tray);
+  }));
   Close(*tray);
   return {};
 }

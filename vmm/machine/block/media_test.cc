@@ -88,9 +88,17 @@ TEST_F(MediaControl, AMediumTakesOverFromTheOneBefore) {
   EXPECT_TRUE(node.child()->no_flush());
 }
 
+TEST_F(MediaControl, ForceEndsTheGuestsLock) {
+  Attach("c0");
+  tray_.locked = true;
+  ASSERT_TRUE(Change({}, true));
+  EXPECT_EQ(tray_.log, (Log{"unlock", "open", "swap", "close"}));
+}
+
 TEST_F(MediaControl, AMediumThatCannotGoInChangesNothing) {
   Attach("c0");
-  const Status status = Change({.mode = BlockMedium::Mode::kReadOnly});
+  tray_.locked = true;
+  const Status status = Change({.mode = BlockMedium::Mode::kReadOnly}, true);
   EXPECT_EQ(backend::MessageOf(status), "Block node is read-only");
   EXPECT_TRUE(tray_.log.empty());
   EXPECT_EQ(disk_->node()->name(), "c0");
