@@ -51,24 +51,30 @@ MediumOptions BlockBackend::medium_options() const {
 
 Status BlockBackend::ChangeMedium(std::shared_ptr<BlockNode> node,
                                   const std::function<void()>& first) {
-  if (node == nullptr && node_ == nullptr) return {};
-  if (node_ != nullptr) node_->RemoveUser(this);
-  if (node != nullptr) {
-    Status status = node->SetUser(this, User());
+  if (node == node_) return {};
+  const std::shared_ptr<BlockNode> old = node_;  // goes without the device's lock
+  Status status = node != nullptr ? node->SetUser(this, User()) : Status();
+  if (!status && old == nullptr) return status;
+  if (old != nullptr) old->RemoveUser(this);
+  if (!status) {
+    // What is in the way may have been the old one itself: both can be of one image.
+    status = node->SetUser(this, User());
     if (!status) {
-      if (node_ != nullptr) (void)node_->SetUser(this, User());  // as it was a moment ago
-      return status;
+      const Status back = old->SetUser(this, User());
+      if (back) return status;
+      node = nullptr;  // somebody else was quick
+      status = Fail(fmt::format("{}; the medium before is out, too: {}", status.error().message,
+                                back.error().message));
     }
   }
   if (first) first();
-  const std::shared_ptr<BlockNode> old = node_;  // goes without the device's lock
   const auto change = [&] { SetNode(std::move(node)); };
   if (tray_ != nullptr) {
     tray_->WhileQuiet(change);
   } else {
     change();
   }
-  return {};
+  return status;
 }
 
 void BlockBackend::NoteTrayMoved(bool open, bool by_guest) {

@@ -56,7 +56,8 @@ class Tray {
   virtual void MoveTray(bool open) = 0;
   // The guest is asked to open it. force: its lock does not count any more.
   virtual void RequestEject(bool force) = 0;
-  // Runs fn with the device's lock held and nothing of it under way.
+  // Runs fn, which exchanges the medium, with the device's lock held and nothing of it under way.
+  // What the error policy keeps was meant for the medium before and never reaches the one after.
   virtual void WhileQuiet(const std::function<void()>& fn) = 0;
 };
 
@@ -111,7 +112,8 @@ class BlockBackend {
   void LimitsChanged();
   // Puts a medium in, or takes it out (null). The disk has a tray or no device. `first` is called
   // when nothing can fail any more, before the device sees the change. Error: the node is in
-  // conflict with another user; all is as it was.
+  // conflict with another user; all is as it was, or no medium is in where another process has
+  // taken the old one meanwhile.
   Status ChangeMedium(std::shared_ptr<BlockNode> node, const std::function<void()>& first = {});
   MediumOptions medium_options() const;
   void NoteResized();

@@ -9,6 +9,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 
 #include "vmm/backend/block/graph.h"
 #include "vmm/backend/block/test_support.h"
@@ -82,6 +83,48 @@ TEST_F(Locks, LockingOffTakesNone) {
   spec.locking = ImageLocking::kOff;
   ASSERT_TRUE(second_.AddNode(spec));
   EXPECT_TRUE(second_.Attach("f0", {.qdev = "d"}));
+}
+
+// Takes no user; steals what is not locked when one comes.
+class Thief final : public BlockNode {
+ public:
+  explicit Thief(std::function<void()> steal) : BlockNode({}, "t0", false), steal_(steal) {}
+  uint64_t length() const override { return 0; }
+  std::string filename() const override { return ""; }
+  uint64_t actual_size() const override { return 0; }
+  BlockTarget Target() override { return {}; }
+  Status Resize(uint64_t) override { return {}; }
+  bool has_dirty_flag() const override { return false; }
+
+ private:
+  Status ApplyPermissions(BlockPermissions, BlockPermissions) override {
+    steal_();
+    return Fail("no users");
+  }
+  const std::function<void()> steal_;
+};
+
+TEST_F(Locks, AMediumThatAnotherTookDuringAFailedChangeIsOut) {
+  auto disk = Take(first_);
+  ASSERT_TRUE(disk);
+  ASSERT_TRUE(second_.AddNode(FileSpec("f0", path_)));
+  std::shared_ptr<BlockBackend> stolen;
+  const auto thief = std::make_shared<Thief>([&] {
+    if (auto taken = second_.Attach("f0", {.qdev = "d1"})) stolen = std::move(*taken);
+  });
+  bool told = false;
+  EXPECT_EQ(MessageOf((*disk)->ChangeMedium(thief, [&] { told = true; })),
+            "no users; the medium before is out, too: Failed to get \"write\" lock");
+  EXPECT_TRUE(stolen != nullptr && told);
+  EXPECT_EQ((*disk)->node(), nullptr);
+}
+
+TEST_F(Locks, AnotherMediumOfTheSameImageGoesIn) {
+  auto disk = Take(first_);
+  ASSERT_TRUE(disk);
+  ASSERT_TRUE(first_.AddNode(FileSpec("f1", path_)));
+  EXPECT_TRUE((*disk)->ChangeMedium(first_.FindNode("f1")));
+  EXPECT_FALSE(Take(second_));
 }
 
 bool HaveQemu() { return std::system("command -v qemu-system-x86_64 >/dev/null") == 0; }
