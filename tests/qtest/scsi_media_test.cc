@@ -75,15 +75,20 @@ class MediaQtest : public ::testing::Test {
   std::string Change(const std::string& path) {
     return Qmp("blockdev-change-medium", {{"id", "cd0"}, {"filename", path}, {"format", "raw"}});
   }
-  // Requests a second; 0: as many as come.
-  std::string Limit(int iops) {
+  // Bytes a second; 0: as many as come.
+  std::string Limit(int bps) {
     return Qmp("block_set_io_throttle", {{"id", "cd0"},
-                                         {"bps", 0},
+                                         {"bps", bps},
                                          {"bps_rd", 0},
                                          {"bps_wr", 0},
-                                         {"iops", iops},
+                                         {"iops", 0},
                                          {"iops_rd", 0},
                                          {"iops_wr", 0}});
+  }
+  int64_t ReadsDone() {
+    const Value rows = machine_->Qmp("query-blockstats");
+    const Value* const stats = rows.AsArray()->at(0).AsObject()->Find("stats");
+    return *stats->AsObject()->Find("rd_operations")->AsInt();
   }
   // Whether the next DEVICE_TRAY_MOVED says "open"; -1: there is none.
   int Moved() {
@@ -218,6 +223,7 @@ TEST_F(MediaQtest, NoRequestIsLostWhileTheMediumChanges) {
   char old = 'c';
   for (const char fill : {'d', 'e', 'f'}) {
     ASSERT_EQ(Limit(1), "");
+    const int64_t before = ReadsDone();
     for (int i = 0; i < kRequests; ++i) {
       queue.Add(ScsiDriver::Command(Read10(0, 1), kDrive, "", kBlock));
     }
@@ -228,6 +234,7 @@ TEST_F(MediaQtest, NoRequestIsLostWhileTheMediumChanges) {
       ASSERT_TRUE(read.good()) << i;
       EXPECT_EQ(read.data, std::string(kBlock, old)) << i;
       if (i == 0) {
+        EXPECT_EQ(ReadsDone(), before + 1);
         ASSERT_EQ(Change(Image(std::string(1, fill), fill)), "");
       }
     }
