@@ -248,6 +248,7 @@ void Net::ApplyToBackend() {
   for (unsigned i = 0; i < pairs_.size(); ++i) {
     if (Receives(i) && !vhost_) {
       backend->StartReceiving(i);
+      ReceiveMore(i);  // what came before may be in memory, where no descriptor tells
     } else {
       backend->StopReceiving(i);
     }

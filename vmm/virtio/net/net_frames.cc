@@ -41,7 +41,7 @@ void Net::ReceiveFrames(unsigned index) {
   }
   pair.receiver.EndBurst(*pair.rx);
   switch (received) {
-    case Received::kFrame:  // there may be more, also in memory, where no descriptor tells
+    case Received::kFrame:  // there may be more, also in memory: ApplyToBackend()
       ReceiveMore(index);
       break;
     case Received::kNone:

@@ -195,6 +195,7 @@ TEST_F(NetLimitsTest, ABufferTooSmallForAFrameInPlaceGoesBack) {
   PostBuffers(1, 8);
   PostBuffers(1, 1000);
   fake_.Arrive(kNoHeader + Frame(100));
+  fake_.Poke();
   EXPECT_TRUE(driver_->needs_reset());
   EXPECT_TRUE(QueueResets(kRx));
 }

@@ -73,8 +73,21 @@ TEST_F(NetTest, FrameThatArrivedWithoutDriverWaitsInTheBackend) {
   EXPECT_FALSE(fake_.receiving);
   fake_.Arrive(kNoHeader + Frame(100));
   ASSERT_TRUE(driver_->Start());
-  driver_->loop().RunPosted();
+  PostBuffers(1, 2000);
+  EXPECT_EQ(driver_->queue(kRx).CollectUsed().size(), 1U);
   EXPECT_TRUE(fake_.receiving);
+}
+
+TEST_F(NetTest, FramesOfWhichNoDescriptorTellsComeAfterAPause) {
+  Start();
+  PostBuffers(2, 2000);
+  driver_->frontend().OnRunning(false);
+  fake_.waiting = {kNoHeader + Frame(60), kNoHeader + Frame(61)};
+  driver_->loop().RunPosted();
+  EXPECT_EQ(fake_.waiting.size(), 2U);
+  driver_->frontend().OnRunning(true);
+  driver_->loop().RunPosted();
+  EXPECT_EQ(driver_->queue(kRx).CollectUsed().size(), 2U);
 }
 
 // Pieces of memory that the back end is given: the start, buffers behind it, the rest.
