@@ -130,6 +130,9 @@ void BlockQueue::Submit(const BlockTarget& target, BlockRequest& request) {
   state.fua = request.fua && !target.no_flush;
   state.unmap = request.unmap && target.discard;
   ++in_flight_;
+  // The device has checked it; while a limit held it up the disk may have shrunk.
+  const uint64_t length = target.leaf->length();
+  if (request.bytes > length || state.offset > length - request.bytes) return End(request, EIO);
   if (IsWrite(request)) target.leaf->NoteWrite(state.offset + request.bytes);
   if (state.null != nullptr) return IssueToNull(request);
   if ((state.op == BlockOp::kFlush && target.no_flush) ||

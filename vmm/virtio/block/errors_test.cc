@@ -125,6 +125,23 @@ TEST_F(Errors, KeptRequestStaysInsideADiskThatHasShrunk) {
   EXPECT_EQ(image.back(), 'b');
 }
 
+TEST_F(Errors, RequestHeldByALimitStaysInsideADiskThatHasShrunk) {
+  attach.werror = ErrorPolicy::kReport;
+  Open();
+  backend::ThrottleConfig limits;
+  limits.bps.average = 512;
+  ASSERT_TRUE(graph.SetThrottle(*back_end, "", limits));
+  EXPECT_EQ(Write(0, std::string(512, 'a')), kStatusOk);
+  AddWrite(1024, std::string(512, 'b'));
+  queue().Kick();  // the limit holds it up
+  ASSERT_TRUE(graph.Resize(*back_end->node(), 512 * 1024));
+  Drain();
+  const auto used = queue().CollectUsed();
+  ASSERT_EQ(used.size(), 1u);
+  EXPECT_EQ(used[0].bytes.back(), kStatusIoError);
+  EXPECT_EQ(backend::ReadFile(path).size(), 512u * 1024);
+}
+
 TEST_F(Errors, KeptRequestsGoAtReset) {
   attach.werror = ErrorPolicy::kStop;
   Open();
