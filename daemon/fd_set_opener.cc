@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <charconv>
 #include <optional>
 
@@ -15,8 +16,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "/dev/fdset/";
 
+// The number behind the prefix.
 std::optional<int64_t> SetOf(std::string_view path) {
-  if (!path.starts_with(kPrefix)) return std::nullopt;
   path.remove_prefix(kPrefix.size());
   int64_t id = -1;
   const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), id);
@@ -27,8 +28,12 @@ std::optional<int64_t> SetOf(std::string_view path) {
 }  // namespace
 
 Result<UniqueFd> FdSetOpener::Open(const std::string& path, int flags, int* error) {
+  if (!path.starts_with(kPrefix)) return paths_.Open(path, flags, error);
   const std::optional<int64_t> set = SetOf(path);
-  if (!set) return paths_.Open(path, flags, error);
+  if (!set) {
+    *error = EINVAL;
+    return Fail(fmt::format("Could not parse fdset {}", path));
+  }
   if (auto fd = fd_sets_.Open(*set, flags, error)) return fd;
   // Those flags that QEMU opens with too.
   constexpr int kShown = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | O_DIRECT;

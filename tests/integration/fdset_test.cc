@@ -111,6 +111,11 @@ TEST_F(FdSetTest, MistakesAreToldInQemusWords) {
         Row{{"-chardev", "file,id=a,path=/dev/fdset/3"},
             "-chardev file,id=a,path=/dev/fdset/3: Could not open '/dev/fdset/3': "
             "No such file or directory"},
+        Row{{"-chardev", "file,id=a,path=/dev/fdset/x"},
+            "-chardev file,id=a,path=/dev/fdset/x: Could not open '/dev/fdset/x': Invalid "
+            "argument"},
+        Row{{"-blockdev", "file,node-name=a,filename=/dev/fdset/"},
+            "Could not parse fdset /dev/fdset/"},
         Row{{"-chardev", "null,id=a,logfile=/dev/fdset/9"},
             "-chardev null,id=a,logfile=/dev/fdset/9: Could not dup FD for /dev/fdset/9 flags "
             "241: No such file or directory"},
