@@ -68,8 +68,8 @@ void KeepWithPrefix(std::vector<std::string>& candidates, std::string_view prefi
 
 }  // namespace
 
-Completion CompleteQmp(const SchemaModel& schema, const std::vector<std::string>& extra_commands,
-                       std::string_view line) {
+Completion CompleteQmp(const SchemaModel& schema, const LiveNames& live,
+                       const std::vector<std::string>& extra_commands, std::string_view line) {
   const Words split = SplitWords(line);
   const bool fresh = split.words.empty() ||
                      split.words.back().begin + split.words.back().text.size() < line.size();
@@ -86,11 +86,18 @@ Completion CompleteQmp(const SchemaModel& schema, const std::vector<std::string>
     const size_t equals = partial.find('=');
     if (equals == std::string::npos) {
       result.candidates = KeyCandidates(schema, command, so_far, partial);
+      for (const std::string& key : live.KeysOf(command, so_far)) {
+        if (!so_far.Has(key)) result.candidates.push_back(key + "=");
+      }
     } else {
       const std::string key = partial.substr(0, equals);
       const std::string type = TypeAt(schema, schema.ArgumentType(command), key, so_far);
       for (const std::string& value : ValuesOf(schema, type)) {
         result.candidates.push_back(key + "=" + value + " ");
+      }
+      for (const std::string& value :
+           live.ValuesOf(command, key, partial.substr(equals + 1), so_far)) {
+        result.candidates.push_back(key + "=" + value + (value.ends_with('/') ? "" : " "));
       }
     }
   }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "clients/qmp-shell/live_names.h"
 #include "clients/qmp-shell/schema_model.h"
 
 namespace davit::client {
@@ -20,8 +21,8 @@ struct Completion {
 };
 
 // line: what stands before the cursor. extra_commands: the shell's own.
-Completion CompleteQmp(const SchemaModel& schema, const std::vector<std::string>& extra_commands,
-                       std::string_view line);
+Completion CompleteQmp(const SchemaModel& schema, const LiveNames& live,
+                       const std::vector<std::string>& extra_commands, std::string_view line);
 
 // HMP: the first word out of the names; "info" and "help" take the second from theirs.
 Completion CompleteWords(const std::vector<std::string>& phrases, std::string_view line);

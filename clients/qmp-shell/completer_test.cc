@@ -16,7 +16,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 std::vector<std::string> Complete(std::string_view line) {
-  return CompleteQmp(TestSchema(), {"exit"}, line).candidates;
+  return CompleteQmp(TestSchema(), LiveNames(), {"exit"}, line).candidates;
 }
 
 TEST(CompleterTest, CommandsByPrefix) {
@@ -46,7 +46,7 @@ TEST(CompleterTest, DottedKeys) {
 }
 
 TEST(CompleterTest, BeginsWhereTheWordBegins) {
-  EXPECT_EQ(CompleteQmp(TestSchema(), {}, "object-add i").begin, 11u);
+  EXPECT_EQ(CompleteQmp(TestSchema(), LiveNames(), {}, "object-add i").begin, 11u);
 }
 
 TEST(CompleterTest, HmpPhrases) {

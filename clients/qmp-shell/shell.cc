@@ -16,6 +16,9 @@
 namespace davit::client {
 namespace {
 
+// How long Tab waits for a server that is busy.
+constexpr milliseconds kCompletionTime{2000};
+
 // The shell's own words, beside the server's commands.
 const std::vector<std::string>& OwnWords() {
   static const std::vector<std::string> kWords = {"exit", "help", "transaction(", "wait-event"};
@@ -269,7 +272,12 @@ void Shell::Print(const json::Value& value) {
 }
 
 Completion Shell::Complete(std::string_view line) const {
-  return options_.hmp ? CompleteWords(hmp_phrases_, line) : CompleteQmp(schema_, OwnWords(), line);
+  if (options_.hmp) return CompleteWords(hmp_phrases_, line);
+  // Events that come meanwhile are printed later.
+  const LiveNames live([this](std::string_view command, json::Object arguments) {
+    return client_->Execute(command, std::move(arguments), kCompletionTime);
+  });
+  return CompleteQmp(schema_, live, OwnWords(), line);
 }
 
 }  // namespace davit::client

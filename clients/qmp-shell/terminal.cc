@@ -110,7 +110,7 @@ char** OnComplete(const char* text, int start, int end) {
 
 std::string HistoryFile() {
   const char* home = std::getenv("HOME");
-  return home == nullptr ? std::string() : std::string(home) + "/.qmp-shell_history";
+  return home == nullptr ? std::string() : std::string(home) + "/.qmp_history";
 }
 
 void ShowEvents() {

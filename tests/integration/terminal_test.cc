@@ -99,6 +99,21 @@ TEST_F(TerminalTest, TabCompletesTheSharedPartAndThenListsWhatFits) {
   See("s-fast ");
 }
 
+TEST_F(TerminalTest, TabCompletesNamesThatTheVmHas) {
+  Type("object-add qom-type=iothread id=thread7\n");
+  See("{\"return\": {}}");
+  See(kPrompt);
+  Type("object-del id=th\t");
+  See("thread7 ");
+  Type(kCtrlC);
+  See(kPrompt);
+  Type("qom-list path=/obj\t");
+  See("/objects/");
+  Type("thr\t\n");
+  See("\"poll-max-ns\"");
+  See(kPrompt);
+}
+
 TEST_F(TerminalTest, TabAfterWhatTheSchemaDoesNotHaveAddsNothing) {
   Type("no-such-co\t");
   See("no-such-co");
