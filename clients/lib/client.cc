@@ -89,20 +89,25 @@ Result<json::Value> Client::Execute(std::string_view name, json::Object argument
 
 Result<json::Value> Client::Execute(const Command& command, milliseconds timeout) {
   const Deadline deadline = After(timeout);
-  const json::Value id(next_id_++);
+  const int64_t number = next_id_++;
+  const json::Value id(number);
   json::Object message;
   message.Set(command.out_of_band ? "exec-oob" : "execute", command.name);
   if (!command.arguments.empty()) message.Set("arguments", command.arguments);
   message.Set("id", id);
   DAVIT_TRY(SendBytes(json::Write(message) + "\n", command.fds, deadline));
+  unanswered_.insert(number);
   for (;;) {
     DAVIT_ASSIGN(const json::Value reply, ReadMessageUntil(deadline));
-    if (QueueIfEvent(reply)) continue;
     // A reply without id answers broken input of SendRaw(), not this command.
-    const json::Object* object = reply.AsObject();
-    const json::Value* reply_id = object == nullptr ? nullptr : object->Find("id");
-    if (reply_id != nullptr && *reply_id == id) return Outcome(reply);
+    if (QueueIfEvent(reply) || !TakeAnswer(reply)) continue;
+    if (reply["id"] == id) return Outcome(reply);
   }
+}
+
+bool Client::TakeAnswer(const json::Value& message) {
+  const json::Value id = message["id"];
+  return id.AsInt() != nullptr && unanswered_.erase(*id.AsInt()) != 0;
 }
 
 Result<std::optional<Event>> Client::NextEvent(milliseconds timeout) {
@@ -152,7 +157,11 @@ Status Client::SendRaw(std::string_view bytes, milliseconds timeout) {
 }
 
 Result<json::Value> Client::ReadMessage(milliseconds timeout) {
-  return ReadMessageUntil(After(timeout));
+  const Deadline deadline = After(timeout);
+  for (;;) {
+    DAVIT_ASSIGN(json::Value message, ReadMessageUntil(deadline));
+    if (!TakeAnswer(message)) return message;
+  }
 }
 
 Status Client::SendBytes(std::string_view bytes, const std::vector<int>& fds, Deadline deadline) {

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,6 +83,7 @@ class Client {
 
   // The layer below, for tests of the wire: bytes as they are, messages as they come.
   Status SendRaw(std::string_view bytes, milliseconds timeout = kDefaultTimeout);
+  // Replies to commands whose deadline has passed are left out.
   Result<json::Value> ReadMessage(milliseconds timeout = kDefaultTimeout);
   // One line as it came, its LF cut off.
   Result<std::string> ReadLine(milliseconds timeout = kDefaultTimeout);
@@ -97,6 +99,8 @@ class Client {
   std::optional<std::string> TakeLine();
   // Reads once; Error on end of file.
   Status Fill();
+  // True when the message answers a command of Execute().
+  bool TakeAnswer(const json::Value& message);
   // True when the message was an event, which is then queued.
   bool QueueIfEvent(const json::Value& message);
 
@@ -105,7 +109,8 @@ class Client {
   std::string buffer_;
   size_t scanned_ = 0;  // bytes of buffer_ known to hold no newline
   std::deque<Event> events_;
-  uint64_t next_id_ = 1;
+  int64_t next_id_ = 1;
+  std::set<int64_t> unanswered_;  // ids of commands that were sent
 };
 
 }  // namespace davit::client

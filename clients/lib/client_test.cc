@@ -61,6 +61,14 @@ TEST_F(ClientTest, ExecuteReturnsTheValueOfItsOwnReply) {
   EXPECT_EQ(Heard(), "{\"execute\": \"query-status\", \"id\": 1}\n");
 }
 
+TEST_F(ClientTest, AReplyThatComesTooLateIsNobodyElses) {
+  EXPECT_FALSE(client_->Execute("query-status", {}, 0ms));
+  Say("{\"return\": {\"late\": true}, \"id\": 1}\r\n{\"return\": {}, \"id\": 7}\r\n");
+  Result<json::Value> message = client_->ReadMessage();
+  ASSERT_TRUE(message) << message.error();
+  EXPECT_EQ((*message)["id"], json::Value(7));
+}
+
 TEST_F(ClientTest, ErrorReplyKeepsClassAndText) {
   Say("{\"error\": {\"class\": \"DeviceNotFound\", \"desc\": \"Device 'x' not found\"}, "
       "\"id\": 1}\r\n");

@@ -35,7 +35,6 @@ LiveNames::Kind LiveNames::KindOf(std::string_view command, std::string_view key
       {"chardev-remove", "id", Kind::kChardev},
       {"chardev-send-break", "id", Kind::kChardev},
       {"device-list-properties", "typename", Kind::kType},
-      {"device_add", "bus", Kind::kDevice},
       {"device_add", "driver", Kind::kDeviceType},
       {"netdev_del", "id", Kind::kNone},
       {"object-del", "id", Kind::kObject},
@@ -114,7 +113,8 @@ std::vector<std::string> LiveNames::ValuesOf(std::string_view command, std::stri
   std::vector<std::string> names;
   const auto children_of = [&](const char* path) {
     for (const json::Value& row : Rows("qom-list", {{"path", path}})) {
-      if (IsChild(row)) names.push_back(*row["name"].AsString());
+      const std::string* const name = row["name"].AsString();
+      if (name != nullptr && IsChild(row)) names.push_back(*name);
     }
     return names;
   };
