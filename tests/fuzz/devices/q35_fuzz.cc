@@ -37,7 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   DAVIT_CHECK(host.ClaimPorts().has_value());
   host.SetResetPort(&reset_control);
   pci::Mch mch;
-  pci::Ich9Lpc lpc({ports, mmio, pm, router, true, false});
+  pci::Ich9Lpc lpc({ports, mmio, pm, router});
+  lpc.SetSerialPorts(true, false);
   DAVIT_CHECK(host.root().Attach(mch, pci::Devfn(0, 0)).has_value());
   DAVIT_CHECK(host.root().Attach(lpc, pci::Devfn(31, 0)).has_value());
   std::array<bool, 4> pins{};

@@ -31,6 +31,7 @@ class Q35Chipset : public testing::Test {
     EXPECT_TRUE(host_.ClaimPorts());
     EXPECT_TRUE(host_.root().Attach(mch_, kMch));
     EXPECT_TRUE(host_.root().Attach(lpc_, kLpc));
+    lpc_.SetSerialPorts(true, true);
     host_.Reset();
   }
   ~Q35Chipset() override {
@@ -85,7 +86,7 @@ class Q35Chipset : public testing::Test {
   HostBridge host_{{.ports = ports_, .mmio = mmio_, .msi = msi_, .intx = router_, .reserved = {}},
                    "pcie.0"};
   Mch mch_;
-  Ich9Lpc lpc_{{ports_, mmio_, pm_, router_, true, true}};
+  Ich9Lpc lpc_{{ports_, mmio_, pm_, router_}};
 };
 
 TEST_F(Q35Chipset, IdentityIsQemus) {
