@@ -285,7 +285,9 @@ void Devices::TellAcpi(const Entry& entry) {
   const pci::Function& function = *entry.pci.function;
   if (auto* const port = dynamic_cast<pci::RootPort*>(entry.pci.function.get());
       port != nullptr && port->config_values().hotplug) {
-    port->FollowAcpi(buses_.acpi_slots->AddBus([port](uint32_t) { port->Eject(); }));
+    port->FollowAcpi(buses_.acpi_slots->AddBus([port](uint32_t slot) {
+      if (slot == 0) port->Eject();
+    }));
   }
   // As with slots of their own registers, function 0 is what the guest is told of.
   if (!entry.hot || function.devfn() != 0) return;

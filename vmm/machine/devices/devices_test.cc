@@ -473,8 +473,16 @@ class AcpiPciDevicesTest : private AcpiSlots, public PciDevicesTest {
  protected:
   AcpiPciDevicesTest() : PciDevicesTest(&registers) {}
   uint64_t Leaving() { return bus::testing::Load(registers, 0x04, 4); }
-  void Eject() { bus::testing::Store(registers, 0x08, 4, 1); }
+  void Eject(uint32_t slot = 0) { bus::testing::Store(registers, 0x08, 4, uint32_t{1} << slot); }
 };
+
+TEST_F(AcpiPciDevicesTest, SlotThatIsNotThereEjectsNothing) {
+  ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
+  ASSERT_EQ(HotAdd(PciRng("a", -1, "rp")), "added");
+  Eject(5);
+  EXPECT_EQ(TakeGone(), "");
+  EXPECT_EQ(Where("a"), "rp 0");
+}
 
 // The client is faster than what the guest's ejection has posted.
 TEST_F(AcpiPciDevicesTest, CardThatWasEjectedIsOutBeforeTheNext) {
