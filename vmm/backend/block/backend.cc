@@ -55,9 +55,12 @@ Status BlockBackend::ChangeMedium(std::shared_ptr<BlockNode> node,
   const std::shared_ptr<BlockNode> old = node_;  // goes without the device's lock
   Status status = node != nullptr ? node->SetUser(this, User()) : Status();
   if (!status && old == nullptr) return status;
-  if (old != nullptr) old->RemoveUser(this);
+  // While requests are under way the old one keeps its locks.
+  bool leave = old != nullptr;
   if (!status) {
     // What is in the way may have been the old one itself: both can be of one image.
+    old->RemoveUser(this);
+    leave = false;
     status = node->SetUser(this, User());
     if (!status) {
       const Status back = old->SetUser(this, User());
@@ -74,6 +77,7 @@ Status BlockBackend::ChangeMedium(std::shared_ptr<BlockNode> node,
   } else {
     change();
   }
+  if (leave) old->RemoveUser(this);
   return status;
 }
 
