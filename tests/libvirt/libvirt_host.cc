@@ -79,6 +79,10 @@ std::string WhyNoLibvirt() {
                            "/usr/lib/python3/dist-packages/libvirt.py"}) {
     if (access(file, R_OK) != 0) return std::string(file) + " is not installed";
   }
+  // Its profile lets libvirtd start programs of the system's folders alone, and this one is not.
+  const std::string profiles = ReadFile("/sys/kernel/security/apparmor/profiles");
+  const size_t libvirtd = profiles.find("libvirtd (enforce)");
+  if (libvirtd != std::string::npos) return "AppArmor keeps libvirtd from davitd's folder";
   return WhyNoKvm();
 }
 
@@ -143,7 +147,8 @@ std::vector<std::string> VirshCommand(std::vector<std::string> arguments) {
 }
 
 RunResult Virsh(std::vector<std::string> arguments) {
-  return RunCommand(VirshCommand(std::move(arguments)));
+  constexpr milliseconds kLongest{240'000};  // twenty domains in one
+  return RunCommand(VirshCommand(std::move(arguments)), kLongest);
 }
 
 std::string VirshOk(std::vector<std::string> arguments) {

