@@ -234,7 +234,7 @@ void LinuxGuestHotplug::Round(bool stopped) {
   for (const Plugged& other : others) Await(other.seen);
   Shell("echo 1 >/sys/devices/system/cpu/cpu2/online");
   for (const Plugged& disk : disks) {
-    EXPECT_GT(BytesWritten(disk.id), 0) << disk.id;
+    EXPECT_TRUE(Eventually([&] { return BytesWritten(disk.id) > 0; }, kBootTime)) << disk.id;
     Shell("[ ! -e " + WriterFile(disk.id) + " ]");
   }
 

@@ -69,9 +69,9 @@ TEST_F(PackageTest, ProgramsRunAndTheVersionIsTheirs) {
 TEST_F(PackageTest, LintianFindsNothing) {
   if (RunCommand({"sh", "-c", "command -v lintian"}).status != 0) GTEST_SKIP() << "no lintian";
   // A bug report that asks for the package is a rule of Debian's own archive.
-  const RunResult run =
-      RunCommand({"lintian", "--allow-root", "--suppress-tags", "initial-upload-closes-no-bugs",
-                  "--fail-on", "warning", Deb()});
+  const RunResult run = RunCommand({"lintian", "--allow-root", "--suppress-tags",
+                                    "initial-upload-closes-no-bugs", "--fail-on", "warning", Deb()},
+                                   milliseconds(240'000));
   EXPECT_EQ(run.status, 0) << run.out << run.err;
   EXPECT_EQ(run.out, "");
 }
@@ -180,8 +180,8 @@ TEST_F(UnitTest, SystemdFindsNoFault) {
   const std::string path = dir_.File("davit@.service");
   std::ofstream(path) << unit;
   const RunResult run = RunCommand({"systemd-analyze", "verify", "--man=no", path});
-  EXPECT_EQ(run.status, 0);
-  EXPECT_EQ(run.out + run.err, "");
+  // It reads units of the host, too, and tells their faults.
+  EXPECT_FALSE(Contains(run.out + run.err, "davit@")) << run.out << run.err;
 }
 
 }  // namespace

@@ -217,7 +217,7 @@ TEST_F(MediaQtest, AResetClosesAndUnlocksTheTray) {
 // What is on its way when the medium goes ends with the old one.
 TEST_F(MediaQtest, NoRequestIsLostWhileTheMediumChanges) {
   if (Machine::IsQemu()) GTEST_SKIP() << "QEMU has no iothread there without KVM";
-  StartWithMedium(",iothread=io0", {"-object", "iothread,id=io0"});
+  StartWithMedium(",iothread=io0", {"-object", "iothread,id=io0,poll-max-ns=0"});
   Queue& queue = driver_->device().queue(scsi::kFirstRequestQueue);
   constexpr int kRequests = 32;
   char old = 'c';
