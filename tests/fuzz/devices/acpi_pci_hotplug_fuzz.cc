@@ -45,6 +45,7 @@ class AcpiPciHotplugFuzz {
         writing_ = false;
         return;
       case 2:
+        leaving_[bus] &= ~(uint32_t{1} << slot);
         return ports_.Plug(bus, slot);
       case 3:
         leaving_[bus] |= uint32_t{1} << slot;
