@@ -27,7 +27,7 @@ void ExpectRefused(std::vector<std::string> arguments, const std::string& text) 
 }
 
 TEST(RefusalTest, UnknownOptions) {
-  for (const char* name : {"-foo", "--foo", "-audiodev", "-qmp=stdio"}) {
+  for (const char* name : {"-foo", "--foo", "-vnc", "-qmp=stdio"}) {
     const RunResult result = Davitd({name, "x"});
     EXPECT_EQ(result.status, 1);
     EXPECT_EQ(result.out, "");
