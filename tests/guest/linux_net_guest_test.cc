@@ -180,7 +180,7 @@ class LinuxGuestNet : public LinuxDevicesTest {
     EXPECT_CONTAINS(End(), "init: end 0");
   }
 
-  static constexpr milliseconds kTransferTime{90'000};
+  static constexpr milliseconds kTransferTime{40'000};
 };
 
 TEST_P(LinuxGuestNet, UserNetworkCarriesTcpBothWays) {
