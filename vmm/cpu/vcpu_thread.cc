@@ -97,6 +97,21 @@ void VcpuThread::Resume() {
   changed_.notify_all();
 }
 
+void VcpuThread::Hold() {
+  {
+    std::lock_guard lock(mutex_);
+    held_ = true;
+    if (parked_) return;
+  }
+  Kick();
+}
+
+void VcpuThread::Release() {
+  std::lock_guard lock(mutex_);
+  held_ = false;
+  changed_.notify_all();
+}
+
 void VcpuThread::RunOn(const std::function<void(kvm::Vcpu&)>& fn) {
   {
     std::lock_guard lock(mutex_);
@@ -115,7 +130,7 @@ void VcpuThread::ParkSelf() {
 
 bool VcpuThread::ServeRequests(bool unfinished) {
   std::unique_lock lock(mutex_);
-  const bool asked = pause_ || quit_ || work_ != nullptr;
+  const bool asked = pause_ || held_ || quit_ || work_ != nullptr;
   if (asked && unfinished && !quit_) {
     // One more KVM_RUN, which finishes the access and comes back before the next instruction.
     vcpu_.SetImmediateExit(true);
@@ -135,7 +150,7 @@ bool VcpuThread::ServeRequests(bool unfinished) {
       changed_.notify_all();
       continue;
     }
-    if (!pause_) break;
+    if (!pause_ && !held_) break;
     if (!parked_) {
       parked_ = true;
       changed_.notify_all();

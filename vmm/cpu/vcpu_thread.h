@@ -54,6 +54,10 @@ class VcpuThread {
   void RequestPause();  // returns at once
   void WaitParked();    // until it stands still
   void Resume();
+  // A stand for a moment that changes nothing of the above: what parked or will park the vCPU
+  // stays so after Release(). WaitParked() waits for it.
+  void Hold();
+  void Release();
   // Runs fn on the vCPU thread, between two KVM_RUNs or while parked, and waits for it.
   void RunOn(const std::function<void(kvm::Vcpu&)>& fn);
 
@@ -76,6 +80,7 @@ class VcpuThread {
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   bool pause_ = true;
+  bool held_ = false;
   bool parked_ = false;
   bool quit_ = false;
   const std::function<void(kvm::Vcpu&)>* work_ = nullptr;

@@ -119,6 +119,39 @@ TEST_F(VcpuThreadTest, ParkSelfHoldsTheGuestUntilResume) {
   EXPECT_EQ(recorder_.exits, 2);
 }
 
+TEST_F(VcpuThreadTest, HeldGuestRunsOnUnlessItIsPaused) {
+  thread_->Resume();
+  fake_->WaitIdle();
+  thread_->Hold();
+  thread_->WaitParked();
+  fake_->PushPort(0x80, true, 1);
+  thread_->RunOn([](kvm::Vcpu&) {});
+  EXPECT_EQ(recorder_.exits, 0);
+  thread_->Release();
+  fake_->WaitIdle();
+  EXPECT_EQ(recorder_.exits, 1);
+  thread_->RequestPause();
+  thread_->Hold();
+  thread_->WaitParked();
+  fake_->PushPort(0x80, true, 1);
+  thread_->Release();
+  thread_->RunOn([](kvm::Vcpu&) {});
+  EXPECT_EQ(recorder_.exits, 1);
+}
+
+// Or a guest that asked for its reset would run on before it.
+TEST_F(VcpuThreadTest, HeldGuestThatHasParkedItselfStaysParked) {
+  fake_->Push(kvm::ShutdownExit{});
+  thread_->Resume();
+  while (recorder_.exits == 0) thread_->RunOn([](kvm::Vcpu&) {});
+  thread_->Hold();
+  thread_->WaitParked();
+  thread_->Release();
+  fake_->PushPort(0x80, true, 1);
+  thread_->RunOn([](kvm::Vcpu&) {});
+  EXPECT_EQ(recorder_.exits, 1);
+}
+
 TEST_F(VcpuThreadTest, VcpuRunsOnAnotherThreadAfterTheFirstHasGone) {
   fake_->PushPort(0x80, true, 1);
   thread_->Resume();

@@ -126,6 +126,13 @@ void Cpus::Resume() {
   for (Cpu& cpu : cpus_) cpu.thread->Resume();
 }
 
+void Cpus::WhileHeld(const std::function<void()>& fn) {
+  for (Cpu& cpu : cpus_) cpu.thread->Hold();
+  for (Cpu& cpu : cpus_) cpu.thread->WaitParked();
+  fn();
+  for (Cpu& cpu : cpus_) cpu.thread->Release();
+}
+
 Status Cpus::Reset(const std::optional<boot::BootEntry>& entry) {
   for (Cpu& cpu : cpus_) {
     kvm::Vcpu& vcpu = *cpu.made->vcpu;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -36,6 +37,8 @@ class Cpus final : public CpuSet {
   size_t size() const { return cpus_.size(); }
   void Pause();  // returns when all are parked
   void Resume();
+  // Calls fn while no vCPU is in KVM, then lets those that ran run on.
+  void WhileHeld(const std::function<void()>& fn);
   // Parked: all back to power-on; vCPU 0 then gets the boot entry's state.
   Status Reset(const std::optional<boot::BootEntry>& entry);
 

@@ -30,14 +30,19 @@ Result<uint32_t> KvmMemory::Add(const Slot& slot) {
   return number;
 }
 
-void KvmMemory::Remove(uint32_t number) {
-  const Slot slot = *slots_[number];
-  if (Status gone = vm_.SetMemorySlot(number, slot.gpa, 0, slot.host_address, slot.readonly);
-      !gone) {
-    // A slot that was there can always go; nothing else could be done about it.
-    DAVIT_LOG_ERROR("memory slot {}: {}", number, gone.error().message);
-  }
-  slots_[number].reset();
+void KvmMemory::Remove(const std::vector<uint32_t>& numbers) {
+  if (numbers.empty()) return;
+  while_held_([&] {
+    for (const uint32_t number : numbers) {
+      const Slot slot = *slots_[number];
+      if (Status gone = vm_.SetMemorySlot(number, slot.gpa, 0, slot.host_address, slot.readonly);
+          !gone) {
+        // A slot that was there can always go; nothing else could be done about it.
+        DAVIT_LOG_ERROR("memory slot {}: {}", number, gone.error().message);
+      }
+      slots_[number].reset();
+    }
+  });
 }
 
 Status KvmMemory::OnMemory(const memory::GuestMemory& next) {
@@ -49,6 +54,7 @@ Status KvmMemory::OnMemory(const memory::GuestMemory& next) {
   }
   DAVIT_TRY(CheckCount(wanted.size()));
   std::vector<Slot> removed;
+  std::vector<uint32_t> leaving;
   for (uint32_t number = 0; number < slots_.size(); ++number) {
     if (!slots_[number]) continue;
     const auto same = std::find(wanted.begin(), wanted.end(), *slots_[number]);
@@ -56,9 +62,10 @@ Status KvmMemory::OnMemory(const memory::GuestMemory& next) {
       wanted.erase(same);
     } else {
       removed.push_back(*slots_[number]);
-      Remove(number);
+      leaving.push_back(number);
     }
   }
+  Remove(leaving);
   std::vector<uint32_t> added;
   for (const Slot& slot : wanted) {
     const Result<uint32_t> number = Add(slot);
@@ -66,7 +73,7 @@ Status KvmMemory::OnMemory(const memory::GuestMemory& next) {
       added.push_back(*number);
       continue;
     }
-    for (const uint32_t other : added) Remove(other);
+    Remove(added);
     for (const Slot& old : removed) {
       if (auto back = Add(old); !back) DAVIT_LOG_ERROR("{}", back.error().message);
     }

@@ -42,7 +42,13 @@ class KvmMemoryTest : public testing::Test {
 
   const memory::Region low_ = RegionAt(0), a_ = RegionAt(kGiB), b_ = RegionAt(2 * kGiB);
   kvm::FakeVm vm_;
-  KvmMemory slots_{vm_};
+  // What was asked for before, while, and after the vCPUs were held.
+  std::string when_;
+  KvmMemory slots_{vm_, [this](const std::function<void()>& fn) {
+                     when_ += Calls() + "[";
+                     fn();
+                     when_ += Calls() + "]";
+                   }};
 };
 
 TEST_F(KvmMemoryTest, OnlyWhatChangesIsTouched) {
@@ -51,9 +57,19 @@ TEST_F(KvmMemoryTest, OnlyWhatChangesIsTouched) {
   ASSERT_TRUE(slots_.OnMemory(Table({low_, a_, b_})));
   EXPECT_EQ(Calls(), "1@40000000+100000 2@80000000+100000 ");
   ASSERT_TRUE(slots_.OnMemory(Table({low_, b_})));
-  EXPECT_EQ(Calls(), "1@40000000+0 ");
+  EXPECT_EQ(when_, "[1@40000000+0 ]");
   ASSERT_TRUE(slots_.OnMemory(Table({low_, b_})));
+  EXPECT_EQ(when_, "[1@40000000+0 ]");
   EXPECT_EQ(Calls(), "");
+}
+
+TEST_F(KvmMemoryTest, SlotsGoWhileNoCpuRuns) {
+  ASSERT_TRUE(slots_.OnMemory(Table({low_, a_, b_})));
+  EXPECT_EQ(when_, "") << "nobody waits for slots that come";
+  Calls();
+  ASSERT_TRUE(slots_.OnMemory(Table({low_, RegionAt(kGiB)})));
+  EXPECT_EQ(when_, "[1@40000000+0 2@80000000+0 ]");
+  EXPECT_EQ(Calls(), "1@40000000+100000 ");
 }
 
 TEST_F(KvmMemoryTest, FreedNumberIsUsedAgain) {
@@ -68,7 +84,8 @@ TEST_F(KvmMemoryTest, OtherMemoryAtTheSamePlaceIsAnotherSlot) {
   ASSERT_TRUE(slots_.OnMemory(Table({low_, a_})));
   Calls();
   ASSERT_TRUE(slots_.OnMemory(Table({low_, RegionAt(kGiB)})));
-  EXPECT_EQ(Calls(), "1@40000000+0 1@40000000+100000 ");
+  EXPECT_EQ(when_, "[1@40000000+0 ]");
+  EXPECT_EQ(Calls(), "1@40000000+100000 ");
 }
 
 TEST_F(KvmMemoryTest, RefusalOfTheKernelLeavesTheSlotsThatWere) {

@@ -310,7 +310,10 @@ Status VmImpl::BuildKvm() {
   if (vm_->Capability(kvm::Cap::kX2apicApi) != 0) DAVIT_TRY(vm_->EnableX2apicIds());
   if (config_.overcommit.cpu_pm) DAVIT_TRY(vm_->DisableExits());
   // Before the irqchip: its routing starts an SRCU grace period that a new slot would wait for.
-  kvm_memory_.emplace(*vm_);
+  kvm_memory_.emplace(*vm_, [this](const std::function<void()>& fn) {
+    if (cpus_ == nullptr) return fn();
+    cpus_->WhileHeld(fn);
+  });
   DAVIT_TRY(memory_.Follow(*kvm_memory_));
   bool pit = false;
   if (options_.irqchip == IrqchipMode::kOn) {
