@@ -52,7 +52,7 @@ void ExitDispatcher::HandleExit(cpu::VcpuThread& vcpu, kvm::Exit& exit) {
                  [&](kvm::IoExit& io) { Port(board_.ports(), io); },
                  [&](kvm::MmioExit& access) { Mmio(board_.mmio(), access); },
                  [&](kvm::EoiExit& eoi) { board_.EndOfInterrupt(eoi.vector); },
-                 [&](kvm::ShutdownExit&) { requests_.Reset(ShutdownCause::kGuestReset); },
+                 [&](kvm::ShutdownExit&) { TripleFault(vcpu); },
                  [&](kvm::InternalErrorExit& error) { InternalError(vcpu, error); },
                  [&](kvm::SystemEventExit& event) {
                    using Type = kvm::SystemEventExit::Type;
@@ -66,6 +66,16 @@ void ExitDispatcher::HandleExit(cpu::VcpuThread& vcpu, kvm::Exit& exit) {
                  [](kvm::IrqWindowExit&) {},
              },
              exit);
+}
+
+// Some guests reboot so, but most have lost their way: the one trace of it.
+void ExitDispatcher::TripleFault(cpu::VcpuThread& vcpu) {
+  if (triple_faults_.Allow()) {
+    const auto registers = vcpu.vcpu().GetRegisters();
+    DAVIT_LOG_WARN("CPU {}: triple fault at RIP={}, the guest is reset", vcpu.index(),
+                   registers ? fmt::format("{:016x}", registers->rip) : "?");
+  }
+  requests_.Reset(ShutdownCause::kGuestReset);
 }
 
 void ExitDispatcher::HandleRunError(cpu::VcpuThread& vcpu, const Error& error) {

@@ -11,6 +11,7 @@
 
 #include <mutex>
 
+#include "vmm/base/log.h"
 #include "vmm/cpu/vcpu_thread.h"
 #include "vmm/machine/board.h"
 #include "vmm/machine/requests.h"
@@ -29,12 +30,14 @@ class ExitDispatcher final : public cpu::ExitHandler {
 
  private:
   void TakeWrites(kvm::Vcpu& vcpu);
+  void TripleFault(cpu::VcpuThread& vcpu);
   void InternalError(cpu::VcpuThread& vcpu, const kvm::InternalErrorExit& error);
   std::vector<uint8_t> BytesAtRip(kvm::Vcpu& vcpu, uint64_t rip);
 
   Board& board_;
   const memory::LiveMemory& memory_;
   Requests& requests_;
+  LogLimiter triple_faults_;
   std::mutex writes_mutex_;  // one vCPU takes the collected writes at a time; before device locks
 };
 

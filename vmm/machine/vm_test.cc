@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "tests/guest/probe/image.h"
+#include "vmm/base/log.h"
 #include "vmm/io/testing/fake_event_loop.h"
 #include "vmm/kvm/fake.h"
 #include "vmm/machine/vm_fixture.h"
@@ -161,6 +162,30 @@ TEST_F(VmTest, TripleFaultResetsTheGuest) {
   EXPECT_EQ(sink_.Take(), Events{"RESET guest-reset"});
   EXPECT_EQ(vm_->run_state(), RunState::kRunning);
   Cpu().WaitIdle();
+}
+
+// A guest that ends so has nothing else to tell what became of it; one that does it for ever does
+// not fill the log.
+TEST_F(VmTest, TripleFaultsAreLoggedTenTimes) {
+  Create();
+  const std::string path = testing::TempDir() + "/triple_faults.log";
+  ASSERT_TRUE(ConfigureLog({.file = path}));
+  for (int i = 0; i < 12; ++i) {
+    Cpu().registers.rip = 0xfff0;
+    Cpu().Push(kvm::ShutdownExit{});
+    WaitForRequest();
+  }
+  ASSERT_TRUE(ConfigureLog({}));
+  std::ifstream log(path);
+  std::string line;
+  int lines = 0;
+  while (std::getline(log, line)) {
+    if (line.find("CPU 0: triple fault at RIP=000000000000fff0, the guest is reset") !=
+        std::string::npos) {
+      ++lines;
+    }
+  }
+  EXPECT_EQ(lines, 10);
 }
 
 TEST_F(VmTest, RegistersThatOnlyChooseAreCollected) {
