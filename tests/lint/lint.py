@@ -11,6 +11,9 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+
+import tidy
 
 CODE = (".h", ".cc")
 
@@ -216,19 +219,21 @@ def check_tidy(tree):
     files = [p for p in tree.code() if p.endswith(".cc") and not p.endswith("_test.cc")
              and "/testing/" not in p
              and not p.startswith(("tests/", ".bazel/"))]
-    flags = ["-std=c++20", "-I.", "-I" + os.getcwd(), "-Wno-everything",
+    flags = ["-std=c++20", "-I.", "-I" + os.getcwd(), "-Wno-everything", "-ferror-limit=0",
              "-DSPDLOG_COMPILED_LIB", "-DSPDLOG_FMT_EXTERNAL", "-DBOOST_ASIO_NO_DEPRECATED",
              "-DBOOST_ASIO_SEPARATE_COMPILATION"]
 
-    def run(path):
-        return subprocess.run(["clang-tidy-14", "--quiet", path, "--"] + flags, cwd=tree.root,
-                              capture_output=True, text=True, check=False).stdout
+    def run(paths):
+        with tempfile.NamedTemporaryFile("w", suffix=".cc") as unit:
+            unit.writelines(f'#include "{path}"\n' for path in paths)
+            unit.flush()
+            return subprocess.run(
+                ["clang-tidy-14", "--quiet", "--config-file=.clang-tidy", unit.name, "--"] + flags,
+                cwd=tree.root, capture_output=True, text=True, check=False).stdout
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for output in pool.map(run, files):
-            for line in output.split("\n"):
-                if re.search(r": (warning|error): ", line):
-                    yield line
+        for lines in pool.map(lambda unit: tidy.findings(tree.root, unit, run), tidy.units(files)):
+            yield from lines
 
 
 def check_shell(tree):

@@ -4,10 +4,12 @@
 """Shows that each check of lint.py finds what it is for, and leaves good files alone."""
 import os
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lint  # noqa: E402
+import tidy  # noqa: E402
 
 HEAD = "// Copyright the davit authors\n// SPDX-License-Identifier: Apache-2.0\n"
 
@@ -69,6 +71,27 @@ class LintTest(unittest.TestCase):
 
     def test_words_find_unfinished_marks(self):
         self.assertEqual(len(findings(lint.check_words, files={"a.cc": "// TODO: more\n"})), 1)
+
+    def test_tidy_reads_neighbours_at_once_and_apart_where_names_clash(self):
+        moved = ("#include <string>\n#include <utility>\nnamespace {\nint Size() { return 1; }\n}\n"
+                 "int F%d(std::string a) {\n  std::string b = std::move(a);\n"
+                 "  return Size() + int(a.size() + b.size());\n}\n")
+        with tempfile.TemporaryDirectory() as root:
+            files = {"vmm/a/one.cc": moved % 1, "vmm/a/two.cc": moved % 2,
+                     "vmm/a/bad.cc": "int F3() { return nothing; }\n",
+                     ".clang-tidy": "Checks: '-*,bugprone-use-after-move'\n"
+                                    "HeaderFilterRegex: 'vmm/'\n"}
+            for path, text in files.items():
+                os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
+                with open(os.path.join(root, path), "w", encoding="utf-8") as f:
+                    f.write(text)
+            found = list(lint.check_tidy(lint.Tree(root, files)))
+        self.assertEqual(sorted(line.split("vmm/a/")[1][:11] for line in found),
+                         ["bad.cc:1:19", "one.cc:8:23", "two.cc:8:23"], found)
+
+    def test_tidy_keeps_folders_together(self):
+        paths = [f"vmm/{folder}/{n}.cc" for folder in "abc" for n in range(tidy.UNIT // 2)]
+        self.assertEqual([len(unit) for unit in tidy.units(paths)], [tidy.UNIT, tidy.UNIT // 2])
 
 
 if __name__ == "__main__":
