@@ -123,6 +123,7 @@ void BlockBackend::Detach() {
   qdev_.clear();
   resized_ = nullptr;
   tray_ = nullptr;
+  owner_ = nullptr;
   write_cache_ = given_.write_cache;
   ResetIoStatus();
   if (node_ != nullptr) (void)node_->SetUser(this, User());  // less is never refused

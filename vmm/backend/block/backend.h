@@ -45,6 +45,15 @@ struct BlockIoError {
   std::string reason;
 };
 
+// The device that has a disk, as far as it can be made to stand still. Control thread, without the
+// device's lock.
+class DiskOwner {
+ public:
+  virtual ~DiskOwner() = default;
+  // Runs fn while the device starts nothing and nothing is under way in its disks.
+  virtual void WhileQuiet(const std::function<void()>& fn) = 0;
+};
+
 // The tray of a device with a removable medium, as whoever operates the VM uses it. Implemented by
 // the device. Control thread, without the device's lock.
 class Tray {
@@ -123,6 +132,9 @@ class BlockBackend {
   // --- the device ---
   // Outlives the attachment, or is taken back (null). Control thread.
   void set_tray(Tray* tray) { tray_ = tray; }
+  // As for the tray. Null: nothing is under way whenever the control thread looks.
+  void set_owner(DiskOwner* owner) { owner_ = owner; }
+  DiskOwner* owner() const { return owner_; }
   // The tray has moved. Any thread where the guest is the cause.
   void NoteTrayMoved(bool open, bool by_guest);
   // Any thread; of the medium: with the device's lock held. Read-only devices and nodes alike.
@@ -170,6 +182,7 @@ class BlockBackend {
   BlockTarget target_;               // of node_
   MediumOptions last_medium_;        // when there is none
   Tray* tray_ = nullptr;
+  DiskOwner* owner_ = nullptr;
   std::string qdev_;
   bool attached_ = false;
   bool read_only_ = false;

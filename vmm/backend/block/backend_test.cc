@@ -6,11 +6,8 @@
 
 #include <gtest/gtest.h>
 #include <linux/magic.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-
-#include <csignal>
 
 #include "vmm/backend/block/file_node.h"
 #include "vmm/backend/block/graph.h"
@@ -235,16 +232,11 @@ TEST_P(Backend, FullStorageIsEnospcAndNothingElseIsHurt) {
   // serves to see that an error comes back and a later request works.
   const std::string path = dir_.Image("a.img", 64 * kKiB);
   OPEN_OR_SKIP(path);
-  rlimit old;
-  getrlimit(RLIMIT_FSIZE, &old);
-  signal(SIGXFSZ, SIG_IGN);
-  const rlimit small{32 * kKiB, old.rlim_max};
-  setrlimit(RLIMIT_FSIZE, &small);
-  const int beyond = user_->Write(32 * kKiB, std::string(4096, 'f'));
-  const int inside = user_->Write(0, std::string(4096, 'g'));
-  setrlimit(RLIMIT_FSIZE, &old);
-  EXPECT_EQ(beyond, EFBIG);
-  EXPECT_EQ(inside, 0);
+  {
+    const FileSizeLimit limit(32 * kKiB);
+    EXPECT_EQ(user_->Write(32 * kKiB, std::string(4096, 'f')), EFBIG);
+    EXPECT_EQ(user_->Write(0, std::string(4096, 'g')), 0);
+  }
   EXPECT_EQ(user_->Write(32 * kKiB, std::string(4096, 'f')), 0);
 }
 
@@ -254,6 +246,30 @@ INSTANTIATE_TEST_SUITE_P(Ways, Backend,
                                            Way{"io_uring", AioMode::kIoUring, false},
                                            Way{"io_uring_direct", AioMode::kIoUring, true}),
                          [](const auto& info) { return info.param.name; });
+
+// Direct I/O writes whole blocks. tmpfs takes it, and is taken to want the largest.
+TEST(BlockBackend, ADirectWriteAtAnOddEndDoesNotMakeTheImageLonger) {
+  const TempDir memory("/dev/shm");
+  io::AsioEventLoop loop;
+  PathOpener opener;
+  BlockGraph graph(opener);
+  BlockNodeSpec spec = FileSpec("f0", memory.Image("a.img", 9 * 512));
+  spec.direct = true;
+  if (const Status added = graph.AddNode(spec); !added) GTEST_SKIP() << added.error().message;
+  auto disk = graph.Attach("f0", {.qdev = "d"});
+  ASSERT_TRUE(disk);
+  DiskUser user(loop, std::move(*disk));
+  ASSERT_EQ(graph.FindNode("f0")->Target().file->request_alignment(), 4096u);
+  for (const bool fua : {false, true}) {
+    EXPECT_EQ(user.Write(7 * 512, std::string(2 * 512, fua ? 'f' : 'x'), fua), 0);
+    EXPECT_EQ(std::filesystem::file_size(spec.filename), 9u * 512);
+  }
+  EXPECT_TRUE(ReadFile(spec.filename) == std::string(7 * 512, '\0') + std::string(2 * 512, 'f'));
+  // A last sector that the file has only a part of is there when it has been written.
+  std::filesystem::resize_file(spec.filename, 8 * 512 + 10);
+  EXPECT_EQ(user.Write(8 * 512, std::string(512, 'y')), 0);
+  EXPECT_EQ(std::filesystem::file_size(spec.filename), 9u * 512);
+}
 
 TEST(BlockBackend, NullDiskAnswersAtOnceOrLater) {
   io::AsioEventLoop loop;

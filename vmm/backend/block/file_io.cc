@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/falloc.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -156,6 +157,18 @@ int FileNode::BouncedRead(uint64_t offset, uint64_t bytes, std::span<const iovec
 }
 
 int FileNode::BouncedWrite(uint64_t offset, uint64_t bytes, std::span<const iovec> iov, bool fua) {
+  struct stat before;
+  if (fstat(fd_.get(), &before) != 0) return errno;
+  int error = BouncedBlocks(offset, bytes, iov, fua);
+  const auto size = static_cast<uint64_t>(before.st_size);
+  if (is_device_ || AlignUp(offset + bytes, request_alignment_) <= size) return error;
+  // Whole blocks were written beyond the end: the image is no longer for it.
+  const uint64_t end = std::max(size, offset + bytes);
+  if (ftruncate(fd_.get(), static_cast<off_t>(end)) != 0 && error == 0) error = errno;
+  return error == 0 && fua ? Flush() : error;
+}
+
+int FileNode::BouncedBlocks(uint64_t offset, uint64_t bytes, std::span<const iovec> iov, bool fua) {
   const Buffer buffer = AlignedBuffer(kMaxBounce);
   if (!buffer) return ENOMEM;
   for (uint64_t done = 0; done < bytes;) {

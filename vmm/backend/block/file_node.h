@@ -70,6 +70,7 @@ class FileNode final : public BlockNode {
   void ProbeSectors();  // file_node_unsafe.cc: ioctl
   int BouncedRead(uint64_t offset, uint64_t bytes, std::span<const iovec> iov);
   int BouncedWrite(uint64_t offset, uint64_t bytes, std::span<const iovec> iov, bool fua);
+  int BouncedBlocks(uint64_t offset, uint64_t bytes, std::span<const iovec> iov, bool fua);
   int WriteZeroBuffers(uint64_t offset, uint64_t bytes);
 
   FileOpener& opener_;

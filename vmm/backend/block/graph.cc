@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "vmm/backend/block/file_node.h"
 #include "vmm/backend/block/simple_nodes.h"
@@ -229,6 +230,21 @@ BlockBackend* BlockGraph::FindDrive(const std::string& name) const {
   return it == disks_.end() ? nullptr : *it;
 }
 
+void BlockGraph::WhileQuiet(const std::vector<const BlockNode*>& nodes,
+                            const std::function<void()>& fn) {
+  std::set<DiskOwner*> owners;  // of several disks each
+  for (const BlockBackend* disk : disks_) {
+    if (disk->owner() == nullptr || disk->node() == nullptr) continue;
+    const auto on = [disk](const BlockNode* node) { return StandsOn(*disk->node(), *node); };
+    if (std::any_of(nodes.begin(), nodes.end(), on)) owners.insert(disk->owner());
+  }
+  std::function<void()> run = fn;
+  for (DiskOwner* const owner : owners) {
+    run = [owner, inner = std::move(run)] { owner->WhileQuiet(inner); };
+  }
+  run();
+}
+
 void BlockGraph::Forget(BlockBackend* disk) { std::erase(disks_, disk); }
 
 Status BlockGraph::Resize(BlockNode& node, uint64_t bytes) {
@@ -237,10 +253,12 @@ Status BlockGraph::Resize(BlockNode& node, uint64_t bytes) {
   if (!node.read_only()) {
     DAVIT_TRY(node.SetUser(&key, {"block_resize", "root", kPermResize, kPermAll}));
   }
-  Status status = node.Resize(bytes);
+  const BlockNode* const leaf = node.Target().leaf;
+  Status status;
+  // A write that the kernel has already would make a file that shrinks longer again.
+  WhileQuiet({leaf}, [&] { status = node.Resize(bytes); });
   node.RemoveUser(&key);
   DAVIT_TRY(std::move(status));
-  const BlockNode* const leaf = node.Target().leaf;
   for (BlockBackend* disk : disks_) {
     if (disk->node() != nullptr && StandsOn(*disk->node(), *leaf)) disk->NoteResized();
   }

@@ -63,7 +63,7 @@ class BlockGraph {
   // Whether the node is some disk's, itself and not by way of others.
   bool HasDisk(const BlockNode& node) const;
 
-  // block_resize: the node and all that stand on it.
+  // block_resize: the node and all that stand on it. What is under way on them ends before.
   Status Resize(BlockNode& node, uint64_t bytes);
   // A group of limits that outlives its disks, for as long as the caller keeps it. Error: there is
   // one of this name, or QEMU's about the limits.
@@ -85,6 +85,8 @@ class BlockGraph {
   void Report(const BlockIoError& error);
   void Report(const TrayMoved& moved);
   void Forget(BlockBackend* disk);
+  // Runs fn while no disk that stands on one of the nodes has anything under way.
+  void WhileQuiet(const std::vector<const BlockNode*>& nodes, const std::function<void()>& fn);
 
   FileOpener& opener_;
   WorkerPool workers_;

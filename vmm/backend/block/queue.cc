@@ -298,7 +298,9 @@ void BlockQueue::PostReady() {
 }
 
 void BlockQueue::Kick() {
-  if (ring_) ring_->Submit();
+  if (!ring_) return;
+  ring_->Submit();
+  if (ring_->stuck()) PostReady();
 }
 
 void BlockQueue::Hurry() {
@@ -307,6 +309,7 @@ void BlockQueue::Hurry() {
 }
 
 void BlockQueue::WaitSome() {
+  if (ring_ && ring_->stuck()) return;  // Reap() tries again
   pollfd fds[] = {{.fd = event_.get(), .events = POLLIN, .revents = 0},
                   {.fd = ring_ ? ring_->fd() : -1, .events = POLLIN, .revents = 0}};
   (void)poll(fds, 2, -1);
@@ -323,7 +326,7 @@ void BlockQueue::Reap() {
       waiting_.pop_front();
       IssueToRing(request);
     }
-    ring_->Submit();
+    Kick();
   }
   {
     std::lock_guard lock(mutex_);

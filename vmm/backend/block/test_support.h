@@ -1,12 +1,15 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// For tests: a directory with images, a running loop, and one disk that is driven by hand.
+// For tests: a directory with images, files that fail, a running loop, and one disk that is driven
+// by hand.
 #pragma once
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -39,6 +42,23 @@ class TempDir {
 
  private:
   std::string path_;
+};
+
+// Writes behind `limit` fail with EFBIG while it lives.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t limit) {
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old_);
+    const rlimit now{limit, old_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &old_); }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit old_;
 };
 
 inline std::string ReadFile(const std::string& path) {

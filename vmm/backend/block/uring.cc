@@ -83,7 +83,8 @@ void Uring::Submit() {
   while (queued_ != 0) {
     const int result = io_uring_submit(&ring_->ring);
     if (result == -EINTR) continue;
-    // Out of memory or of completion slots: what is under way makes room, then Reap() submits.
+    // Out of memory or of completion slots: what is under way makes room, then Reap() submits;
+    // when nothing is, the caller does (stuck()).
     if (result <= 0) return;
     queued_ -= static_cast<unsigned>(result);
   }

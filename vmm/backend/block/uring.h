@@ -35,8 +35,10 @@ class Uring {
   void Read(int fd, const iovec* iov, unsigned count, uint64_t offset, void* user);
   void Write(int fd, const iovec* iov, unsigned count, uint64_t offset, bool fua, void* user);
   void Flush(int fd, void* user);
-  // Hands what was queued to the kernel, in one call.
+  // Hands what was queued to the kernel, in one call. What the kernel has no room for stays queued.
   void Submit();
+  // All that is under way is still queued: no completion will come before another Submit().
+  bool stuck() const { return queued_ != 0 && queued_ == under_way_; }
   // A look into memory: completions wait.
   bool ready() const;
   // Calls ended(user, result) for each completion that waits; result as of the system call, or

@@ -119,9 +119,13 @@ BlockDevice::BlockDevice(const BlockConfig& config, std::shared_ptr<backend::Blo
     const auto lock = host().Lock();
     host().ConfigChanged();
   });
+  disk_->set_owner(this);
 }
 
-BlockDevice::~BlockDevice() { disk_->set_resized(nullptr); }
+BlockDevice::~BlockDevice() {
+  disk_->set_resized(nullptr);
+  disk_->set_owner(nullptr);
+}
 
 void BlockDevice::ReadConfig(uint32_t offset, std::span<uint8_t> out) {
   const uint32_t block = config_.logical_block_size;

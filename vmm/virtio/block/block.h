@@ -41,7 +41,7 @@ struct BlockConfig {
   bool report_discard_granularity = true;
 };
 
-class BlockDevice final : public VirtioDevice {
+class BlockDevice final : public VirtioDevice, private backend::DiskOwner {
  public:
   // What must hold before a disk is attached. Error: QEMU's words.
   static Status Check(const BlockConfig& config);
@@ -64,6 +64,7 @@ class BlockDevice final : public VirtioDevice {
   struct Active;
 
   BlockDevice(const BlockConfig& config, std::shared_ptr<backend::BlockBackend> disk);
+  void WhileQuiet(const std::function<void()>& fn) override { host().WhileQuiet(fn); }
   void Start(uint16_t queue, DescriptorChain chain);
   void Issue(std::unique_ptr<Active> active);
   void Ended(std::unique_ptr<Active> active, int error);

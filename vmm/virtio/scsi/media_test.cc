@@ -4,9 +4,7 @@
 // Removable units: the tray by itself, and a disk whose medium goes while the error policy keeps a
 // request of it.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <cstring>
 
 #include "vmm/backend/block/test_support.h"
@@ -16,6 +14,7 @@
 namespace davit::virtio::scsi {
 namespace {
 
+using backend::FileSizeLimit;
 using Event4 = std::array<uint8_t, 4>;
 
 TEST(Tray, EventsAreToldOnceAndNotWhileItIsOpen) {
@@ -153,21 +152,6 @@ TEST_F(Media, TheGuestsOwnMovesAreTold) {
   ASSERT_EQ(moves_.size(), 2u);
   EXPECT_TRUE(moves_[0].open && moves_[0].by_guest && !moves_[1].open && moves_[1].by_guest);
 }
-
-// Writes behind `limit` fail with EFBIG while it lives.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t limit) {
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &old_);
-    const rlimit now{limit, old_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &now);
-  }
-  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &old_); }
-
- private:
-  rlimit old_;
-};
 
 TEST_F(Media, AKeptRequestWhoseMediumHasGoneEndsWithoutOne) {
   Open();

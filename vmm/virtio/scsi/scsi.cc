@@ -51,6 +51,7 @@ ScsiDevice::~ScsiDevice() {
 void ScsiDevice::LetGo(Lun& lun) {
   lun.disk->set_resized(nullptr);
   lun.disk->set_tray(nullptr);
+  lun.disk->set_owner(nullptr);
 }
 
 Status ScsiDevice::AddFirstUnit(const ScsiUnitConfig& config,
@@ -69,6 +70,7 @@ Status ScsiDevice::AddFirstUnit(const ScsiUnitConfig& config,
     const auto lock = host().Lock();
     Resized(*raw);
   });
+  lun->disk->set_owner(this);
   if (unit.removable) lun->disk->set_tray(lun.get());
   luns_.emplace(key, std::move(lun));
   return {};

@@ -41,7 +41,7 @@ struct ScsiUnitConfig {
   scsi::Unit unit;   // but for `blocks`, `read_only`, `write_cache`
 };
 
-class ScsiDevice final : public VirtioDevice {
+class ScsiDevice final : public VirtioDevice, private backend::DiskOwner {
  public:
   static constexpr uint16_t kMaxLun = 16383;
   // Error: QEMU's words.
@@ -73,6 +73,7 @@ class ScsiDevice final : public VirtioDevice {
   using Key = uint32_t;
 
   explicit ScsiDevice(const ScsiConfig& config);
+  void WhileQuiet(const std::function<void()>& fn) override { host().WhileQuiet(fn); }
   static void LetGo(Lun& lun);  // of its disk
   Lun* Find(const scsi::LunAddress& address);
   std::vector<uint16_t> LunsOf(uint8_t target) const;
