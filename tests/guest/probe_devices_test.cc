@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "clients/lib/address.h"
+#include "schema/runtime/json/json.h"
 #include "tests/guest/guest_vm.h"
 
 namespace davit::testing {
@@ -144,6 +145,34 @@ TEST_P(ProbeGuestDevices, ConsoleSpeaksAndSendsBackWhatItHears) {
   const std::string line = std::string(700, 'a') + "b";
   ASSERT_OK(console.Send(line + "\n"));
   EXPECT_EQ(console.WaitForLine("", kReplyTime), line);
+}
+
+TEST_P(ProbeGuestDevices, AgentAnswersOnItsPortAndLosesItAtAReset) {
+  TempDir dir;
+  auto vm = Start({"-chardev", "socket,id=c,server=on,wait=off,path=" + dir.File("c"), "-device",
+                   Device("virtio-serial"), "-device",
+                   "virtserialport,id=p,chardev=c,name=org.qemu.guest_agent.0"});
+  ASSERT_NE(vm, nullptr);
+  const auto opened = [&] {
+    auto event = vm->qmp().WaitEvent("VSERPORT_CHANGE", kReplyTime);
+    return event ? json::Write(json::Value(event->data)) : event.error().message;
+  };
+  EXPECT_EQ(opened(), R"({"open": true, "id": "p"})");
+  ASSERT_OK(vm->serial().WaitFor("port: 1 is the agent's", kReplyTime));
+  auto socket = client::Connect(client::Address{true, dir.File("c"), "", ""});
+  ASSERT_OK(socket);
+  Console agent(socket->get());
+  ASSERT_OK(agent.Send("{\"execute\":\"guest-sync\",\"arguments\":{\"id\":4711}}\n"));
+  EXPECT_EQ(agent.WaitForLine("", kReplyTime), R"({"return": 4711})");
+  // Of a guest that stands still, lest the driver's opening is the one event of that second.
+  ASSERT_TRUE(vm->qmp().Execute("stop"));
+  ASSERT_TRUE(vm->qmp().Execute("system_reset"));
+  EXPECT_EQ(opened(), R"({"open": false, "id": "p"})");
+  ASSERT_TRUE(vm->qmp().Execute("cont"));
+  ASSERT_OK(vm->serial().WaitFor("port: 1 is the agent's", kReplyTime));
+  EXPECT_EQ(opened(), R"({"open": true, "id": "p"})");
+  ASSERT_OK(agent.Send("{\"execute\":\"guest-ping\"}\n"));
+  EXPECT_EQ(agent.WaitForLine("", kReplyTime), R"({"return": {}})");
 }
 
 INSTANTIATE_TEST_SUITE_P(Boards, ProbeGuestDevices,

@@ -209,6 +209,10 @@ Status DomainGuest::Await(std::string_view line) {
   return {};
 }
 
+Result<std::string> DomainGuest::AwaitRest(std::string_view start) {
+  return console_->WaitForLine(start, kReplyTime);
+}
+
 Status DomainGuest::AwaitReady() { return Await("ready, h for help"); }
 
 }  // namespace davit::testing

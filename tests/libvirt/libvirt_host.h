@@ -82,6 +82,8 @@ class DomainGuest {
   Status AwaitReady();
   // A line that it says by itself.
   Status Await(std::string_view line);
+  // The rest of the line that begins with `start`.
+  Result<std::string> AwaitRest(std::string_view start);
 
  private:
   DomainGuest() = default;

@@ -6,13 +6,14 @@
 #include "boot_info.h"
 #include "console.h"
 #include "io.h"
+#include "ports.h"
 #include "virtio.h"
 #include "virtio_mem.h"
 
 namespace probe {
 namespace {
 
-constexpr uint32_t kBlockId = 2, kConsoleId = 3, kRngId = 4, kBalloonId = 5;
+constexpr uint32_t kBlockId = 2, kRngId = 4, kBalloonId = 5;
 constexpr uint64_t kPage = 4096;
 
 // --- balloon (virtio 1.2, 5.5)
@@ -84,60 +85,80 @@ void FollowTarget() {
   PrintBalloon();
 }
 
-// --- console (5.3), one port
-// ------------------------------------------------------------------------
+// --- its statistics (5.5.6.3)
+// ----------------------------------------------------------------------
 
-constexpr uint32_t kConsoleRx = 0, kConsoleTx = 1;
-constexpr uint32_t kConsoleBuffer = 256;
+constexpr uint64_t kStatisticsQueue = 1 << 1;  // the feature
+constexpr uint32_t kStatistics = 2;
+constexpr uint16_t kSwapIn = 0, kSwapOut = 1, kMajorFaults = 2, kMinorFaults = 3, kFree = 4,
+                   kTotal = 5, kAvailable = 6, kCaches = 7;
 
-VirtioDevice* console;
-uint8_t console_buffer[kConsoleBuffer];
+struct [[gnu::packed]] Statistic {
+  uint16_t tag;
+  uint64_t value;
+};
 
-void OfferConsoleBuffer() {
-  const VirtioBuffer buffer{console_buffer, kConsoleBuffer, true};
-  SendVirtio(*console, kConsoleRx, &buffer, 1);
+bool has_statistics;
+
+uint64_t TotalBytes() {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < boot_info.ranges; ++i) {
+    if (boot_info.range[i].type == 1) bytes += boot_info.range[i].size;
+  }
+  return bytes - ballooned * kPage;
 }
 
-bool WriteConsole(const void* data, uint32_t size) {
-  const VirtioBuffer buffer{data, size, false};
-  uint32_t length = 0;
-  return DoVirtio(*console, kConsoleTx, &buffer, 1, length);
+uint64_t FreeBytes() { return TotalBytes() < kKeep ? 0 : TotalBytes() - kKeep; }
+
+// There are no faults, swaps or caches here.
+void SendStatistics() {
+  static Statistic statistics[8];
+  statistics[0] = {kSwapIn, 0};
+  statistics[1] = {kSwapOut, 0};
+  statistics[2] = {kMajorFaults, 0};
+  statistics[3] = {kMinorFaults, 0};
+  statistics[4] = {kFree, FreeBytes()};
+  statistics[5] = {kTotal, TotalBytes()};
+  statistics[6] = {kAvailable, FreeBytes()};
+  statistics[7] = {kCaches, 0};
+  const VirtioBuffer buffer{statistics, sizeof statistics, false};
+  SendVirtio(*balloon, kStatistics, &buffer, 1);
 }
 
-void EchoConsole() {
+// The device gives the buffer back when it wants new ones.
+void RenewStatistics() {
   uint32_t length = 0;
-  if (console == nullptr || !TakeVirtio(*console, kConsoleRx, length)) return;
-  if (length > kConsoleBuffer) length = kConsoleBuffer;
-  if (length != 0 && !WriteConsole(console_buffer, length)) {
-    Print("console: the device does not answer\n");
-    console = nullptr;
+  if (balloon == nullptr || !has_statistics || !TakeVirtio(*balloon, kStatistics, length)) return;
+  SendStatistics();
+  Print("balloon: statistics, total %u free %u\n", TotalBytes(), FreeBytes());
+}
+
+void StartBalloon() {
+  balloon = FindVirtioDevice(kBalloonId);
+  ballooned = 0;
+  if (balloon == nullptr) return;
+  has_statistics = (VirtioFeatures(*balloon) & kStatisticsQueue) != 0;
+  if (!StartVirtio(*balloon, kStatisticsQueue, has_statistics ? 3 : 2)) {
+    Print("balloon: the device refused\n");
+    balloon = nullptr;
     return;
   }
-  OfferConsoleBuffer();
+  if (has_statistics) SendStatistics();
 }
 
 }  // namespace
 
 void StartDevices() {
   FindVirtio();
-  balloon = FindVirtioDevice(kBalloonId);
-  ballooned = 0;
-  if (balloon != nullptr && !StartVirtio(*balloon, 0, 2)) {
-    Print("balloon: the device refused\n");
-    balloon = nullptr;
-  }
-  console = FindVirtioDevice(kConsoleId);
-  if (console != nullptr && !StartVirtio(*console, 0, 2)) {
-    Print("console: the device refused\n");
-    console = nullptr;
-  }
-  if (console != nullptr) OfferConsoleBuffer();
+  StartBalloon();
+  StartPorts();
   StartMem();
 }
 
 void ServeDevices() {
   FollowTarget();
-  EchoConsole();
+  RenewStatistics();
+  ServePorts();
   ServeMem();
 }
 
@@ -273,16 +294,6 @@ void TestRng() {
   }
   Print("rng: %u bytes, %u distinct\n", uint64_t{length}, distinct);
   Print("rng: %s\n", length != 0 && distinct > length / 2 ? "ok" : "not random");
-}
-
-void TestConsole() {
-  static const char kText[] = "probe: console\n";
-  if (console == nullptr) {
-    Print("console: none\n");
-    return;
-  }
-  Print("console: %s\n",
-        WriteConsole(kText, sizeof kText - 1) ? "ok" : "the device does not answer");
 }
 
 // --- pvpanic (QEMU's docs/specs/pvpanic)

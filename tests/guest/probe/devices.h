@@ -10,14 +10,13 @@ namespace probe {
 
 // At the start and after each change: finds and starts what it drives on its own.
 void StartDevices();
-// Each tick: the balloon follows its target, the console sends back what it was sent.
+// Each tick: the balloon follows its target and renews its statistics, ports are served.
 void ServeDevices();
 
 void PrintDevices();
 void PrintBalloon();
 void TestBlock();
 void TestRng();
-void TestConsole();
 // Tells pvpanic that the guest has panicked.
 void Panic();
 

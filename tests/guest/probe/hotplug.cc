@@ -6,13 +6,12 @@
 #include "console.h"
 #include "devices.h"
 #include "interrupts.h"
-#include "io.h"
 #include "pci.h"
 
 namespace probe {
 namespace {
 
-constexpr uint8_t kExpress = 0x10, kMsix = 0x11;
+constexpr uint8_t kExpress = 0x10;
 constexpr uint32_t kHeader = 0x0e;
 // In the Express capability (7.5.3.9 to 7.5.3.11). Control and status are one doubleword: status in
 // the upper half, where a written one clears an event.
@@ -32,18 +31,6 @@ struct Slot {
 constexpr uint32_t kMaxSlots = 16;
 uint32_t slots;
 Slot slot_table[kMaxSlots];
-
-// The port's one vector; the table is at the start of BAR 0.
-void EnableInterrupt(PciAddress port) {
-  const uint32_t msix = PciCapability(port, kMsix);
-  const uint64_t table = PciBar(port, 0);
-  if (msix == 0 || table == 0) return;
-  Mmio<uint32_t>(table) = MessageAddress();
-  Mmio<uint32_t>(table + 4) = 0;
-  Mmio<uint32_t>(table + 8) = kHotplugVector;
-  Mmio<uint32_t>(table + 12) = 0;
-  PciWrite32(port, msix, PciRead32(port, msix) | 0x80000000);
-}
 
 void Print(const Slot& slot, const char* what) {
   probe::Print("hotplug: %x:%x.%x %s\n", uint64_t{slot.port.bus}, uint64_t{slot.port.device},
@@ -94,7 +81,7 @@ void FindHotplugSlots() {
     const uint32_t control = express + kSlotControl;
     const uint32_t now = PciRead32(at, control);
     slot_table[slots++] = {at, control, (now & kPowerOff) == 0};
-    EnableInterrupt(at);
+    (void)PciSetMessage(at, MessageAddress(), kWakeVector);
     PciWrite32(at, control, (now & 0xffff) | kAlways);
   }
 }

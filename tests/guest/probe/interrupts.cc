@@ -119,7 +119,7 @@ extern "C" void HandleInterrupt(InterruptFrame* frame) {
     case kEventVector:
       HandleEvent();
       break;
-    case kHotplugVector:
+    case kWakeVector:
       break;
     case kSpuriousVector:
       return;

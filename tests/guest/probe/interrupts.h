@@ -13,8 +13,8 @@ namespace probe {
 // Ticks a second. The local APIC's bus clock is 1 GHz under KVM and QEMU alike.
 constexpr uint64_t kTicksPerSecond = 10;
 
-// Of the messages of PCI Express slots: it wakes, and counts nothing.
-constexpr uint8_t kHotplugVector = 0x33;
+// Of messages of PCI functions: it wakes, and counts nothing.
+constexpr uint8_t kWakeVector = 0x33;
 // Where this processor takes messages.
 uint32_t MessageAddress();
 

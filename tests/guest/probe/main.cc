@@ -7,6 +7,7 @@
 #include "acpi.h"
 #include "acpi_hotplug.h"
 #include "boot_info.h"
+#include "clock.h"
 #include "console.h"
 #include "devices.h"
 #include "fdt.h"
@@ -14,6 +15,7 @@
 #include "interrupts.h"
 #include "io.h"
 #include "pci.h"
+#include "ports.h"
 #include "smp.h"
 #include "virtio_mem.h"
 
@@ -43,36 +45,24 @@ void PrintVirtio() {
   Print("virtio-mmio: %u slots, %u devices\n", slots, devices);
 }
 
-uint64_t Cmos(uint8_t index) {
-  Out8(0x70, index);
-  const uint8_t bcd = In8(0x71);
-  return uint64_t(bcd >> 4) * 10 + (bcd & 15);
+void PrintTwo(const char* before, uint64_t value) {
+  Print(value < 10 ? "%s0%u" : "%s%u", before, value);
 }
-
-void PrintTwo(uint64_t value) { Print(value < 10 ? "0%u" : "%u", value); }
 
 void PrintClock() {
   Print("ticks: %u of 1/%u s, tsc %u, serial interrupts %u, event interrupts %u, nmis %u\n",
         Ticks(), kTicksPerSecond, ReadTsc(), SerialInterrupts(), EventInterrupts(), Nmis());
-  Out8(0x70, 0x0d);
-  if (In8(0x71) != 0x80) {
+  DateTime now;
+  if (!ReadClock(now)) {
     Print("clock: no rtc\n");
     return;
   }
-  // Century, year, month, day, hour, minute; all of one second.
-  constexpr uint8_t kFields[] = {0x32, 9, 8, 7, 4, 2};
-  constexpr const char* kBefore[] = {"", "", "-", "-", " ", ":", ":"};
-  constexpr uint64_t kSecond = 6;
-  uint64_t value[7];
-  do {
-    value[kSecond] = Cmos(0);
-    for (uint64_t i = 0; i < kSecond; ++i) value[i] = Cmos(kFields[i]);
-  } while (Cmos(0) != value[kSecond]);
-  Print("clock: rtc ");
-  for (uint64_t i = 0; i <= kSecond; ++i) {
-    Print("%s", kBefore[i]);
-    PrintTwo(value[i]);
-  }
+  Print("clock: rtc %u", now.year);
+  PrintTwo("-", now.month);
+  PrintTwo("-", now.day);
+  PrintTwo(" ", now.hour);
+  PrintTwo(":", now.minute);
+  PrintTwo(":", now.second);
   Print("\n");
 }
 

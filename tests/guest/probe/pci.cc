@@ -24,6 +24,7 @@ constexpr uint32_t kPrefetchBaseUpper = 0x28;
 constexpr uint32_t kPrefetchLimitUpper = 0x2c;
 constexpr uint32_t kCapabilities = 0x34;
 constexpr uint32_t kMemoryAndMaster = 6;
+constexpr uint8_t kMsix = 0x11;
 
 // Where BARs go that nobody has placed, and the share of each bridge.
 constexpr uint32_t kFirstAddress = 0xe0000000;
@@ -167,6 +168,21 @@ uint32_t PciCapability(PciAddress at, uint8_t id) {
     offset = PciRead8(at, offset + 1) & ~3U;
   }
   return 0;
+}
+
+bool PciSetMessage(PciAddress at, uint32_t address, uint32_t data) {
+  const uint32_t msix = PciCapability(at, kMsix);
+  if (msix == 0) return false;
+  const uint32_t where = PciRead32(at, msix + 4);  // a BAR in the lowest three bits
+  const uint64_t bar = PciBar(at, where & 7);
+  if (bar == 0) return false;
+  const uint64_t entry = bar + (where & ~7U);
+  Mmio<uint32_t>(entry) = address;
+  Mmio<uint32_t>(entry + 4) = 0;
+  Mmio<uint32_t>(entry + 8) = data;
+  Mmio<uint32_t>(entry + 12) = 0;
+  PciWrite32(at, msix, PciRead32(at, msix) | 0x80000000);
+  return true;
 }
 
 bool ScanPci(PciBus& found) {

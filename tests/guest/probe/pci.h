@@ -40,6 +40,9 @@ uint32_t PciPlaceBehind(PciAddress bridge);
 // The offset of a capability; 0: it has none.
 uint32_t PciCapability(PciAddress at, uint8_t id);
 
+// Makes this the message of entry 0 of its MSI-X table, and switches MSI-X on. False: it has none.
+bool PciSetMessage(PciAddress at, uint32_t address, uint32_t data);
+
 // All functions, bridges opened on the way. False: the machine has no PCI.
 bool ScanPci(PciBus& found);
 void PrintPci();

@@ -30,8 +30,9 @@ constexpr uint64_t kMmioDeviceId = 0x08, kMmioFeatures = 0x10, kMmioFeaturesSele
 // The common structure of virtio-pci (4.1.4.3).
 constexpr uint64_t kPciFeaturesSelect = 0x00, kPciFeatures = 0x04, kPciDriverFeaturesSelect = 0x08,
                    kPciDriverFeatures = 0x0c, kPciStatus = 0x14, kPciQueueSelect = 0x16,
-                   kPciQueueSize = 0x18, kPciQueueEnable = 0x1c, kPciNotifyOffset = 0x1e,
-                   kPciQueueDescriptors = 0x20, kPciQueueDriver = 0x28, kPciQueueDevice = 0x30;
+                   kPciQueueSize = 0x18, kPciQueueVector = 0x1a, kPciQueueEnable = 0x1c,
+                   kPciNotifyOffset = 0x1e, kPciQueueDescriptors = 0x20, kPciQueueDriver = 0x28,
+                   kPciQueueDevice = 0x30;
 
 constexpr uint8_t kAcknowledge = 1, kDriver = 2, kDriverOk = 4, kFeaturesOk = 8;
 constexpr uint64_t kVersion1 = uint64_t{1} << 32;
@@ -52,7 +53,7 @@ void SetStatus(VirtioDevice& device, uint8_t status) {
   }
 }
 
-uint32_t Features(VirtioDevice& device, uint32_t half) {
+uint32_t FeaturesHalf(VirtioDevice& device, uint32_t half) {
   if (device.pci) {
     Mmio<uint32_t>(device.common + kPciFeaturesSelect) = half;
     return Mmio<uint32_t>(device.common + kPciFeatures);
@@ -94,6 +95,7 @@ bool SetUpQueue(VirtioDevice& device, uint32_t index) {
     Write64(common + kPciQueueDevice, AddressOf(queue.used));
     queue.notify = device.notify +
                    uint64_t{Mmio<uint16_t>(common + kPciNotifyOffset)} * device.notify_multiplier;
+    if (device.wakes) Mmio<uint16_t>(common + kPciQueueVector) = 0;
     Mmio<uint16_t>(common + kPciQueueEnable) = 1;
     return true;
   }
@@ -112,7 +114,7 @@ bool SetUpQueue(VirtioDevice& device, uint32_t index) {
 VirtioDevice* NewDevice() {
   if (virtio_devices == kMaxVirtioDevices) return nullptr;
   VirtioDevice& device = virtio_device[virtio_devices++];
-  device.pci = device.working = false;
+  device.pci = device.wakes = device.working = false;
   device.common = device.notify = device.config = 0;
   return &device;
 }
@@ -180,6 +182,14 @@ VirtioDevice* FindVirtioDevice(uint32_t id) {
   return nullptr;
 }
 
+uint64_t VirtioFeatures(VirtioDevice& device) {
+  return uint64_t{FeaturesHalf(device, 1)} << 32 | FeaturesHalf(device, 0);
+}
+
+void WakeByVirtio(VirtioDevice& device) {
+  device.wakes = device.pci && PciSetMessage(device.address, MessageAddress(), kWakeVector);
+}
+
 bool StartVirtio(VirtioDevice& device, uint64_t features, uint32_t queues) {
   SetStatus(device, 0);
   for (uint64_t end = Ticks() + kPatience; Status(device) != 0;) {
@@ -187,8 +197,7 @@ bool StartVirtio(VirtioDevice& device, uint64_t features, uint32_t queues) {
     LetInterruptsIn();
   }
   SetStatus(device, kAcknowledge | kDriver);
-  const uint64_t offered = uint64_t{Features(device, 1)} << 32 | Features(device, 0);
-  const uint64_t wanted = (features | kVersion1) & offered;
+  const uint64_t wanted = (features | kVersion1) & VirtioFeatures(device);
   SetFeatures(device, 0, uint32_t(wanted));
   SetFeatures(device, 1, uint32_t(wanted >> 32));
   SetStatus(device, kAcknowledge | kDriver | kFeaturesOk);

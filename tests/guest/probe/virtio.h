@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A small virtio driver (virtio 1.2): virtio-mmio and virtio-pci (modern) transports, split rings,
-// one request at a time, by polling. Memory is the guest's own, mapped one to one below 4 GiB.
+// one request at a time, by polling (a PCI device can wake the processor). Memory is the guest's
+// own, mapped one to one below 4 GiB.
 
 #pragma once
 
@@ -13,7 +14,7 @@
 namespace probe {
 
 constexpr uint32_t kMaxVirtioDevices = 16;
-constexpr uint32_t kMaxVirtioQueues = 4;
+constexpr uint32_t kMaxVirtioQueues = 8;
 constexpr uint32_t kVirtioRing = 8;  // descriptors of each ring: no device offers fewer
 
 struct VirtioBuffer {
@@ -38,6 +39,7 @@ struct VirtioDevice {
   PciAddress address;
   uint64_t common, notify, config;  // pci: the structures
   uint32_t notify_multiplier;
+  bool wakes;    // pci: its queues send messages
   bool working;  // DRIVER_OK was taken
   VirtioQueue queue[kMaxVirtioQueues];
 };
@@ -48,6 +50,9 @@ extern VirtioDevice virtio_device[kMaxVirtioDevices];
 void FindVirtio();
 VirtioDevice* FindVirtioDevice(uint32_t id);  // the first; null: none
 
+uint64_t VirtioFeatures(VirtioDevice& device);  // what it offers
+// Before StartVirtio(): over PCI the queues wake the processor, which else looks at each tick.
+void WakeByVirtio(VirtioDevice& device);
 // Steps of 3.1.1 with VERSION_1 and `features`, and `queues` rings. False: the device refused.
 bool StartVirtio(VirtioDevice& device, uint64_t features, uint32_t queues);
 uint32_t VirtioConfig32(VirtioDevice& device, uint32_t offset);
