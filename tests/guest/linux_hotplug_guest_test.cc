@@ -46,6 +46,9 @@ bool StartHotplug(LinuxDevices& guest, const LinuxBoard& board) {
     const std::string n = std::to_string(i);
     args.insert(args.end(), {"-device", "pcie-root-port,id=slot" + n + ",chassis=" + n});
   }
+  // The last disk's slot is that of a port behind a port.
+  args.insert(args.end(), {"-device", "pcie-root-port,id=inner,chassis=" + std::to_string(kSlots) +
+                                          ",bus=slot" + std::to_string(kDisks - 1)});
   return StartLinuxDevices(guest, board, std::move(args),
                            "virtio_blk virtio_console virtio-rng failover net_failover virtio_net");
 }
@@ -141,7 +144,7 @@ class LinuxGuestHotplug : public HotplugTest {
     std::vector<Plugged> disks;
     for (int i = 0; i < kDisks; ++i) {
       const std::string n = std::to_string(i);
-      disks.push_back(DiskIn("disk" + n, "slot" + n));
+      disks.push_back(DiskIn("disk" + n, i == kDisks - 1 ? "inner" : "slot" + n));
       if (i % 2 == 1) disks.back().device.Set("iothread", "io0");
     }
     return disks;

@@ -48,7 +48,9 @@ struct Kind {
   Call remove = {};   // the back end
   bool holds = true;  // the back end cannot go before it
   Object child = {};
+  bool is_port() const { return *device.Find("driver") == json::Value("pcie-root-port"); }
   std::string child_id() const { return id + ".child"; }
+  std::string child_bus() const { return is_port() ? id : id + ".0"; }
 };
 
 Kind Disk(const std::string& id, const std::string& file, Object device, Object child = {}) {
@@ -109,6 +111,11 @@ std::vector<Kind> Kinds(const TempDir& dir) {
                  {"chardev", "serial.ring"},
                  {"name", "org.davit.0"}}},
       Card("user", {{"type", "user"}}),
+      {.id = "port",
+       .device = {{"driver", "pcie-root-port"}, {"chassis", int64_t{kPorts + 1}}},
+       .add = {"blockdev-add", {{"driver", "null-co"}, {"node-name", "port.node"}}},
+       .remove = {"blockdev-del", {{"node-name", "port.node"}}},
+       .child = {{"driver", "virtio-blk-pci"}, {"drive", "port.node"}}},
       {.id = "balloon", .device = {{"driver", "virtio-balloon-pci"}}},
       {.id = "panic", .device = {{"driver", "pvpanic-pci"}}},
       {.id = "watchdog", .device = {{"driver", "i6300esb"}}},
@@ -220,8 +227,12 @@ class ProbeGuestHotplug : public ::testing::Test {
     if (kind.child.empty()) return;
     Object child = kind.child;
     child.Set("id", kind.child_id());
-    child.Set("bus", kind.id + ".0");
+    child.Set("bus", kind.child_bus());
     Do("device_add", child);
+  }
+  // The card behind a port that came, in its only slot.
+  void AwaitUseOfChild(const Kind& kind) {
+    if (kind.is_port()) AwaitLine("hotplug: ", ":0.0 on");
   }
   // Its back end is free as soon as it is gone.
   void ReplaceChild(const Kind& kind) {
@@ -231,6 +242,7 @@ class ProbeGuestHotplug : public ::testing::Test {
     Do(kind.remove);
     Do(kind.add);
     AddChild(kind);
+    AwaitUseOfChild(kind);
   }
   // stopped: the guest does not see it before it goes on.
   void Add(const Kind& kind, unsigned port, bool stopped = false) {
@@ -243,7 +255,8 @@ class ProbeGuestHotplug : public ::testing::Test {
     Do("device_add", Arguments(kind, port));
     AddChild(kind);
     if (stopped) Do("cont");
-    AwaitUse(kind, port);
+    ASSERT_NO_FATAL_FAILURE(AwaitUse(kind, port));
+    AwaitUseOfChild(kind);
   }
   void Remove(const Kind& kind, bool stopped = false) {
     if (stopped) Do("stop");

@@ -24,6 +24,12 @@ uint32_t AcpiPciHotplug::AddBus(std::function<void(uint32_t slot)> eject) {
   return static_cast<uint32_t>(buses_.size() - 1);
 }
 
+void AcpiPciHotplug::RemoveBus(uint32_t bus) {
+  const std::lock_guard no_eject(eject_mutex_);
+  const std::lock_guard lock(mutex_);
+  buses_.at(bus) = {};
+}
+
 void AcpiPciHotplug::Plug(uint32_t bus, uint32_t slot) {
   DAVIT_CHECK(slot < kSlots);
   {
@@ -73,13 +79,19 @@ void AcpiPciHotplug::Read(uint64_t offset, std::span<uint8_t> data) {
 
 void AcpiPciHotplug::Write(uint64_t offset, std::span<const uint8_t> data) {
   const auto value = static_cast<uint32_t>(LoadLe(data.data(), data.size()));
-  std::function<void(uint32_t)> eject;
+  if (offset == kSelector) {
+    const std::lock_guard lock(mutex_);
+    selector_ = value;
+    return;
+  }
+  if (offset != kEject || value == 0) return;
   const auto slot = static_cast<uint32_t>(std::countr_zero(value));
+  std::function<void(uint32_t)> eject;
+  const std::lock_guard ejecting(eject_mutex_);
   {
     const std::lock_guard lock(mutex_);
-    if (offset == kSelector) selector_ = value;
     Bus* const bus = selected();
-    if (offset != kEject || bus == nullptr || value == 0) return;
+    if (bus == nullptr) return;
     const uint32_t bit = uint32_t{1} << slot;
     bus->came &= ~bit;
     bus->leaving &= ~bit;

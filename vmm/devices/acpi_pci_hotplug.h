@@ -36,8 +36,11 @@ class AcpiPciHotplug final : public bus::BusDevice {
 
   // Its number: 0, 1, ... eject: the guest uses what is in the slot, if anything is, no more; it
   // must not find it there when this returns. On the thread that writes the register, with no lock
-  // held; it may be called as long as the guest runs.
+  // held; it may be called until RemoveBus().
   uint32_t AddBus(std::function<void(uint32_t slot)> eject);
+  // Its bridge goes: the number reads zero and ejects nothing, and is not given again. No eject()
+  // is under way when this returns. Not with a lock held that eject() takes.
+  void RemoveBus(uint32_t bus);
 
   // Another card is there: what was asked of the one before is not asked of it.
   void Plug(uint32_t bus, uint32_t slot);
@@ -51,14 +54,17 @@ class AcpiPciHotplug final : public bus::BusDevice {
 
  private:
   struct Bus {
-    std::function<void(uint32_t slot)> eject;
-    uint32_t came = 0, leaving = 0;  // a bit a slot
+    std::function<void(uint32_t slot)> eject;  // empty: the bus has gone
+    uint32_t came = 0, leaving = 0;            // a bit a slot
   };
   uint32_t Value(uint64_t offset);  // mutex_ held
-  Bus* selected() { return selector_ < buses_.size() ? &buses_[selector_] : nullptr; }
+  Bus* selected() {
+    return selector_ < buses_.size() && buses_[selector_].eject ? &buses_[selector_] : nullptr;
+  }
 
   const std::function<void()> raise_;
-  std::mutex mutex_;  // guards what follows
+  std::mutex eject_mutex_;  // while eject() runs; before mutex_ and what eject() takes
+  std::mutex mutex_;        // guards what follows
   std::vector<Bus> buses_;
   uint32_t selector_ = 0;
 };

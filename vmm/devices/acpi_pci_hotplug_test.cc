@@ -83,6 +83,17 @@ TEST_F(AcpiPciHotplugTest, BusThatIsNotThereReadsZeroAndEjectsNothing) {
   EXPECT_EQ(Read(0x0c), 0xffffffffu);
 }
 
+TEST_F(AcpiPciHotplugTest, BusThatHasGoneReadsZeroAndEjectsNothing) {
+  ports_.Plug(1, 0);
+  ports_.RequestEject(1, 0);
+  ports_.RemoveBus(1);
+  EXPECT_EQ(ports_.AddBus([](uint32_t) {}), 2u) << "its number is not given again";
+  Write(0x10, 1);
+  for (const uint64_t offset : {0x00, 0x04, 0x08, 0x0c, 0x14}) EXPECT_EQ(Read(offset), 0u);
+  Write(0x08, 1);
+  EXPECT_TRUE(ejected_.empty());
+}
+
 TEST_F(AcpiPciHotplugTest, ResetForgetsEvents) {
   ports_.Plug(1, 0);
   ports_.RequestEject(1, 1);

@@ -386,10 +386,15 @@ boot::Q35Acpi Q35::Acpi() {
   acpi.memory_slots = memory_slots_->slots();
   if (acpi_pci_) {
     acpi.pci_slots.emplace();
-    for (const pci::Function* const function : pci_.root().functions()) {
+    for (pci::Function* const function : pci_.AllFunctions()) {
       const auto* const port = dynamic_cast<const pci::RootPort*>(function);
       if (port == nullptr || !port->acpi()) continue;
-      acpi.pci_slots->push_back({port->devfn(), *port->acpi()});
+      boot::Q35PciSlot slot;
+      slot.bus = *port->acpi();
+      for (const pci::Function* at = port; at != nullptr; at = at->bus()->bridge()) {
+        slot.ports.insert(slot.ports.begin(), at->devfn());
+      }
+      acpi.pci_slots->push_back(std::move(slot));
     }
   }
   return boot::BuildQ35Acpi(acpi);

@@ -12,7 +12,6 @@ namespace probe {
 namespace {
 
 constexpr uint8_t kExpress = 0x10;
-constexpr uint32_t kHeader = 0x0e;
 // In the Express capability (7.5.3.9 to 7.5.3.11). Control and status are one doubleword: status in
 // the upper half, where a written one clears an event.
 constexpr uint32_t kSlotCapabilities = 0x14, kSlotControl = 0x18;
@@ -24,17 +23,39 @@ constexpr uint32_t kPowerOff = 0x0400;
 constexpr uint32_t kButton = 0x01, kPresenceChanged = 0x08, kPresent = 0x40;
 
 struct Slot {
+  bool there;
   PciAddress port;
   uint32_t control;  // offset
   bool on;
 };
 constexpr uint32_t kMaxSlots = 16;
-uint32_t slots;
 Slot slot_table[kMaxSlots];
 
 void Print(const Slot& slot, const char* what) {
   probe::Print("hotplug: %x:%x.%x %s\n", uint64_t{slot.port.bus}, uint64_t{slot.port.device},
                uint64_t{slot.port.function}, what);
+}
+
+// The slot of a port, if it is one for hot-plug. Events that are there already interrupt at once.
+void AddSlot(PciAddress port) {
+  if (!PciIsBridge(port)) return;
+  const uint32_t express = PciCapability(port, kExpress);
+  if (express == 0 || !(PciRead32(port, express + kSlotCapabilities) & kHotplugCapable)) return;
+  for (Slot& slot : slot_table) {
+    if (slot.there) continue;
+    const uint32_t control = express + kSlotControl;
+    const uint32_t now = PciRead32(port, control);
+    slot = {true, port, control, (now & kPowerOff) == 0};
+    (void)PciSetMessage(port, MessageAddress(), kWakeVector);
+    PciWrite32(port, control, (now & 0xffff) | kAlways);
+    return;
+  }
+}
+
+// The port of the slot is about to go.
+void ForgetBehind(PciAddress port) {
+  const uint8_t bus = PciCardBehind(port).bus;
+  for (Slot& slot : slot_table) slot.there = slot.there && slot.port.bus != bus;
 }
 
 void SwitchOn(Slot& slot) {
@@ -43,10 +64,12 @@ void SwitchOn(Slot& slot) {
   if (PciPlaceBehind(slot.port) == 0) return Print(slot, "answers nothing");
   StartDevices();
   Print(slot, "on");
+  AddSlot(PciCardBehind(slot.port));
 }
 
 // The card goes with the last of these writes.
 void SwitchOff(Slot& slot) {
+  ForgetBehind(slot.port);
   PciWrite32(slot.port, slot.control, kAlways | kLampBlinking);
   PciWrite32(slot.port, slot.control, kAlways | kLampBlinking | kPowerOff);
   PciWrite32(slot.port, slot.control, kAlways | kLampOff | kPowerOff);
@@ -73,21 +96,13 @@ void Serve(Slot& slot) {
 void FindHotplugSlots() {
   static PciBus bus;
   if (!ScanPci(bus)) return;
-  for (uint32_t i = 0; i < bus.functions && slots < kMaxSlots; ++i) {
-    const PciAddress at = bus.function[i];
-    if ((PciRead8(at, kHeader) & 0x7f) != 1) continue;
-    const uint32_t express = PciCapability(at, kExpress);
-    if (express == 0 || !(PciRead32(at, express + kSlotCapabilities) & kHotplugCapable)) continue;
-    const uint32_t control = express + kSlotControl;
-    const uint32_t now = PciRead32(at, control);
-    slot_table[slots++] = {at, control, (now & kPowerOff) == 0};
-    (void)PciSetMessage(at, MessageAddress(), kWakeVector);
-    PciWrite32(at, control, (now & 0xffff) | kAlways);
-  }
+  for (uint32_t i = 0; i < bus.functions; ++i) AddSlot(bus.function[i]);
 }
 
 void ServeHotplug() {
-  for (uint32_t i = 0; i < slots; ++i) Serve(slot_table[i]);
+  for (Slot& slot : slot_table) {
+    if (slot.there) Serve(slot);
+  }
 }
 
 }  // namespace probe

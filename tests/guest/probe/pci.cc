@@ -58,33 +58,49 @@ void PlaceBars(PciAddress at) {
 
 void ScanBus(uint8_t bus, PciBus& found);
 
-// Numbers the bus behind a bridge, gives it a window, and looks at what is there.
+uint8_t SecondaryBus(PciAddress bridge) { return uint8_t(PciRead32(bridge, kBusNumbers) >> 8); }
+
+// [base, limit], in steps of 1 MiB. The prefetchable window stays shut: base above limit.
+void SetWindow(PciAddress bridge, uint32_t base, uint32_t limit) {
+  PciWrite32(bridge, kMemoryWindow, (limit & 0xfff00000) | base >> 16);
+  PciWrite32(bridge, kPrefetchWindow, 0x0000fff0);
+  PciWrite32(bridge, kPrefetchBaseUpper, 0);
+  PciWrite32(bridge, kPrefetchLimitUpper, 0);
+  PciEnable(bridge);
+}
+
+void SetBusNumbers(PciAddress bridge, uint32_t secondary, uint32_t subordinate) {
+  const uint32_t latency = PciRead32(bridge, kBusNumbers) & 0xff000000;
+  PciWrite32(bridge, kBusNumbers, latency | subordinate << 16 | secondary << 8 | bridge.bus);
+}
+
+// Numbers the bus behind a bridge, gives it a window, and looks at what is there. A bridge with no
+// other behind it keeps a number, and the upper half of its window, for one that comes later.
 void OpenBridge(PciAddress at, PciBus& found) {
-  uint32_t numbers = PciRead32(at, kBusNumbers);
-  uint8_t secondary = uint8_t(numbers >> 8);
-  if (secondary == 0) {
-    secondary = uint8_t(next_bus++);
-    PciWrite32(at, kBusNumbers,
-               (numbers & 0xff000000) | 0xff0000 | uint32_t{secondary} << 8 | at.bus);
-    next_address = AlignUp(next_address, kBridgeShare);
-    const uint32_t base = next_address;
-    const uint32_t limit = base + kBridgeShare - 1;
-    PciWrite32(at, kMemoryWindow, (limit & 0xfff00000) | base >> 16);
-    // The prefetchable window stays shut: base above limit.
-    PciWrite32(at, kPrefetchWindow, 0x0000fff0);
-    PciWrite32(at, kPrefetchBaseUpper, 0);
-    PciWrite32(at, kPrefetchLimitUpper, 0);
-    PciEnable(at);
-    ScanBus(secondary, found);
-    for (uint32_t i = 0; i < found.functions; ++i) {
-      if (found.function[i].bus == secondary) PlaceBars(found.function[i]);
-    }
-    numbers = PciRead32(at, kBusNumbers);
-    PciWrite32(at, kBusNumbers, (numbers & 0xff00ffff) | (next_bus - 1) << 16);
-    next_address = base + kBridgeShare;
-    return;
-  }
+  if (const uint8_t secondary = SecondaryBus(at)) return ScanBus(secondary, found);
+  const auto secondary = uint8_t(next_bus++);
+  SetBusNumbers(at, secondary, 0xff);
+  next_address = AlignUp(next_address, kBridgeShare);
+  const uint32_t base = next_address;
   ScanBus(secondary, found);
+  for (uint32_t i = 0; i < found.functions; ++i) {
+    if (found.function[i].bus == secondary) PlaceBars(found.function[i]);
+  }
+  if (next_bus == secondary + 1u) ++next_bus;
+  SetBusNumbers(at, secondary, next_bus - 1);
+  if (next_address < base + kBridgeShare) next_address = base + kBridgeShare;
+  next_address = AlignUp(next_address, kBridgeShare);
+  SetWindow(at, base, next_address - 1);
+}
+
+// A bridge that came behind another one gets what that one kept for it.
+void OpenBehind(PciAddress bridge, PciAddress at) {
+  const uint32_t numbers = PciRead32(bridge, kBusNumbers);
+  const uint32_t secondary = numbers >> 8 & 0xff, subordinate = numbers >> 16 & 0xff;
+  if (subordinate == secondary) return;
+  SetBusNumbers(at, secondary + 1, subordinate);
+  const uint32_t limit = (PciRead32(bridge, kMemoryWindow) & 0xfff00000) | 0xfffff;
+  SetWindow(at, limit + 1 - kBridgeShare / 2, limit);
 }
 
 void ScanBus(uint8_t bus, PciBus& found) {
@@ -96,9 +112,8 @@ void ScanBus(uint8_t bus, PciBus& found) {
         continue;
       }
       if (found.functions < kMaxPciFunctions) found.function[found.functions++] = at;
-      const uint8_t header = PciRead8(at, kHeader + 2);
-      if ((header & 0x7f) == 1) OpenBridge(at, found);
-      if (function == 0 && (header & 0x80) == 0) break;
+      if (PciIsBridge(at)) OpenBridge(at, found);
+      if (function == 0 && (PciRead8(at, kHeader + 2) & 0x80) == 0) break;
     }
   }
 }
@@ -146,8 +161,12 @@ uint64_t PciBar(PciAddress at, uint32_t index) {
   return placed;
 }
 
+bool PciIsBridge(PciAddress at) { return (PciRead8(at, kHeader + 2) & 0x7f) == 1; }
+
+PciAddress PciCardBehind(PciAddress bridge) { return {SecondaryBus(bridge), 0, 0}; }
+
 uint32_t PciPlaceBehind(PciAddress bridge) {
-  const uint8_t bus = uint8_t(PciRead32(bridge, kBusNumbers) >> 8);
+  const uint8_t bus = SecondaryBus(bridge);
   const uint32_t before = next_address;
   next_address = PciRead32(bridge, kMemoryWindow) << 16 & 0xfff00000;
   uint32_t functions = 0;
@@ -156,6 +175,7 @@ uint32_t PciPlaceBehind(PciAddress bridge) {
     if (PciRead32(at, 0) == kNobody) continue;
     ++functions;
     PlaceBars(at);
+    if (PciIsBridge(at)) OpenBehind(bridge, at);
   }
   next_address = before;
   return functions;

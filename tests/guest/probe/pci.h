@@ -33,9 +33,12 @@ struct PciBus {
   PciAddress function[kMaxPciFunctions];
 };
 
-// Gives addresses to the memory BARs of the card behind a bridge that ScanPci() opened, from the
-// start of its window: for a card that came later. The number of its functions; 0: it does not
-// answer.
+bool PciIsBridge(PciAddress at);
+// Function 0 of the card behind a bridge that is open, there or not.
+PciAddress PciCardBehind(PciAddress bridge);
+// Gives addresses to the memory BARs of the card behind a bridge that is open, from the start of
+// its window, and opens it if it is a bridge, too: for a card that came later. The number of its
+// functions; 0: it does not answer.
 uint32_t PciPlaceBehind(PciAddress bridge);
 // The offset of a capability; 0: it has none.
 uint32_t PciCapability(PciAddress at, uint8_t id);

@@ -151,12 +151,15 @@ TEST_F(IaslTest, Q35DsdtWithMemorySlots) {
 
 TEST_F(IaslTest, Q35DsdtWithPciSlotsOfAcpi) {
   Q35AcpiConfig config = FullQ35();
-  config.pci_slots = {{0x08, 0}, {0x11, 1}};
+  // The third is the card of the first one's slot, the fourth its second function.
+  config.pci_slots = {{{0x08}, 0}, {{0x11}, 1}, {{0x08, 0x00}, 2}, {{0x08, 0x01}, 3}};
   const std::string source = RoundTrip("dsdt", BuildQ35Dsdt(config));
   for (const char* expected :
        {"Device (PHPR)", "Device (S08)", "Device (S11)", "Name (_ADR, 0x00020001)",
         "Name (_SUN, One)", "Method (_EJ0, 1, NotSerialized)", "Method (_E01, 0, NotSerialized)",
-        "Notify (\\_SB.PCI0.S11.S00, 0x03)", "Acquire (\\_SB.PCI0.PLCK, 0xFFFF)"}) {
+        "Notify (\\_SB.PCI0.S11.S00, 0x03)", "Notify (\\_SB.PCI0.S08.S00.S00, 0x03)",
+        "Notify (\\_SB.PCI0.S08.S01.S00, 0x03)", "PEJT (0x03)",
+        "Acquire (\\_SB.PCI0.PLCK, 0xFFFF)"}) {
     EXPECT_NE(source.find(expected), std::string::npos) << expected << " not in\n" << source;
   }
 }

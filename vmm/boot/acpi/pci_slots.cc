@@ -7,8 +7,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "vmm/boot/q35_layout.h"
 
@@ -23,13 +26,53 @@ constexpr uint64_t kNotifyDeviceCheck = 1, kNotifyEjectRequest = 3;  // 5.6.6
 constexpr char kLock[] = "\\_SB.PCI0.PLCK";
 constexpr char kPorts[] = "PHPP";
 
-std::string PortName(const Q35PciSlot& slot) { return fmt::format("S{:02X}", slot.port); }
+using Path = std::vector<uint8_t>;  // Q35PciSlot::ports
+using Slots = std::span<const Q35PciSlot>;
 
-Term Port(const Q35PciSlot& slot) {
+std::string FunctionName(uint8_t devfn) { return fmt::format("S{:02X}", devfn); }
+
+// Of the card in a slot, function 0.
+std::string CardName(const Q35PciSlot& slot) {
+  std::string name = "\\_SB.PCI0.";
+  for (const uint8_t devfn : slot.ports) name += FunctionName(devfn) + ".";
+  return name + FunctionName(0);
+}
+
+Term Function(uint8_t devfn, Terms more) {
+  Terms terms = {Name("_ADR", Integer((devfn >> 3U) << 16 | (devfn & 7U)))};
+  terms.insert(terms.end(), more.begin(), more.end());
+  return Device(FunctionName(devfn), terms);
+}
+
+Term Port(Slots slots, const Q35PciSlot& slot);
+
+// The ports on a bus: behind the last of these, or the root bus. without: one that is left out.
+Terms PortsBehind(Slots slots, const Path& path, std::optional<uint8_t> without = {}) {
+  Terms terms;
+  for (const Q35PciSlot& slot : slots) {
+    const bool here = slot.ports.size() == path.size() + 1 &&
+                      std::equal(path.begin(), path.end(), slot.ports.begin());
+    if (here && slot.ports.back() != without) terms.push_back(Port(slots, slot));
+  }
+  return terms;
+}
+
+// The card of the slot, which may be a port itself.
+Term Card(Slots slots, const Q35PciSlot& slot) {
   const Term bus = Integer(slot.bus);
-  return Device(PortName(slot), {Name("_ADR", Integer((slot.port >> 3U) << 16 | (slot.port & 7U))),
-                                 Device("S00", {Name("_ADR", Integer(0)), Name("_SUN", bus),
-                                                Method("_EJ0", 1, false, {Call("PEJT", {bus})})})});
+  Terms terms = {Name("_SUN", bus), Method("_EJ0", 1, false, {Call("PEJT", {bus})})};
+  Path path = slot.ports;
+  path.push_back(0);
+  for (const Q35PciSlot& inner : slots) {
+    if (inner.ports == path) terms.push_back(Card(slots, inner));
+  }
+  return Function(0, terms);
+}
+
+Term Port(Slots slots, const Q35PciSlot& slot) {
+  Terms terms = PortsBehind(slots, slot.ports, 0);
+  terms.insert(terms.begin(), Card(slots, slot));
+  return Function(slot.ports.back(), terms);
 }
 
 // An Express port has one slot behind it: bit 0.
@@ -42,7 +85,7 @@ Term EjectMethod() {
 Term ScanMethod(std::span<const Q35PciSlot> slots) {
   Terms body;
   for (const Q35PciSlot& slot : slots) {
-    const Term card = Reference("\\_SB.PCI0." + PortName(slot) + ".S00");
+    const Term card = Reference(CardName(slot));
     body.push_back(Store(Integer(slot.bus), Reference("PBUS")));
     for (const auto& [name, what] :
          {std::pair("PCAM", kNotifyDeviceCheck), {"PLVG", kNotifyEjectRequest}}) {
@@ -67,7 +110,8 @@ Terms PciSlots(std::span<const Q35PciSlot> slots, uint16_t base) {
       Mutex("PLCK"),
       EjectMethod(),
   };
-  for (const Q35PciSlot& slot : slots) terms.push_back(Port(slot));
+  const Terms ports = PortsBehind(slots, {});
+  terms.insert(terms.end(), ports.begin(), ports.end());
   terms.push_back(ScanMethod(slots));
   return terms;
 }

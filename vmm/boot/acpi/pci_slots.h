@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the DSDT says of slots whose cards come and go by ACPI (vmm/devices/acpi_pci_hotplug.h): the
-// ports that they are behind, each with its slot and _EJ0 (ACPI 6.4, 6.3.3), and the method that
-// asks which have changed. All of it belongs into \_SB.PCI0. Pure.
+// ports that they are behind, each with its slot and _EJ0 (ACPI 6.4, 6.3.3), one inside the other
+// where a port is the card of another's slot, and the method that asks which have changed. All of
+// it belongs into \_SB.PCI0. Pure.
 #pragma once
 
 #include <cstdint>

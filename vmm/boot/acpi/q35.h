@@ -19,8 +19,8 @@ namespace davit::boot {
 
 // A slot of PCI Express whose cards come and go by ACPI.
 struct Q35PciSlot {
-  uint8_t port = 0;  // devfn, on the root bus
-  uint32_t bus = 0;  // number in the registers
+  std::vector<uint8_t> ports;  // devfns from the root bus on; the last is that of the slot's port
+  uint32_t bus = 0;            // number in the registers
 };
 
 struct Q35AcpiConfig {

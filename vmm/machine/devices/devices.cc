@@ -240,13 +240,10 @@ Status Devices::AddToSlot(Entry& entry) {
   return {};
 }
 
-Status Devices::CheckHotPlug(const Entry& entry, const pci::Bus& bus) const {
+Status Devices::CheckHotPlug(const pci::Bus& bus) const {
   auto* const port = dynamic_cast<pci::RootPort*>(bus.bridge());
   if (port == nullptr) return NoHotPlug(bus.name());
-  if (entry.row->make_function == MakeRootPort) {
-    return Fail("pcie-root-port: a port behind a port is not supported");
-  }
-  if (buses_.acpi_slots == nullptr) return port->CheckPlug();
+  if (!SlotIsAcpis(*port)) return port->CheckPlug();
   return port->acpi() ? Status() : NoHotPlug(bus.name());
 }
 
@@ -258,7 +255,7 @@ Status Devices::AddToPci(Entry& entry) {
     // What the guest has let go is out of the way now, and takes nothing along that comes later.
     auto* const port = dynamic_cast<pci::RootPort*>(bus->bridge());
     if (port != nullptr && port->emptying()) EmptySlot(*port);
-    DAVIT_TRY(CheckHotPlug(entry, *bus));
+    DAVIT_TRY(CheckHotPlug(*bus));
   }
   const int64_t addr = props.Int("addr");
   const auto devfn = addr < 0 ? std::nullopt : std::optional(static_cast<uint8_t>(addr));
@@ -284,7 +281,7 @@ Status Devices::AddToPci(Entry& entry) {
 void Devices::TellAcpi(const Entry& entry) {
   const pci::Function& function = *entry.pci.function;
   if (auto* const port = dynamic_cast<pci::RootPort*>(entry.pci.function.get());
-      port != nullptr && port->config_values().hotplug) {
+      port != nullptr && port->config_values().hotplug && !entry.hot) {
     port->FollowAcpi(buses_.acpi_slots->AddBus([port](uint32_t slot) {
       if (slot == 0) port->Eject();
     }));
@@ -292,7 +289,7 @@ void Devices::TellAcpi(const Entry& entry) {
   // As with slots of their own registers, function 0 is what the guest is told of.
   if (!entry.hot || function.devfn() != 0) return;
   const auto& port = static_cast<const pci::RootPort&>(*function.bus()->bridge());
-  buses_.acpi_slots->Plug(*port.acpi(), 0);
+  if (port.acpi()) buses_.acpi_slots->Plug(*port.acpi(), 0);
 }
 
 Status Devices::AddToDevice(Entry& entry) {
@@ -314,9 +311,15 @@ Status Devices::AddBusless(Entry& entry) {
 // --- life ------------------------------------------------------------------------------------
 
 void Devices::Reset() {
-  // The newest first: what waits behind a port that waits itself goes with it.
+  // As in QEMU, that behind the newest port first; what waits behind a port that waits itself goes
+  // with it.
   for (size_t i = entries_.size(); i-- > 0;) {
-    if (i < entries_.size() && entries_[i]->pending_until) Finish(*entries_[i]);
+    if (i >= entries_.size()) continue;
+    for (Entry* const child : ChildrenOf(*entries_[i])) {
+      if (!child->pending_until) continue;
+      Finish(*child);
+      break;  // a slot is emptied whole
+    }
   }
   for (const auto& entry : entries_) {
     if (entry->on_slot()) {

@@ -99,7 +99,7 @@ class Devices final : public memory::LiveMemory::Listener {
   std::string ParentBusPath(const Entry& entry) const;
   const Entry* FindBridge(const pci::Bus& secondary) const;
   Status Make(const control::DeviceSpec& spec, bool hot);
-  Status CheckHotPlug(const Entry& entry, const pci::Bus& bus) const;
+  Status CheckHotPlug(const pci::Bus& bus) const;
   static std::string SlotName(size_t slot);
   static tl::unexpected<Error> NoHotPlug(const std::string& bus);
   // --- devices_unplug.cc ---
@@ -112,6 +112,9 @@ class Devices final : public memory::LiveMemory::Listener {
   Entry* FindFunction(const pci::Function* function) const;  // null: it is none of these
   void EmptySlot(pci::RootPort& port);
   void SlotOff(const pci::Function* port);
+  // Whether the guest hears of the port's slot by ACPI alone. One of a port that came later is
+  // native, as the tables that the guest has read do not know it.
+  bool SlotIsAcpis(const pci::RootPort& port) const;
   void RunSoon(std::function<void()> fn);  // on the control thread, while this lives; any thread
 
   Status AddToSlot(Entry& entry);

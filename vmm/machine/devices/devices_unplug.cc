@@ -45,7 +45,7 @@ Result<bool> Devices::AskUnplug(const Entry& entry) const {
     auto* const port = dynamic_cast<pci::RootPort*>(function->bus()->bridge());
     if (port == nullptr) return NoHotPlug(function->bus()->name());
     if (entry.row->unplug_error != nullptr) return Fail(entry.row->unplug_error);
-    if (buses_.acpi_slots == nullptr) return port->AskUnplug();
+    if (!SlotIsAcpis(*port)) return port->AskUnplug();
     if (!port->acpi()) return NoHotPlug(function->bus()->name());
     // Of functions without function 0 the guest never knew; what it has ejected, it gives.
     if (port->secondary().Find(0) == nullptr || port->emptying()) return true;
@@ -63,9 +63,11 @@ Status Devices::Unplug(const std::string& id) {
   }
   DAVIT_ASSIGN(const bool now, AskUnplug(*entry));
   if (!now) {
-    // A guest that is asked by ACPI may be asked again at once: as it boots, it forgets events.
-    const int64_t patience = buses_.acpi_slots == nullptr ? kAnswerTime : 0;
-    if (entry->pci.function != nullptr) entry->pending_until = clock_.Now() + patience;
+    if (const pci::Function* const function = entry->pci.function.get()) {
+      // A guest that is asked by ACPI may be asked again at once: as it boots, it forgets events.
+      const auto& port = static_cast<const pci::RootPort&>(*function->bus()->bridge());
+      entry->pending_until = clock_.Now() + (SlotIsAcpis(port) ? 0 : kAnswerTime);
+    }
   } else {
     Finish(*entry);
   }
@@ -87,6 +89,10 @@ Devices::Entry* Devices::FindFunction(const pci::Function* function) const {
     return entry->pci.function.get() == function;
   });
   return it != entries_.end() ? it->get() : nullptr;
+}
+
+bool Devices::SlotIsAcpis(const pci::RootPort& port) const {
+  return buses_.acpi_slots != nullptr && !FindFunction(&port)->hot;
 }
 
 // All functions of a slot go together: its power is one.
@@ -126,6 +132,8 @@ void Devices::TakeDown(Entry& entry) {
     entry.plain.reset();
   }
   auto& function = entry.pci.function;
+  const auto* const port = dynamic_cast<const pci::RootPort*>(function.get());
+  if (port != nullptr && port->acpi()) buses_.acpi_slots->RemoveBus(*port->acpi());
   if (function != nullptr && function->bus() != nullptr) function->bus()->Detach(*function);
   // An I/O thread raises interrupts through the function until its device is quiet.
   if (entry.frontend != nullptr) entry.frontend->Quiesce();
