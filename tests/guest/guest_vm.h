@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/expect.h"
 #include "tests/support/vm.h"
 
 namespace davit::testing {
@@ -73,12 +74,3 @@ void SetBalloon(Vm& vm, uint64_t bytes);
 long long NumberAfter(std::string_view line, std::string_view key);
 
 }  // namespace davit::testing
-
-#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
-
-// Fails the test (void functions) when a Result holds an error.
-#define ASSERT_OK(expression)                                \
-  do {                                                       \
-    const auto& assert_ok = (expression);                    \
-    ASSERT_TRUE(assert_ok.has_value()) << assert_ok.error(); \
-  } while (0)

@@ -57,7 +57,6 @@ class HugePagePool {
 
 #define SKIP_ON_QEMU(why) \
   if (VmmIsQemu()) GTEST_SKIP() << why
-#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 TEST_F(ProbeGuest, Q35IsFullHardwareAndObeysItsButton) {
   auto vm = StartProbe({"-machine", "q35", "-m", "6G", "-smp", "2", "-append", "one"});

@@ -128,8 +128,4 @@ bool SendWithFds(int socket, std::string_view bytes, const std::vector<int>& fds
   return sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
 }
 
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace davit::testing

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "clients/lib/client.h"
+#include "tests/support/expect.h"
 #include "tests/support/process.h"
 #include "tests/support/vm.h"
 #include "vmm/base/unique_fd.h"
@@ -72,20 +73,4 @@ void ExpectAlive(Vm& vm);
 // Sends bytes with descriptors in one message.
 bool SendWithFds(int socket, std::string_view bytes, const std::vector<int>& fds);
 
-// A sequence of bytes that holds `part`, for EXPECT_PRED2.
-bool Contains(const std::string& text, const std::string& part);
-
 }  // namespace davit::testing
-
-#define EXPECT_CONTAINS(text, part) EXPECT_PRED2(::davit::testing::Contains, text, part)
-// Fail the test when a Result holds an error.
-#define EXPECT_OK(expression)                                \
-  do {                                                       \
-    const auto& expect_ok = (expression);                    \
-    EXPECT_TRUE(expect_ok.has_value()) << expect_ok.error(); \
-  } while (0)
-#define ASSERT_OK(expression)                                \
-  do {                                                       \
-    const auto& assert_ok = (expression);                    \
-    ASSERT_TRUE(assert_ok.has_value()) << assert_ok.error(); \
-  } while (0)

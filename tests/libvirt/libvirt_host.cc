@@ -75,8 +75,7 @@ Status StopDaemon(const std::string& pidfile) {
 
 std::string WhyNoLibvirt() {
   if (geteuid() != 0) return "libvirt's system daemon needs root";
-  for (const char* file : {"/usr/sbin/libvirtd", "/usr/sbin/virtlogd", "/usr/bin/virsh",
-                           "/usr/lib/python3/dist-packages/libvirt.py"}) {
+  for (const char* file : {"/usr/sbin/libvirtd", "/usr/sbin/virtlogd", "/usr/bin/virsh"}) {
     if (access(file, R_OK) != 0) return std::string(file) + " is not installed";
   }
   // Its profile lets libvirtd start programs of the system's folders alone, and this one is not.
@@ -84,6 +83,11 @@ std::string WhyNoLibvirt() {
   const size_t libvirtd = profiles.find("libvirtd (enforce)");
   if (libvirtd != std::string::npos) return "AppArmor keeps libvirtd from davitd's folder";
   return WhyNoKvm();
+}
+
+std::string WhyNoEvents() {
+  const std::string module = "/usr/lib/python3/dist-packages/libvirt.py";
+  return access(module.c_str(), R_OK) == 0 ? "" : module + " is not installed";
 }
 
 Result<std::unique_ptr<LibvirtHost>> LibvirtHost::Start() {
@@ -165,6 +169,13 @@ std::string VirshError(std::vector<std::string> arguments) {
   return result.err;
 }
 
+std::string Field(const std::string& text, const std::string& key) {
+  size_t at = text.find(key);
+  if (at == std::string::npos) return "no " + key;
+  at = text.find_first_not_of(' ', at + key.size());
+  return text.substr(at, text.find('\n', at) - at);
+}
+
 // --- events ------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<DomainEvents>> DomainEvents::Listen(const std::string& log) {
@@ -204,8 +215,16 @@ Status DomainGuest::Press(char key) {
   return {};
 }
 
-Status DomainGuest::Await(std::string_view line) {
-  DAVIT_TRY(console_->WaitFor(line, kReplyTime));
+Result<std::string> DomainGuest::Tell(std::string_view command, std::string_view start) {
+  const std::string line = std::string(command) + "\n";
+  if (write(terminal_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+    return FailErrno("console");
+  }
+  return console_->WaitForLine(start, kReplyTime);
+}
+
+Status DomainGuest::Await(std::string_view line, milliseconds timeout) {
+  DAVIT_TRY(console_->WaitFor(line, timeout));
   return {};
 }
 

@@ -22,6 +22,8 @@ inline constexpr milliseconds kReplyTime{20'000};
 
 // Why there can be none here, or empty.
 std::string WhyNoLibvirt();
+// Why there can be no DomainEvents, or empty.
+std::string WhyNoEvents();
 
 class LibvirtHost {
  public:
@@ -55,6 +57,8 @@ RunResult Virsh(std::vector<std::string> arguments);
 std::string VirshOk(std::vector<std::string> arguments);
 // What it says when it fails; success is a failure of the test.
 std::string VirshError(std::vector<std::string> arguments);
+// The rest of the line of `text` that begins with `key`, without spaces before it.
+std::string Field(const std::string& text, const std::string& key);
 
 // All events of all domains from now on, as events.py prints them.
 class DomainEvents {
@@ -70,7 +74,7 @@ class DomainEvents {
   std::unique_ptr<Console> lines_;
 };
 
-// The probe guest of a domain, on the domain's first console.
+// The guest of a domain, on the domain's first console.
 class DomainGuest {
  public:
   // path: the console's pty. A domain that is still paused has said nothing yet.
@@ -80,8 +84,10 @@ class DomainGuest {
   // A key that ends the domain, with which the console goes: what is said last may be lost.
   Status Press(char key);
   Status AwaitReady();
+  // A command line of the init of Linux guests, and the rest of the line that begins with `start`.
+  Result<std::string> Tell(std::string_view command, std::string_view start);
   // A line that it says by itself.
-  Status Await(std::string_view line);
+  Status Await(std::string_view line, milliseconds timeout = kReplyTime);
   // The rest of the line that begins with `start`.
   Result<std::string> AwaitRest(std::string_view start);
 

@@ -18,6 +18,7 @@
 #include "tests/libvirt/domain_xml.h"
 #include "tests/libvirt/isolation.h"
 #include "tests/libvirt/libvirt_host.h"
+#include "tests/support/expect.h"
 #include "tests/support/terminal.h"
 
 namespace davit::testing {
@@ -28,29 +29,6 @@ namespace fs = std::filesystem;
 LibvirtHost* host = nullptr;           // RunTests() has it
 std::unique_ptr<DomainEvents> events;  // of all cases, whose domains have names of their own
 std::string why_not;                   // empty: a host is there
-
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-#define EXPECT_CONTAINS(text, part) EXPECT_PRED2(Contains, text, part)
-#define EXPECT_OK(expression)                                \
-  do {                                                       \
-    const auto& expect_ok = (expression);                    \
-    EXPECT_TRUE(expect_ok.has_value()) << expect_ok.error(); \
-  } while (0)
-#define ASSERT_OK(expression)                                \
-  do {                                                       \
-    const auto& assert_ok = (expression);                    \
-    ASSERT_TRUE(assert_ok.has_value()) << assert_ok.error(); \
-  } while (0)
-
-// The rest of the line of `text` that begins with `key`, without spaces before it.
-std::string Field(const std::string& text, const std::string& key) {
-  size_t at = text.find(key);
-  if (at == std::string::npos) return "no " + key;
-  at = text.find_first_not_of(' ', at + key.size());
-  return text.substr(at, text.find('\n', at) - at);
-}
 
 class LibvirtTest : public ::testing::Test {
  protected:
@@ -588,6 +566,7 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   std::string& why = davit::testing::why_not;
   why = davit::testing::WhyNoLibvirt();
+  if (why.empty()) why = davit::testing::WhyNoEvents();
   if (why.empty()) {
     auto status = davit::testing::RunIsolated(davit::testing::RunTests);
     if (status) return *status;
