@@ -14,11 +14,16 @@ struct DomainXml {
   std::string emulator;
   unsigned memory_mib = 64;
   std::string vcpu = "<vcpu>1</vcpu>";
+  std::string boot;      // elements of <os>: a kernel
   std::string more;      // elements of <domain>
   std::string devices;   // elements of <devices>
   unsigned ports = 0;    // root ports, which cards take at the start and later
   std::string argument;  // of davitd: "-device" and this; empty: none
 };
+
+// Elements for `boot`; files that the domain's process can reach.
+std::string Kernel(const std::string& image, const std::string& initrd,
+                   const std::string& command_line);
 
 // No USB and no balloon; a serial port on a pty is its console.
 std::string ToXml(const DomainXml& domain);
