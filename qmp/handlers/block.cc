@@ -140,6 +140,15 @@ Status BlockNodesHandlers::BlockdevDel(Context&, const qapi::BlockdevDelArgs& ar
   return blocks_.RemoveNode(args.node_name);
 }
 
+Status BlockNodesHandlers::BlockdevReopen(Context&, const qapi::BlockdevReopenArgs& args) {
+  std::vector<control::BlockNodeSpec> specs;
+  for (const qapi::BlockdevOptions& options : args.options) {
+    DAVIT_ASSIGN(control::BlockNodeSpec spec, ToBlockNodeSpec(options));
+    specs.push_back(std::move(spec));
+  }
+  return blocks_.ReopenNodes(specs);
+}
+
 Result<std::vector<qapi::BlockInfo>> BlockHandlers::QueryBlock(Context&) {
   std::vector<qapi::BlockInfo> rows;
   for (const BlockDiskInfo& disk : blocks_.Disks()) rows.push_back(ToQapi(disk));

@@ -141,6 +141,9 @@ TEST_F(Block, VerbsReachTheFacade) {
   options.u = qapi::BlockdevOptionsNull{.size = -1};
   EXPECT_FALSE(nodes_.BlockdevAdd(context_, options));
   EXPECT_TRUE(nodes_.BlockdevDel(context_, {.node_name = "n0"}));
+  EXPECT_FALSE(nodes_.BlockdevReopen(context_, {.options = {options}}));
+  options.u = qapi::BlockdevOptionsNull{};
+  EXPECT_TRUE(nodes_.BlockdevReopen(context_, {.options = {options, options}}));
   EXPECT_TRUE(handlers_.BlockResize(context_, {.node_name = "f0", .size = 7}));
   qapi::BlockIOThrottle limits;
   limits.id = "d0";
@@ -149,8 +152,9 @@ TEST_F(Block, VerbsReachTheFacade) {
   EXPECT_TRUE(handlers_.BlockSetIoThrottle(context_, limits));
   EXPECT_EQ(blocks_.limits.iops.max, 10);
   EXPECT_EQ(blocks_.limits.iops.length, 1);
-  EXPECT_EQ(blocks_.calls, (std::vector<std::string>{"blockdev-add n0", "blockdev-del n0",
-                                                     "block_resize f0 7", "limits id:d0"}));
+  EXPECT_EQ(blocks_.calls,
+            (std::vector<std::string>{"blockdev-add n0", "blockdev-del n0", "blockdev-reopen n0 n0",
+                                      "block_resize f0 7", "limits id:d0"}));
 }
 
 TEST_F(Block, ADriveWithoutAMedium) {

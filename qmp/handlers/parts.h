@@ -205,6 +205,7 @@ class BlockNodesHandlers final : public qapi::BlockNodesCommands {
   explicit BlockNodesHandlers(control::BlockControl& blocks) : blocks_(blocks) {}
   Status BlockdevAdd(Context& context, const qapi::BlockdevOptions& args) override;
   Status BlockdevDel(Context& context, const qapi::BlockdevDelArgs& args) override;
+  Status BlockdevReopen(Context& context, const qapi::BlockdevReopenArgs& args) override;
 
  private:
   control::BlockControl& blocks_;

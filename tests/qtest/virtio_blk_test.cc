@@ -267,6 +267,55 @@ TEST(BlockNodes, ComeAndGoOverQmp) {
   EXPECT_TRUE(m.Qmp("query-named-block-nodes").AsArray()->empty());
 }
 
+// A limit holds the writes up: they end in the file that they were meant for, and then the disk is
+// another file, larger and without the page cache's help.
+TEST(BlockNodes, ReopenedUnderWritesNoneIsLost) {
+  const testing::TempDir dir;
+  const auto path = [&](const char* name) { return dir.path() + "/" + name; };
+  for (const char* name : {"a", "b"}) std::ofstream(path(name)).close();
+  std::filesystem::resize_file(path("a"), kDiskBytes);
+  std::filesystem::resize_file(path("b"), 2 * kDiskBytes);
+  Machine m({"-M", "q35", "-object", "iothread,id=io0", "-object",
+             "throttle-group,id=g,x-iops-total=1", "-blockdev",
+             "file,node-name=a,filename=" + path("a"), "-blockdev",
+             "file,node-name=b,filename=" + path("b"), "-blockdev", "raw,node-name=r,file=a",
+             "-blockdev", "throttle,node-name=t,file=r,throttle-group=g", "-device",
+             "virtio-blk-pci,drive=t,iothread=io0"});
+  const auto device = FindVirtio(m, virtio::kIdBlock);
+  ASSERT_TRUE(device && device->Start());
+  Queue& queue = device->queue(0);
+  const auto write = [](char c) {
+    return Request()
+        .Struct(Header{kTypeOut, 0u, uint64_t(c - 'a')})
+        .Readable(std::string(512, c))
+        .Writable(1);
+  };
+  std::string all;
+  for (char c = 'a'; c < 'i'; ++c) {
+    queue.Add(write(c));
+    all += std::string(512, c);
+  }
+  queue.Kick();
+  m.Qmp("blockdev-reopen",
+        {{"options", json::Array{json::Object{{"driver", "raw"}, {"node-name", "r"}, {"file", "b"}},
+                                 json::Object{{"driver", "file"},
+                                              {"node-name", "b"},
+                                              {"filename", path("b")},
+                                              {"cache", json::Object{{"no-flush", true}}}}}}});
+  for (char c = 'a'; c < 'i'; ++c) {
+    const auto used = queue.Wait();
+    ASSERT_TRUE(used) << c;
+    EXPECT_EQ(used->bytes.back(), kStatusOk);
+  }
+  const auto content = [&](const char* name) {
+    std::ifstream in(path(name), std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  EXPECT_TRUE(content("a").starts_with(all));
+  EXPECT_EQ(content("b")[0], '\0');
+  EXPECT_EQ(device->Config<uint64_t>(0), 2 * kDiskBytes / 512);
+}
+
 TEST(BlockNodes, FaultsAreQemus) {
   Machine m({"-M", "none", "-blockdev", "null-co,node-name=n0"});
   EXPECT_EQ(ErrorOf(m, "blockdev-add", R"({"driver": "raw", "file": "n0"})"),

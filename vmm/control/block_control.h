@@ -125,6 +125,8 @@ class BlockControl {
   virtual ~BlockControl() = default;
   virtual Status AddNode(const BlockNodeSpec& spec) = 0;
   virtual Status RemoveNode(const std::string& name) = 0;
+  // Other options for nodes that there are: of all, or an error and of none.
+  virtual Status ReopenNodes(const std::vector<BlockNodeSpec>& specs) = 0;
   virtual Status AddDrive(const DriveSpec& spec) = 0;
   virtual std::vector<BlockNodeInfo> Nodes() const = 0;  // newest first
   virtual std::vector<BlockDiskInfo> Disks() const = 0;

@@ -143,6 +143,11 @@ class FakeBlocks final : public BlockControl {
     return Did("blockdev-add " + spec.node_name);
   }
   Status RemoveNode(const std::string& name) override { return Did("blockdev-del " + name); }
+  Status ReopenNodes(const std::vector<BlockNodeSpec>& specs) override {
+    std::string call = "blockdev-reopen";
+    for (const BlockNodeSpec& spec : specs) call += " " + spec.node_name;
+    return Did(std::move(call));
+  }
   Status AddDrive(const DriveSpec& spec) override { return Did("drive " + spec.id); }
   std::vector<BlockNodeInfo> Nodes() const override { return nodes; }
   std::vector<BlockDiskInfo> Disks() const override { return disks; }

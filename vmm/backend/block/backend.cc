@@ -37,6 +37,10 @@ BlockNodeUser BlockBackend::User() const {
 void BlockBackend::SetNode(std::shared_ptr<BlockNode> node) {
   last_medium_ = medium_options();
   node_ = std::move(node);
+  Retarget();
+}
+
+void BlockBackend::Retarget() {
   target_ = node_ != nullptr ? node_->Target() : BlockTarget{.discard = false};
 }
 

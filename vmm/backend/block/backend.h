@@ -45,13 +45,15 @@ struct BlockIoError {
   std::string reason;
 };
 
-// The device that has a disk, as far as it can be made to stand still. Control thread, without the
+// The device that has a disk, as far as it can be made to stand still. Control thread, without that
 // device's lock.
 class DiskOwner {
  public:
   virtual ~DiskOwner() = default;
   // Runs fn while the device starts nothing and nothing is under way in its disks.
   virtual void WhileQuiet(const std::function<void()>& fn) = 0;
+  // The device's lock.
+  virtual std::unique_lock<std::mutex> Lock() = 0;
 };
 
 // The tray of a device with a removable medium, as whoever operates the VM uses it. Implemented by
@@ -168,11 +170,13 @@ class BlockBackend {
 
  private:
   friend class BlockGraph;
+  friend class Reopening;
   BlockBackend(BlockGraph& graph, std::string name, std::shared_ptr<BlockNode> node);
   Status Attach(AttachOptions options);
   void Detach();  // the device has nothing in flight
   BlockNodeUser User() const;
   void SetNode(std::shared_ptr<BlockNode> node);
+  void Retarget();  // the node is the same, and another
   io::Clock::duration TakeTurn(const BlockRequest& request);
   void RunThrottled();
 

@@ -100,11 +100,11 @@ bool NotSupported(int error) {
 }  // namespace
 
 bool FileNode::Aligned(uint64_t offset, uint64_t bytes, std::span<const iovec> iov) const {
-  if (request_alignment_ == 1) return true;
-  if ((offset | bytes) % request_alignment_ != 0) return false;
+  if (alignment_.request == 1) return true;
+  if ((offset | bytes) % alignment_.request != 0) return false;
   return std::all_of(iov.begin(), iov.end(), [this](const iovec& v) {
-    return std::bit_cast<uintptr_t>(v.iov_base) % memory_alignment_ == 0 &&
-           v.iov_len % request_alignment_ == 0;
+    return std::bit_cast<uintptr_t>(v.iov_base) % alignment_.memory == 0 &&
+           v.iov_len % alignment_.request == 0;
   });
 }
 
@@ -120,7 +120,7 @@ int FileNode::Read(uint64_t offset, uint64_t bytes, std::span<const iovec> iov) 
   uint64_t moved;
   const int error = TransferAll(offset, bytes, iov, &moved,
                                 [this](auto... args) { return preadv(fd_.get(), args...); });
-  if (error == EINVAL && direct() && moved % request_alignment_ != 0) {
+  if (error == EINVAL && direct() && moved % alignment_.request != 0) {
     // O_DIRECT stopped inside a sector: the end of the file.
   } else if (error != 0) {
     return error;
@@ -144,10 +144,10 @@ int FileNode::BouncedRead(uint64_t offset, uint64_t bytes, std::span<const iovec
   const Buffer buffer = AlignedBuffer(kMaxBounce);
   if (!buffer) return ENOMEM;
   for (uint64_t done = 0; done < bytes;) {
-    const uint64_t at = AlignDown(offset + done, request_alignment_);
+    const uint64_t at = AlignDown(offset + done, alignment_.request);
     const uint64_t skip = offset + done - at;
     const uint64_t n = std::min(bytes - done, kMaxBounce - skip);
-    const iovec whole{buffer.get(), AlignUp(skip + n, request_alignment_)};
+    const iovec whole{buffer.get(), AlignUp(skip + n, alignment_.request)};
     const int error = Read(at, whole.iov_len, {&whole, 1});
     if (error != 0) return error;
     CopyToIov(Part(iov, done, n), buffer.get() + skip);
@@ -161,7 +161,7 @@ int FileNode::BouncedWrite(uint64_t offset, uint64_t bytes, std::span<const iove
   if (fstat(fd_.get(), &before) != 0) return errno;
   int error = BouncedBlocks(offset, bytes, iov, fua);
   const auto size = static_cast<uint64_t>(before.st_size);
-  if (is_device_ || AlignUp(offset + bytes, request_alignment_) <= size) return error;
+  if (is_device_ || AlignUp(offset + bytes, alignment_.request) <= size) return error;
   // Whole blocks were written beyond the end: the image is no longer for it.
   const uint64_t end = std::max(size, offset + bytes);
   if (ftruncate(fd_.get(), static_cast<off_t>(end)) != 0 && error == 0) error = errno;
@@ -172,10 +172,10 @@ int FileNode::BouncedBlocks(uint64_t offset, uint64_t bytes, std::span<const iov
   const Buffer buffer = AlignedBuffer(kMaxBounce);
   if (!buffer) return ENOMEM;
   for (uint64_t done = 0; done < bytes;) {
-    const uint64_t at = AlignDown(offset + done, request_alignment_);
+    const uint64_t at = AlignDown(offset + done, alignment_.request);
     const uint64_t skip = offset + done - at;
     const uint64_t n = std::min(bytes - done, kMaxBounce - skip);
-    const iovec whole{buffer.get(), AlignUp(skip + n, request_alignment_)};
+    const iovec whole{buffer.get(), AlignUp(skip + n, alignment_.request)};
     if (skip != 0 || skip + n != whole.iov_len) {
       // Part of a block: the rest of it stays as it is (queue.h keeps others away meanwhile).
       const int error = Read(at, whole.iov_len, {&whole, 1});

@@ -46,6 +46,22 @@ std::string NoDirect(const std::string& path) {
   return fmt::format("Could not open '{}': filesystem does not support O_DIRECT", path);
 }
 
+// A descriptor of a set may have been opened otherwise.
+Status SetFlags(int fd, const BlockNodeSpec& spec) {
+  int flags = fcntl(fd, F_GETFL) & ~(O_NONBLOCK | O_DIRECT);
+  if (spec.direct.value_or(false)) flags |= O_DIRECT;
+  if (fcntl(fd, F_SETFL, flags) != 0) return Fail(NoDirect(spec.filename));
+  return {};
+}
+
+// The file may have been replaced under its name.
+bool SameFile(int fd, int other) {
+  struct stat a, b;
+  return fstat(fd, &a) == 0 && fstat(other, &b) == 0 &&
+         (S_ISREG(a.st_mode) ? a.st_dev == b.st_dev && a.st_ino == b.st_ino
+                             : a.st_rdev == b.st_rdev);
+}
+
 struct Opened {
   UniqueFd fd;
   bool read_only = false;
@@ -67,6 +83,52 @@ Result<Opened> OpenImage(const BlockNodeSpec& spec, FileOpener& opener) {
 }
 
 }  // namespace
+
+// Another descriptor, or the old one with other options.
+class FileNode::Change final : public NodeChange {
+ public:
+  Change(FileNode& node, const BlockNodeSpec& spec) : Change(node, spec, node.read_only()) {}
+  Change(FileNode& node, const BlockNodeSpec& spec, Opened opened)
+      : Change(node, spec, opened.read_only) {
+    fd_ = std::move(opened.fd);
+  }
+  ~Change() override {
+    // Two descriptors of a set have their flags in common.
+    if (fd_ && !done_) (void)fcntl(node_.fd_.get(), F_SETFL, flags_);
+    if (fd_) node_.opener_.Closing(fd_.get());
+  }
+  Status Prepare() {
+    if (!SameFile(fd_.get(), node_.fd_.get())) {
+      return Fail(fmt::format("Could not reopen '{}': it is another file now", node_.filename_));
+    }
+    DAVIT_TRY(SetFlags(fd_.get(), spec_));
+    if (spec_.direct.value_or(false)) alignment_ = ProbeAlignment(fd_.get());
+    return {};
+  }
+  Status Secure() override {
+    if (fd_ && node_.lock_) DAVIT_TRY(node_.locks_.CopyTo(fd_.get()));
+    return {};
+  }
+  void Do() override {
+    done_ = true;
+    node_.set_spec(spec_);
+    node_.set_read_only(read_only());
+    if (!fd_) return;
+    std::swap(node_.fd_, fd_);
+    node_.alignment_ = alignment_;
+  }
+
+ private:
+  Change(FileNode& node, const BlockNodeSpec& spec, bool read_only)
+      : NodeChange(read_only), node_(node), spec_(spec), flags_(fcntl(node.fd(), F_GETFL)) {}
+
+  FileNode& node_;
+  const BlockNodeSpec spec_;
+  const int flags_;  // of the descriptor before
+  UniqueFd fd_;      // none: the one that is
+  Alignment alignment_;
+  bool done_ = false;
+};
 
 FileNode::FileNode(const BlockNodeSpec& spec, std::string name, bool read_only, UniqueFd fd,
                    FileOpener& opener)
@@ -94,9 +156,7 @@ Result<std::shared_ptr<FileNode>> FileNode::Open(const BlockNodeSpec& spec, std:
       new FileNode(spec, std::move(name), opened.read_only, std::move(opened.fd), opener));
   const int fd = node->fd_.get();
   DAVIT_TRY(CheckKind(fd, spec.driver, spec.filename, &node->is_device_));
-  // A descriptor of a set may have been opened otherwise.
-  const int flags = (fcntl(fd, F_GETFL) & ~O_NONBLOCK) | (node->direct() ? O_DIRECT : 0);
-  if (fcntl(fd, F_SETFL, flags) != 0) return Fail(NoDirect(spec.filename));
+  DAVIT_TRY(SetFlags(fd, spec));
   if (spec.locking != ImageLocking::kOff) {
     node->lock_ = ImageLocks::Supported(fd);
     if (!node->lock_ && spec.locking == ImageLocking::kOn) {
@@ -108,8 +168,22 @@ Result<std::shared_ptr<FileNode>> FileNode::Open(const BlockNodeSpec& spec, std:
   node->in_memory_ = !node->is_device_ && fstatfs(fd, &fs) == 0 &&
                      (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
   if (node->is_device_) node->ProbeSectors();
-  if (node->direct()) node->ProbeAlignment();
+  if (node->direct()) node->alignment_ = ProbeAlignment(fd);
   return node;
+}
+
+Result<std::unique_ptr<NodeChange>> FileNode::PrepareReopen(const BlockNodeSpec& to,
+                                                            std::shared_ptr<BlockNode>,
+                                                            std::shared_ptr<ThrottleGroup>) {
+  DAVIT_TRY(CheckSpec(to));
+  const bool direct_then = to.direct.value_or(false);
+  const bool other_access =
+      to.read_only != spec().read_only || (!to.read_only && !to.auto_read_only && read_only());
+  if (direct_then == direct() && !other_access) return std::make_unique<Change>(*this, to);
+  DAVIT_ASSIGN(Opened opened, OpenImage(to, opener_));
+  auto change = std::make_unique<Change>(*this, to, std::move(opened));
+  DAVIT_TRY(change->Prepare());
+  return change;
 }
 
 Status FileNode::ReadLength() {
@@ -122,31 +196,31 @@ Status FileNode::ReadLength() {
 // The file system says it (Linux 6.1, not all of them), else it is asked by trying. Where even a
 // single byte passes nothing is checked, as in the hole that a new image is, though a block with
 // storage would be: then only the largest is safe.
-void FileNode::ProbeAlignment() {
+FileNode::Alignment FileNode::ProbeAlignment(int fd) {
   struct statx st {};
-  if (statx(fd_.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 &&
-      (st.stx_mask & STATX_DIOALIGN) && st.stx_dio_offset_align != 0) {
-    request_alignment_ = std::max<uint32_t>(st.stx_dio_offset_align, kSector);
-    memory_alignment_ = std::max<uint32_t>(st.stx_dio_mem_align, 1);
-    return;
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 && (st.stx_mask & STATX_DIOALIGN) &&
+      st.stx_dio_offset_align != 0) {
+    return {.request = std::max<uint32_t>(st.stx_dio_offset_align, kSector),
+            .memory = std::max<uint32_t>(st.stx_dio_mem_align, 1)};
   }
-  request_alignment_ = memory_alignment_ = kMaxAlignment;
+  Alignment found{.request = kMaxAlignment, .memory = kMaxAlignment};
   void* memory = nullptr;
-  if (posix_memalign(&memory, kMaxAlignment, 2 * kMaxAlignment) != 0) return;
+  if (posix_memalign(&memory, kMaxAlignment, 2 * kMaxAlignment) != 0) return found;
   const std::unique_ptr<char, decltype(&free)> buffer(static_cast<char*>(memory), &free);
   const auto passes = [&](uint32_t address, uint32_t bytes) {
-    return pread(fd_.get(), buffer.get() + address, bytes, 0) >= 0;
+    return pread(fd, buffer.get() + address, bytes, 0) >= 0;
   };
   for (uint32_t align = kSector; !passes(0, 1) && align <= kMaxAlignment; align *= 2) {
     if (!passes(0, align)) continue;
-    request_alignment_ = align;
+    found.request = align;
     break;
   }
   for (uint32_t align = kSector; !passes(1, kMaxAlignment) && align <= kMaxAlignment; align *= 2) {
     if (!passes(align, kMaxAlignment)) continue;
-    memory_alignment_ = align;
+    found.memory = align;
     break;
   }
+  return found;
 }
 
 uint64_t FileNode::actual_size() const {

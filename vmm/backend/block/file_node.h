@@ -31,6 +31,10 @@ class FileNode final : public BlockNode {
   BlockTarget Target() override;
   Status Resize(uint64_t bytes) override;
   bool has_dirty_flag() const override { return true; }
+  // Opens the image anew where it must. Error also: the path is another file by now.
+  Result<std::unique_ptr<NodeChange>> PrepareReopen(const BlockNodeSpec& spec,
+                                                    std::shared_ptr<BlockNode> child,
+                                                    std::shared_ptr<ThrottleGroup> group) override;
 
   // Logical and physical sector size of a host device; 0: not known, or a file.
   uint32_t logical_sector() const { return logical_sector_; }
@@ -42,8 +46,8 @@ class FileNode final : public BlockNode {
   // The file is in memory (tmpfs): a write is a copy, which no thread need be asked for.
   bool in_memory() const { return in_memory_; }
   // O_DIRECT: what offsets and lengths, and what addresses must be multiples of. Else 1.
-  uint32_t request_alignment() const { return request_alignment_; }
-  uint32_t memory_alignment() const { return memory_alignment_; }
+  uint32_t request_alignment() const { return alignment_.request; }
+  uint32_t memory_alignment() const { return alignment_.memory; }
   // Can the kernel take this as it is?
   bool Aligned(uint64_t offset, uint64_t bytes, std::span<const iovec> iov) const;
   // A flush that failed means that the kernel has dropped what it could not write: it would say
@@ -62,11 +66,17 @@ class FileNode final : public BlockNode {
   std::atomic<uint64_t> discard_ok{0}, discard_failed{0}, discard_bytes_ok{0};
 
  private:
+  class Change;
+  // O_DIRECT: what a descriptor asks for.
+  struct Alignment {
+    uint32_t request = 1;
+    uint32_t memory = 1;
+  };
   FileNode(const BlockNodeSpec& spec, std::string name, bool read_only, UniqueFd fd,
            FileOpener& opener);
   Status ApplyPermissions(BlockPermissions used, BlockPermissions shared) override;
   Status ReadLength();
-  void ProbeAlignment();
+  static Alignment ProbeAlignment(int fd);
   void ProbeSectors();  // file_node_unsafe.cc: ioctl
   int BouncedRead(uint64_t offset, uint64_t bytes, std::span<const iovec> iov);
   int BouncedWrite(uint64_t offset, uint64_t bytes, std::span<const iovec> iov, bool fua);
@@ -81,8 +91,7 @@ class FileNode final : public BlockNode {
   bool is_device_ = false;
   bool in_memory_ = false;
   ImageLocks locks_;
-  uint32_t request_alignment_ = 1;
-  uint32_t memory_alignment_ = 1;
+  Alignment alignment_;
   uint32_t logical_sector_ = 0, physical_sector_ = 0;
   std::atomic<uint64_t> length_{0};
   std::atomic<int> flush_error_{0};

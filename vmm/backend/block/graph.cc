@@ -26,23 +26,6 @@ bool WellFormed(const std::string& name) {
   });
 }
 
-// What a node given inline takes over from the one above it.
-BlockNodeSpec Inherit(const BlockNodeSpec& parent, BlockNodeSpec child) {
-  if (!child.direct) child.direct = parent.direct;
-  if (!child.no_flush) child.no_flush = parent.no_flush;
-  if (!child.discard) child.discard = DiscardMode::kUnmap;  // the upper one decides
-  child.read_only |= parent.read_only;
-  child.auto_read_only |= parent.auto_read_only;
-  child.force_share |= parent.force_share;
-  return child;
-}
-
-bool StandsOn(const BlockNode& node, const BlockNode& below) {
-  if (&node == &below) return true;
-  const std::shared_ptr<BlockNode> child = node.child();
-  return child != nullptr && StandsOn(*child, below);
-}
-
 }  // namespace
 
 BlockGraph::~BlockGraph() {
@@ -230,13 +213,21 @@ BlockBackend* BlockGraph::FindDrive(const std::string& name) const {
   return it == disks_.end() ? nullptr : *it;
 }
 
-void BlockGraph::WhileQuiet(const std::vector<const BlockNode*>& nodes,
+std::vector<BlockBackend*> BlockGraph::DisksOn(const std::vector<const BlockNode*>& nodes) const {
+  std::vector<BlockBackend*> disks;
+  for (BlockBackend* disk : disks_) {
+    if (disk->node() == nullptr) continue;
+    const auto on = [disk](const BlockNode* node) { return StandsOn(*disk->node(), *node); };
+    if (std::any_of(nodes.begin(), nodes.end(), on)) disks.push_back(disk);
+  }
+  return disks;
+}
+
+void BlockGraph::WhileQuiet(const std::vector<BlockBackend*>& disks,
                             const std::function<void()>& fn) {
   std::set<DiskOwner*> owners;  // of several disks each
-  for (const BlockBackend* disk : disks_) {
-    if (disk->owner() == nullptr || disk->node() == nullptr) continue;
-    const auto on = [disk](const BlockNode* node) { return StandsOn(*disk->node(), *node); };
-    if (std::any_of(nodes.begin(), nodes.end(), on)) owners.insert(disk->owner());
+  for (const BlockBackend* disk : disks) {
+    if (disk->owner() != nullptr) owners.insert(disk->owner());
   }
   std::function<void()> run = fn;
   for (DiskOwner* const owner : owners) {
@@ -253,15 +244,13 @@ Status BlockGraph::Resize(BlockNode& node, uint64_t bytes) {
   if (!node.read_only()) {
     DAVIT_TRY(node.SetUser(&key, {"block_resize", "root", kPermResize, kPermAll}));
   }
-  const BlockNode* const leaf = node.Target().leaf;
+  const std::vector<BlockBackend*> disks = DisksOn({node.Target().leaf});
   Status status;
   // A write that the kernel has already would make a file that shrinks longer again.
-  WhileQuiet({leaf}, [&] { status = node.Resize(bytes); });
+  WhileQuiet(disks, [&] { status = node.Resize(bytes); });
   node.RemoveUser(&key);
   DAVIT_TRY(std::move(status));
-  for (BlockBackend* disk : disks_) {
-    if (disk->node() != nullptr && StandsOn(*disk->node(), *leaf)) disk->NoteResized();
-  }
+  for (BlockBackend* disk : disks) disk->NoteResized();
   return {};
 }
 

@@ -47,6 +47,9 @@ class BlockGraph {
   // A node that lives as long as the caller or a user keeps it.
   Result<std::shared_ptr<BlockNode>> OpenNode(const BlockNodeSpec& spec) { return Make(spec); }
   Status RemoveNode(const std::string& name);
+  // blockdev-reopen: other options for nodes that are there, of all or of none. What is under way
+  // on the disks above ends before, and nothing is lost. Error: QEMU's words.
+  Status Reopen(const std::vector<BlockNodeSpec>& specs);
   std::shared_ptr<BlockNode> FindNode(const std::string& name) const;
   std::vector<std::shared_ptr<BlockNode>> Nodes() const;  // newest first
 
@@ -78,6 +81,7 @@ class BlockGraph {
 
  private:
   friend class BlockBackend;
+  friend class Reopening;
   Result<std::shared_ptr<BlockNode>> Make(const BlockNodeSpec& spec);
   std::shared_ptr<ThrottleGroup> FindGroup(const std::string& name) const;
   Status CheckName(const std::string& name) const;
@@ -85,8 +89,9 @@ class BlockGraph {
   void Report(const BlockIoError& error);
   void Report(const TrayMoved& moved);
   void Forget(BlockBackend* disk);
-  // Runs fn while no disk that stands on one of the nodes has anything under way.
-  void WhileQuiet(const std::vector<const BlockNode*>& nodes, const std::function<void()>& fn);
+  std::vector<BlockBackend*> DisksOn(const std::vector<const BlockNode*>& nodes) const;
+  // Runs fn while none of the disks has anything under way.
+  static void WhileQuiet(const std::vector<BlockBackend*>& disks, const std::function<void()>& fn);
 
   FileOpener& opener_;
   WorkerPool workers_;

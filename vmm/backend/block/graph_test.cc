@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 
 #include <fstream>
-#include <future>
-#include <utility>
 
 #include "vmm/backend/block/file_node.h"
 #include "vmm/backend/block/test_support.h"
@@ -278,28 +276,6 @@ TEST_F(Graph, ResizeTellsTheDevicesAbove) {
   EXPECT_EQ((*disk)->length(), kMiB);
 }
 
-// Lets the writes that wait for a thread go when the disk is to stand still, and not before.
-class WritingOwner final : public DiskOwner {
- public:
-  WritingOwner(WorkerPool& workers, DiskUser& user) : user_(user) {
-    const std::shared_future<void> open = gate_.get_future().share();
-    for (int i = 0; i < 64; ++i) workers.Post([open] { open.wait(); });
-  }
-  void WhileQuiet(const std::function<void()>& fn) override {
-    Open();
-    user_.Wait();
-    fn();
-  }
-  void Open() {
-    if (!std::exchange(opened_, true)) gate_.set_value();
-  }
-
- private:
-  DiskUser& user_;
-  std::promise<void> gate_;
-  bool opened_ = false;
-};
-
 TEST_F(Graph, AWriteUnderWayEndsBeforeTheFileShrinks) {
   BlockNodeSpec spec = FileSpec("f", dir_.Image("a", kMiB));
   spec.aio = AioMode::kThreads;
@@ -314,7 +290,7 @@ TEST_F(Graph, AWriteUnderWayEndsBeforeTheFileShrinks) {
   BlockRequest request{
       .op = BlockOp::kWrite, .offset = kMiB / 2, .bytes = data.size(), .iov = {&iov, 1}};
   int error;
-  WritingOwner owner(graph_.workers(), user);
+  GatedOwner owner(graph_.workers(), user);
   user.disk().set_owner(&owner);
   user.Submit(request, &error);
   EXPECT_EQ(MessageOf(graph_.Resize(*graph_.FindNode("f"), kMiB / 4)), "");

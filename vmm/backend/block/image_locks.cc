@@ -85,6 +85,11 @@ Status ImageLocks::Set(int fd, BlockPermissions used, BlockPermissions unshared)
   return {};
 }
 
+Status ImageLocks::CopyTo(int fd) const {
+  ImageLocks copy;
+  return copy.Set(fd, used_, unshared_);
+}
+
 Status ImageLocks::Change(int fd, BlockPermissions used, BlockPermissions shared) {
   const BlockPermissions unshared = ~shared & kPermAll;
   const BlockPermissions old_used = used_;

@@ -35,6 +35,8 @@ class ImageLocks {
   // Moves from the permissions held to (used, shared). Error, with the old ones still held: another
   // process is in the way ("Failed to get \"write\" lock").
   Status Change(int fd, BlockPermissions used, BlockPermissions shared);
+  // The same locks on another descriptor of the file, while this one keeps others away.
+  Status CopyTo(int fd) const;
 
  private:
   Status Set(int fd, BlockPermissions used, BlockPermissions unshared);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace davit::backend {
 namespace {
@@ -23,7 +24,34 @@ Error ConflictError(const std::string& node, const BlockNodeUser& requires_it,
           {}};
 }
 
+// Of a node whose options are all there is of it.
+class OptionsChange final : public NodeChange {
+ public:
+  OptionsChange(std::function<void()> change, bool read_only)
+      : NodeChange(read_only), change_(std::move(change)) {}
+  void Do() override { change_(); }
+
+ private:
+  const std::function<void()> change_;
+};
+
 }  // namespace
+
+BlockNodeSpec Inherit(const BlockNodeSpec& parent, BlockNodeSpec child) {
+  if (!child.direct) child.direct = parent.direct;
+  if (!child.no_flush) child.no_flush = parent.no_flush;
+  if (!child.discard) child.discard = DiscardMode::kUnmap;  // the upper one decides
+  child.read_only |= parent.read_only;
+  child.auto_read_only |= parent.auto_read_only;
+  child.force_share |= parent.force_share;
+  return child;
+}
+
+bool StandsOn(const BlockNode& node, const BlockNode& below) {
+  if (&node == &below) return true;
+  const std::shared_ptr<BlockNode> child = node.child();
+  return child != nullptr && StandsOn(*child, below);
+}
 
 std::string_view BlockDriverName(BlockDriver driver) {
   switch (driver) {
@@ -41,14 +69,7 @@ std::string_view BlockDriverName(BlockDriver driver) {
 }
 
 BlockNode::BlockNode(const BlockNodeSpec& spec, std::string name, bool read_only)
-    : name_(std::move(name)),
-      driver_(spec.driver),
-      read_only_(read_only),
-      force_share_(spec.force_share),
-      direct_(spec.direct.value_or(false)),
-      no_flush_(spec.no_flush.value_or(false)),
-      discard_(spec.discard.value_or(DiscardMode::kIgnore) == DiscardMode::kUnmap),
-      detect_zeroes_(spec.detect_zeroes) {}
+    : name_(std::move(name)), spec_(spec), read_only_(read_only) {}
 
 Status BlockNode::CheckSpec(const BlockNodeSpec& spec) {
   if (spec.detect_zeroes == DetectZeroes::kUnmap &&
@@ -69,9 +90,9 @@ void BlockNode::NoteWrite(uint64_t end) {
   }
 }
 
-Status BlockNode::CheckConflict(const Entry& entry) const {
+Status BlockNode::CheckConflict(const Entry& entry, const std::set<const void*>& leaving) const {
   for (const Entry& other : users_) {
-    if (other.key == entry.key) continue;
+    if (other.key == entry.key || leaving.contains(other.key)) continue;
     if (other.user.used & ~entry.user.shared) {
       return Fail(ConflictError(name_, other.user, entry.user));
     }
@@ -82,19 +103,31 @@ Status BlockNode::CheckConflict(const Entry& entry) const {
   return {};
 }
 
-Status BlockNode::Apply() {
+std::pair<BlockPermissions, BlockPermissions> BlockNode::Totals() const {
   BlockPermissions used = 0;
   BlockPermissions shared = kPermAll;
   for (const Entry& entry : users_) {
     used |= entry.user.used;
     shared &= entry.user.shared;
   }
+  return {used, shared};
+}
+
+Status BlockNode::Apply() {
+  const auto [used, shared] = Totals();
   return ApplyPermissions(used, shared);
 }
 
-Status BlockNode::SetUser(const void* key, BlockNodeUser user) {
+bool BlockNode::WrittenBut(const std::set<const void*>& leaving) const {
+  return std::any_of(users_.begin(), users_.end(), [&](const Entry& entry) {
+    return (entry.user.used & kPermWrite) && !leaving.contains(entry.key);
+  });
+}
+
+Status BlockNode::SetUser(const void* key, BlockNodeUser user,
+                          const std::set<const void*>& leaving) {
   Entry entry{key, std::move(user)};
-  DAVIT_TRY(CheckConflict(entry));
+  DAVIT_TRY(CheckConflict(entry, leaving));
   if (read_only_ && (entry.user.used & kPermWrite)) return Fail("Block node is read-only");
   const std::vector<Entry> before = users_;
   std::erase_if(users_, [key](const Entry& other) { return other.key == key; });
@@ -102,6 +135,18 @@ Status BlockNode::SetUser(const void* key, BlockNodeUser user) {
   Status status = Apply();
   if (!status) users_ = before;
   return status;
+}
+
+Result<std::unique_ptr<NodeChange>> BlockNode::PrepareReopen(const BlockNodeSpec& spec,
+                                                             std::shared_ptr<BlockNode>,
+                                                             std::shared_ptr<ThrottleGroup>) {
+  DAVIT_TRY(CheckSpec(spec));
+  return std::make_unique<OptionsChange>(
+      [this, spec] {
+        spec_ = spec;
+        read_only_ = spec.read_only;
+      },
+      spec.read_only);
 }
 
 void BlockNode::RemoveUser(const void* key) {

@@ -13,7 +13,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vmm/backend/block/image_locks.h"
@@ -46,6 +48,24 @@ struct BlockNodeUser {
   BlockPermissions shared = kPermAll;
 };
 
+// What blockdev-reopen makes of a node (reopen.cc), all of it prepared so that it can be done or
+// dropped. Dropped: the node is as it was. Done: what the node no longer needs goes with this.
+class NodeChange {
+ public:
+  virtual ~NodeChange() = default;
+  bool read_only() const { return read_only_; }  // then
+  // When the users of the node are those that it will have. Error: others use the image.
+  virtual Status Secure() { return {}; }
+  // Nothing of the node is under way, and the devices above are locked.
+  virtual void Do() = 0;
+
+ protected:
+  explicit NodeChange(bool read_only) : read_only_(read_only) {}
+
+ private:
+  const bool read_only_;
+};
+
 class BlockNode {
  public:
   virtual ~BlockNode() = default;
@@ -53,12 +73,16 @@ class BlockNode {
   BlockNode& operator=(const BlockNode&) = delete;
 
   const std::string& name() const { return name_; }
-  BlockDriver driver() const { return driver_; }
+  BlockDriver driver() const { return spec_.driver; }
+  // As it was asked for, with what it inherits.
+  const BlockNodeSpec& spec() const { return spec_; }
   bool read_only() const { return read_only_; }
-  bool direct() const { return direct_; }
-  bool no_flush() const { return no_flush_; }
-  bool discard() const { return discard_; }
-  DetectZeroes detect_zeroes() const { return detect_zeroes_; }
+  bool direct() const { return spec_.direct.value_or(false); }
+  bool no_flush() const { return spec_.no_flush.value_or(false); }
+  bool discard() const {
+    return spec_.discard.value_or(DiscardMode::kIgnore) == DiscardMode::kUnmap;
+  }
+  DetectZeroes detect_zeroes() const { return spec_.detect_zeroes; }
   // Highest end of a write so far. Any thread.
   uint64_t wr_highest_offset() const { return wr_highest_.load(std::memory_order_relaxed); }
   void NoteWrite(uint64_t end);
@@ -76,18 +100,31 @@ class BlockNode {
   // Some image formats have a dirty flag; QEMU shows it false for files and devices.
   virtual bool has_dirty_flag() const = 0;
 
-  // Adds a user or changes what it uses. `key` tells users apart. Error: it conflicts with another,
-  // here or in another process; nothing has changed.
-  Status SetUser(const void* key, BlockNodeUser user);
+  // Prepares other options. child, group: of raw and throttle. Error: QEMU's words.
+  virtual Result<std::unique_ptr<NodeChange>> PrepareReopen(const BlockNodeSpec& spec,
+                                                            std::shared_ptr<BlockNode> child,
+                                                            std::shared_ptr<ThrottleGroup> group);
+  void set_read_only(bool on) { read_only_ = on; }
+  // Other options for a child that was given inline.
+  void set_inline(std::shared_ptr<const BlockNodeSpec> file) { spec_.file = std::move(file); }
+
+  // Adds a user or changes what it uses. `key` tells users apart; those of `leaving` are on their
+  // way to another node. Error: it conflicts with another, here or in another process; nothing has
+  // changed.
+  Status SetUser(const void* key, BlockNodeUser user, const std::set<const void*>& leaving = {});
   void RemoveUser(const void* key);
   bool in_use() const { return !users_.empty(); }
-  bool force_share() const { return force_share_; }
+  // Whether any but those writes.
+  bool WrittenBut(const std::set<const void*>& leaving) const;
+  bool force_share() const { return spec_.force_share; }
 
  protected:
   // Checks what does not depend on the driver.
   static Status CheckSpec(const BlockNodeSpec& spec);
   BlockNode(const BlockNodeSpec& spec, std::string name, bool read_only);
+  void set_spec(const BlockNodeSpec& spec) { spec_ = spec; }
   // What all users together use, and let others have.
+  std::pair<BlockPermissions, BlockPermissions> Totals() const;
   virtual Status ApplyPermissions(BlockPermissions used, BlockPermissions shared) = 0;
 
  private:
@@ -95,15 +132,17 @@ class BlockNode {
     const void* key;
     BlockNodeUser user;
   };
-  Status CheckConflict(const Entry& entry) const;
+  Status CheckConflict(const Entry& entry, const std::set<const void*>& leaving) const;
   Status Apply();
 
   const std::string name_;
-  const BlockDriver driver_;
-  const bool read_only_, force_share_, direct_, no_flush_, discard_;
-  const DetectZeroes detect_zeroes_;
+  BlockNodeSpec spec_;
+  bool read_only_;
   std::atomic<uint64_t> wr_highest_{0};
   std::vector<Entry> users_;  // newest first
 };
+
+// Whether requests to the node reach `below`, or it is that.
+bool StandsOn(const BlockNode& node, const BlockNode& below);
 
 }  // namespace davit::backend

@@ -38,12 +38,7 @@ std::string FileMember(const BlockNode& child) {
   return text + "}";
 }
 
-}  // namespace
-
-Result<std::shared_ptr<RawNode>> RawNode::Create(const BlockNodeSpec& spec, std::string name,
-                                                 std::shared_ptr<BlockNode> child) {
-  DAVIT_TRY(CheckSpec(spec));
-  const uint64_t have = child->length();
+Status CheckWindow(const BlockNodeSpec& spec, uint64_t have) {
   if (spec.offset > have) {
     return Fail(fmt::format("Offset ({}) cannot be greater than size of the containing file ({})",
                             spec.offset, have));
@@ -58,51 +53,106 @@ Result<std::shared_ptr<RawNode>> RawNode::Create(const BlockNodeSpec& spec, std:
   if (spec.size && *spec.size % kSector != 0) {
     return Fail("Specified size is not multiple of 512");
   }
-  std::shared_ptr<RawNode> node(new RawNode(spec, std::move(name), std::move(child)));
-  DAVIT_TRY(node->ApplyPermissions(0, kPermAll));
-  return node;
+  return {};
 }
 
-RawNode::~RawNode() { child_->RemoveUser(this); }
+}  // namespace
 
-uint64_t RawNode::length() const {
-  const uint64_t have = child_->length();
-  const uint64_t left = have > offset_ ? have - offset_ : 0;
-  return size_ ? std::min(*size_, left) : left;
-}
+// Other options, and another child or group.
+class UpperChange final : public NodeChange {
+ public:
+  UpperChange(UpperNode& node, const BlockNodeSpec& spec, std::shared_ptr<BlockNode> child,
+              std::shared_ptr<ThrottleGroup>* group, std::shared_ptr<ThrottleGroup> to)
+      : NodeChange(spec.read_only),
+        node_(node),
+        spec_(spec),
+        child_(std::move(child)),
+        group_(group),
+        to_(std::move(to)) {}
+  void Do() override {
+    node_.set_spec(spec_);
+    node_.set_read_only(read_only());
+    node_.child_.swap(child_);
+    if (group_ != nullptr) group_->swap(to_);
+  }
 
-std::string RawNode::filename() const {
-  if (offset_ == 0 && !size_) return child_->filename();
-  std::string text = "json:{";
-  if (offset_ != 0) text += fmt::format("\"offset\": {}, ", offset_);
-  text += "\"driver\": \"raw\", ";
-  if (size_) text += fmt::format("\"size\": {}, ", *size_);
-  return text + FileMember(*child_) + "}";
-}
+ private:
+  UpperNode& node_;
+  const BlockNodeSpec spec_;
+  std::shared_ptr<BlockNode> child_;
+  std::shared_ptr<ThrottleGroup>* const group_;  // of the node; may be null
+  std::shared_ptr<ThrottleGroup> to_;
+};
 
-BlockTarget RawNode::Target() {
+BlockTarget UpperNode::Target() {
   BlockTarget target = child_->Target();
-  target.offset += offset_;
   target.discard = target.discard && discard();
   target.no_flush = target.no_flush || no_flush();
   if (detect_zeroes() != DetectZeroes::kOff) target.detect_zeroes = detect_zeroes();
   return target;
 }
 
-Status RawNode::Resize(uint64_t bytes) {
-  if (read_only()) return Fail("Image is read-only");
-  if (size_) return Fail("Cannot resize fixed-size raw disks");
-  if (bytes > INT64_MAX - offset_) return Fail("Disk size too large for the chosen offset");
-  return child_->Resize(bytes + offset_);
+Status UpperNode::Use(BlockNode& child, const BlockNodeSpec& spec,
+                      const std::set<const void*>& leaving) {
+  const auto [used, shared] = Totals();
+  return Pass(child, spec, used, shared, leaving);
 }
 
-Status RawNode::ApplyPermissions(BlockPermissions used, BlockPermissions shared) {
+Status UpperNode::ApplyPermissions(BlockPermissions used, BlockPermissions shared) {
+  return Pass(*child_, spec(), used, shared, {});
+}
+
+Status UpperNode::Pass(BlockNode& child, const BlockNodeSpec& spec, BlockPermissions used,
+                       BlockPermissions shared, const std::set<const void*>& leaving) {
   // A window does not let the file below shrink away from under it.
-  if (offset_ != 0 || size_) {
-    if (used != 0) shared &= ~kPermResize;
-  }
-  if (child_->force_share()) shared = kPermAll;
-  return child_->SetUser(this, {fmt::format("node '{}'", name()), "file", used, shared});
+  if ((spec.offset != 0 || spec.size) && used != 0) shared &= ~kPermResize;
+  if (child.force_share()) shared = kPermAll;
+  return child.SetUser(key(), {fmt::format("node '{}'", name()), "file", used, shared}, leaving);
+}
+
+Result<std::shared_ptr<RawNode>> RawNode::Create(const BlockNodeSpec& spec, std::string name,
+                                                 std::shared_ptr<BlockNode> child) {
+  DAVIT_TRY(CheckSpec(spec));
+  DAVIT_TRY(CheckWindow(spec, child->length()));
+  std::shared_ptr<RawNode> node(new RawNode(spec, std::move(name), std::move(child)));
+  DAVIT_TRY(node->ApplyPermissions(0, kPermAll));
+  return node;
+}
+
+Result<std::unique_ptr<NodeChange>> RawNode::PrepareReopen(const BlockNodeSpec& spec,
+                                                           std::shared_ptr<BlockNode> child,
+                                                           std::shared_ptr<ThrottleGroup>) {
+  DAVIT_TRY(CheckSpec(spec));
+  DAVIT_TRY(CheckWindow(spec, child->length()));
+  return std::make_unique<UpperChange>(*this, spec, std::move(child), nullptr, nullptr);
+}
+
+uint64_t RawNode::length() const {
+  const uint64_t have = below().length();
+  const uint64_t left = have > spec().offset ? have - spec().offset : 0;
+  return spec().size ? std::min(*spec().size, left) : left;
+}
+
+std::string RawNode::filename() const {
+  if (spec().offset == 0 && !spec().size) return below().filename();
+  std::string text = "json:{";
+  if (spec().offset != 0) text += fmt::format("\"offset\": {}, ", spec().offset);
+  text += "\"driver\": \"raw\", ";
+  if (spec().size) text += fmt::format("\"size\": {}, ", *spec().size);
+  return text + FileMember(below()) + "}";
+}
+
+BlockTarget RawNode::Target() {
+  BlockTarget target = UpperNode::Target();
+  target.offset += spec().offset;
+  return target;
+}
+
+Status RawNode::Resize(uint64_t bytes) {
+  if (read_only()) return Fail("Image is read-only");
+  if (spec().size) return Fail("Cannot resize fixed-size raw disks");
+  if (bytes > INT64_MAX - spec().offset) return Fail("Disk size too large for the chosen offset");
+  return below().Resize(bytes + spec().offset);
 }
 
 Result<std::shared_ptr<ThrottleNode>> ThrottleNode::Create(const BlockNodeSpec& spec,
@@ -119,25 +169,22 @@ Result<std::shared_ptr<ThrottleNode>> ThrottleNode::Create(const BlockNodeSpec& 
   return node;
 }
 
-ThrottleNode::~ThrottleNode() { child_->RemoveUser(this); }
+Result<std::unique_ptr<NodeChange>> ThrottleNode::PrepareReopen(
+    const BlockNodeSpec& spec, std::shared_ptr<BlockNode> child,
+    std::shared_ptr<ThrottleGroup> group) {
+  DAVIT_TRY(CheckSpec(spec));
+  return std::make_unique<UpperChange>(*this, spec, std::move(child), &group_, std::move(group));
+}
 
 std::string ThrottleNode::filename() const {
   return fmt::format("json:{{\"throttle-group\": {}, \"driver\": \"throttle\", {}}}",
-                     Quoted(group_->name()), FileMember(*child_));
+                     Quoted(group_->name()), FileMember(below()));
 }
 
 BlockTarget ThrottleNode::Target() {
-  BlockTarget target = child_->Target();
-  target.discard = target.discard && discard();
-  target.no_flush = target.no_flush || no_flush();
-  if (detect_zeroes() != DetectZeroes::kOff) target.detect_zeroes = detect_zeroes();
+  BlockTarget target = UpperNode::Target();
   target.throttle = group_.get();
   return target;
-}
-
-Status ThrottleNode::ApplyPermissions(BlockPermissions used, BlockPermissions shared) {
-  if (child_->force_share()) shared = kPermAll;
-  return child_->SetUser(this, {fmt::format("node '{}'", name()), "file", used, shared});
 }
 
 NullNode::NullNode(const BlockNodeSpec& spec, std::string name)

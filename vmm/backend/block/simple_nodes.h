@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -15,59 +16,71 @@
 
 namespace davit::backend {
 
-class RawNode final : public BlockNode {
+// A node that stands on another.
+class UpperNode : public BlockNode {
  public:
-  static Result<std::shared_ptr<RawNode>> Create(const BlockNodeSpec& spec, std::string name,
-                                                 std::shared_ptr<BlockNode> child);
-  ~RawNode() override;
-
-  uint64_t length() const override;
-  std::string filename() const override;
+  ~UpperNode() override { child_->RemoveUser(key()); }
   uint64_t actual_size() const override { return child_->actual_size(); }
   std::shared_ptr<BlockNode> child() const override { return child_; }
   BlockTarget Target() override;
-  Status Resize(uint64_t bytes) override;
   bool has_dirty_flag() const override { return child_->has_dirty_flag(); }
+  // Becomes a user of what is, or will be, the child, with the options that it will have.
+  Status Use(BlockNode& child, const BlockNodeSpec& spec, const std::set<const void*>& leaving);
+
+ protected:
+  UpperNode(const BlockNodeSpec& spec, std::string name, std::shared_ptr<BlockNode> child)
+      : BlockNode(spec, std::move(name), spec.read_only), child_(std::move(child)) {}
+  Status ApplyPermissions(BlockPermissions used, BlockPermissions shared) override;
+  const BlockNode& below() const { return *child_; }
+  BlockNode& below() { return *child_; }
 
  private:
-  RawNode(const BlockNodeSpec& spec, std::string name, std::shared_ptr<BlockNode> child)
-      : BlockNode(spec, std::move(name), spec.read_only),
-        child_(std::move(child)),
-        offset_(spec.offset),
-        size_(spec.size) {}
-  Status ApplyPermissions(BlockPermissions used, BlockPermissions shared) override;
+  friend class UpperChange;
+  const BlockNode* key() const { return this; }
+  Status Pass(BlockNode& child, const BlockNodeSpec& spec, BlockPermissions used,
+              BlockPermissions shared, const std::set<const void*>& leaving);
 
-  const std::shared_ptr<BlockNode> child_;
-  const uint64_t offset_;
-  const std::optional<uint64_t> size_;
+  std::shared_ptr<BlockNode> child_;  // changes while the disks above are locked
 };
 
-class ThrottleNode final : public BlockNode {
+class RawNode final : public UpperNode {
+ public:
+  static Result<std::shared_ptr<RawNode>> Create(const BlockNodeSpec& spec, std::string name,
+                                                 std::shared_ptr<BlockNode> child);
+
+  uint64_t length() const override;
+  std::string filename() const override;
+  BlockTarget Target() override;
+  Status Resize(uint64_t bytes) override;
+  Result<std::unique_ptr<NodeChange>> PrepareReopen(const BlockNodeSpec& spec,
+                                                    std::shared_ptr<BlockNode> child,
+                                                    std::shared_ptr<ThrottleGroup> group) override;
+
+ private:
+  using UpperNode::UpperNode;
+};
+
+class ThrottleNode final : public UpperNode {
  public:
   // Error: the child has limits of another throttle node already.
   static Result<std::shared_ptr<ThrottleNode>> Create(const BlockNodeSpec& spec, std::string name,
                                                       std::shared_ptr<BlockNode> child,
                                                       std::shared_ptr<ThrottleGroup> group);
-  ~ThrottleNode() override;
 
-  uint64_t length() const override { return child_->length(); }
+  uint64_t length() const override { return below().length(); }
   std::string filename() const override;
-  uint64_t actual_size() const override { return child_->actual_size(); }
-  std::shared_ptr<BlockNode> child() const override { return child_; }
   BlockTarget Target() override;
-  Status Resize(uint64_t bytes) override { return child_->Resize(bytes); }
-  bool has_dirty_flag() const override { return child_->has_dirty_flag(); }
+  Status Resize(uint64_t bytes) override { return below().Resize(bytes); }
+  Result<std::unique_ptr<NodeChange>> PrepareReopen(const BlockNodeSpec& spec,
+                                                    std::shared_ptr<BlockNode> child,
+                                                    std::shared_ptr<ThrottleGroup> group) override;
 
  private:
   ThrottleNode(const BlockNodeSpec& spec, std::string name, std::shared_ptr<BlockNode> child,
                std::shared_ptr<ThrottleGroup> group)
-      : BlockNode(spec, std::move(name), spec.read_only),
-        child_(std::move(child)),
-        group_(std::move(group)) {}
-  Status ApplyPermissions(BlockPermissions used, BlockPermissions shared) override;
+      : UpperNode(spec, std::move(name), std::move(child)), group_(std::move(group)) {}
 
-  const std::shared_ptr<BlockNode> child_;
-  const std::shared_ptr<ThrottleGroup> group_;
+  std::shared_ptr<ThrottleGroup> group_;
 };
 
 class NullNode final : public BlockNode {

@@ -53,4 +53,7 @@ struct BlockNodeSpec {
   bool read_zeroes = false;
 };
 
+// A node given inline, with what it takes over from the one above it.
+BlockNodeSpec Inherit(const BlockNodeSpec& parent, BlockNodeSpec child);
+
 }  // namespace davit::backend

@@ -14,8 +14,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vmm/backend/block/graph.h"
@@ -126,6 +130,32 @@ class DiskUser {
   std::shared_ptr<BlockBackend> disk_;
   int pending_ = 0;
   bool waiting_ = false;
+};
+
+// Owns the disk of a DiskUser. Writes by threads are held from its making until the disk is to
+// stand still.
+class GatedOwner final : public DiskOwner {
+ public:
+  GatedOwner(WorkerPool& workers, DiskUser& user) : user_(user) {
+    const std::shared_future<void> open = gate_.get_future().share();
+    for (int i = 0; i < 64; ++i) workers.Post([open] { open.wait(); });
+  }
+  ~GatedOwner() override { Open(); }
+  void WhileQuiet(const std::function<void()>& fn) override {
+    Open();
+    user_.Wait();
+    fn();
+  }
+  std::unique_lock<std::mutex> Lock() override { return std::unique_lock(mutex_); }
+  void Open() {
+    if (!std::exchange(opened_, true)) gate_.set_value();
+  }
+
+ private:
+  DiskUser& user_;
+  std::mutex mutex_;
+  std::promise<void> gate_;
+  bool opened_ = false;
 };
 
 inline BlockNodeSpec FileSpec(const std::string& name, const std::string& path) {

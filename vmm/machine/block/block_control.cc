@@ -151,6 +151,15 @@ Status BlockControlImpl::AddNode(const control::BlockNodeSpec& spec) {
   return graph_.AddNode(node);
 }
 
+Status BlockControlImpl::ReopenNodes(const std::vector<control::BlockNodeSpec>& specs) {
+  std::vector<backend::BlockNodeSpec> nodes;
+  for (const control::BlockNodeSpec& spec : specs) {
+    DAVIT_ASSIGN(backend::BlockNodeSpec node, ToSpec(spec));
+    nodes.push_back(std::move(node));
+  }
+  return graph_.Reopen(nodes);
+}
+
 Status BlockControlImpl::AddDrive(const control::DriveSpec& spec) {
   backend::DriveSpec drive;
   drive.id = spec.id;

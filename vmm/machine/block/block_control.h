@@ -18,6 +18,7 @@ class BlockControlImpl final : public control::BlockControl {
 
   Status AddNode(const control::BlockNodeSpec& spec) override;
   Status RemoveNode(const std::string& name) override { return graph_.RemoveNode(name); }
+  Status ReopenNodes(const std::vector<control::BlockNodeSpec>& specs) override;
   Status AddDrive(const control::DriveSpec& spec) override;
   std::vector<control::BlockNodeInfo> Nodes() const override;
   std::vector<control::BlockDiskInfo> Disks() const override;

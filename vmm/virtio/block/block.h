@@ -65,6 +65,7 @@ class BlockDevice final : public VirtioDevice, private backend::DiskOwner {
 
   BlockDevice(const BlockConfig& config, std::shared_ptr<backend::BlockBackend> disk);
   void WhileQuiet(const std::function<void()>& fn) override { host().WhileQuiet(fn); }
+  std::unique_lock<std::mutex> Lock() override { return host().Lock(); }
   void Start(uint16_t queue, DescriptorChain chain);
   void Issue(std::unique_ptr<Active> active);
   void Ended(std::unique_ptr<Active> active, int error);

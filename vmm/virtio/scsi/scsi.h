@@ -74,6 +74,7 @@ class ScsiDevice final : public VirtioDevice, private backend::DiskOwner {
 
   explicit ScsiDevice(const ScsiConfig& config);
   void WhileQuiet(const std::function<void()>& fn) override { host().WhileQuiet(fn); }
+  std::unique_lock<std::mutex> Lock() override { return host().Lock(); }
   static void LetGo(Lun& lun);  // of its disk
   Lun* Find(const scsi::LunAddress& address);
   std::vector<uint16_t> LunsOf(uint8_t target) const;
