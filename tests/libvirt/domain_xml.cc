@@ -24,17 +24,19 @@ std::string ToXml(const DomainXml& domain) {
   return fmt::format(
       "<domain type='kvm'><name>{}</name><memory unit='MiB'>{}</memory>{}"
       "<os><type arch='x86_64' machine='q35'>hvm</type>{}</os>"
-      "<features><acpi/><apic/></features><cpu mode='host-passthrough'/>{}"
+      "<features><acpi/><apic/></features>{}{}"
       "<devices><emulator>{}</emulator><controller type='usb' model='none'/>"
       "<controller type='pci' model='pcie-root'/><serial type='pty'/>{}</devices>{}</domain>",
-      domain.name, domain.memory_mib, domain.vcpu, domain.boot, domain.more, domain.emulator,
-      devices, commandline);
+      domain.name, domain.memory_mib, domain.vcpu, domain.boot, domain.cpu, domain.more,
+      domain.emulator, devices, commandline);
 }
 
 std::string Kernel(const std::string& image, const std::string& initrd,
                    const std::string& command_line) {
-  return fmt::format("<kernel>{}</kernel><initrd>{}</initrd><cmdline>{}</cmdline>", image, initrd,
-                     command_line);
+  std::string boot = fmt::format("<kernel>{}</kernel>", image);
+  if (!initrd.empty()) boot += fmt::format("<initrd>{}</initrd>", initrd);
+  if (!command_line.empty()) boot += fmt::format("<cmdline>{}</cmdline>", command_line);
+  return boot;
 }
 
 std::string RawDisk(const std::string& file, const std::string& target) {

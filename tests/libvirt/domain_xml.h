@@ -14,6 +14,7 @@ struct DomainXml {
   std::string emulator;
   unsigned memory_mib = 64;
   std::string vcpu = "<vcpu>1</vcpu>";
+  std::string cpu = "<cpu mode='host-passthrough'/>";
   std::string boot;      // elements of <os>: a kernel
   std::string more;      // elements of <domain>
   std::string devices;   // elements of <devices>
@@ -22,8 +23,8 @@ struct DomainXml {
 };
 
 // Elements for `boot`; files that the domain's process can reach.
-std::string Kernel(const std::string& image, const std::string& initrd,
-                   const std::string& command_line);
+std::string Kernel(const std::string& image, const std::string& initrd = "",
+                   const std::string& command_line = "");
 
 // No USB and no balloon; a serial port on a pty is its console.
 std::string ToXml(const DomainXml& domain);
