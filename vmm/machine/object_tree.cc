@@ -11,7 +11,7 @@
 #include "vmm/backend/block/graph.h"
 #include "vmm/base/check.h"
 #include "vmm/machine/object_properties.h"
-#include "vmm/machine/secret.h"
+#include "vmm/machine/secret/secret.h"
 #include "vmm/machine/throttle_object.h"
 
 namespace davit::machine {
@@ -92,7 +92,9 @@ Status ObjectTree::Add(const control::ObjectSpec& spec) {
     DAVIT_ASSIGN(const backend::ThrottleConfig config, ParseThrottleGroup(spec));
     DAVIT_ASSIGN(object->throttle, host_.blocks->MakeGroup(spec.id, config));
   } else if (spec.qom_type == kSecret) {
-    DAVIT_TRY(CheckSecret(spec));
+    object->spec.properties.clear();  // the secret keeps what may be asked for
+    DAVIT_ASSIGN(object->secret,
+                 Secret::Create(spec, [this](const std::string& key) { return FindSecret(key); }));
   } else {
     return Fail(fmt::format("Parameter 'qom-type' does not accept value '{}'", spec.qom_type));
   }
@@ -128,6 +130,14 @@ Status ObjectTree::AddRng(Object& object, const control::ObjectSpec& spec) const
     return Fail(fmt::format("Parameter 'qom-type' does not accept value '{}'", spec.qom_type));
   }
   return {};
+}
+
+Result<const Secret*> ObjectTree::FindSecret(const std::string& id) const {
+  const Object* object = Find(id);
+  if (object == nullptr) return Fail(fmt::format("No secret with id '{}'", id));
+  if (object->secret == nullptr)
+    return Fail(fmt::format("Object with id '{}' is not a secret", id));
+  return object->secret.get();
 }
 
 Result<std::shared_ptr<io::IoThread>> ObjectTree::UseIoThread(const std::string& id,
@@ -224,7 +234,7 @@ QomNode ObjectTree::NodeOf(Object& object) const {
     if (object.thread != nullptr) value = ReadIoThread(object.spec, object.thread_info, name);
     if (object.rng != nullptr) value = ReadRng(object.type, object.rng_options, name);
     if (object.throttle != nullptr) value = ReadThrottleGroup(object.throttle->config(), name);
-    if (object.type == kSecret) value = ReadSecret(object.spec, name);
+    if (object.secret != nullptr) value = object.secret->Property(name);
     if (!value) return std::nullopt;
     return *std::move(value);
   };

@@ -28,6 +28,8 @@ class ThrottleGroup;
 
 namespace davit::machine {
 
+class Secret;
+
 class ObjectTree {
  public:
   // What applies to backends that do not say otherwise (-machine mem-merge=, dump-guest-core=).
@@ -84,6 +86,7 @@ class ObjectTree {
     std::shared_ptr<io::IoThread> thread;      // iothread; in use when not the only reference
     std::shared_ptr<backend::RngSource> rng;   // rng-*
     std::shared_ptr<backend::ThrottleGroup> throttle;  // in use when not the only reference
+    std::shared_ptr<Secret> secret;
     control::ObjectSpec spec;  // as it was given; of RAM of the machine's own: empty
     RngOptions rng_options;
     control::IoThreadInfo thread_info;
@@ -91,6 +94,7 @@ class ObjectTree {
     bool machines_own = false;  // made by AddMachineRam
   };
   Object* Find(const std::string& id) const;
+  Result<const Secret*> FindSecret(const std::string& id) const;
   QomNode NodeOf(Object& object) const;
   Status CheckPreallocContext(const control::ObjectSpec& spec) const;
 

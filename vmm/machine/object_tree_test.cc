@@ -173,8 +173,11 @@ TEST_F(Objects, ASecretIsCheckedWhenItIsMade) {
             "Unable to read /dev/zero: Error reading file “/dev/zero”: File too large");
   EXPECT_EQ(ErrorOf({"secret", "s", {{"data", {Text("a-b")}}, {"format", {Text("base64")}}}}),
             "Base64 data contains invalid characters");
+  ASSERT_TRUE(objects_.Add({"iothread", "io", {}}));
   EXPECT_EQ(ErrorOf({"secret", "s", {{"data", {Text("x")}}, {"keyid", {Text("k")}}}}),
-            "property 'keyid' of secret is not supported");
+            "No secret with id 'k'");
+  EXPECT_EQ(ErrorOf({"secret", "s", {{"data", {Text("x")}}, {"keyid", {Text("io")}}}}),
+            "Object with id 'io' is not a secret");
   EXPECT_FALSE(objects_.Has("s"));
   ASSERT_TRUE(
       objects_.Add({"secret", "s", {{"data", {Text("YQ==")}}, {"format", {Text("base64")}}}}));
