@@ -33,20 +33,7 @@ constexpr uint16_t SleepType(uint16_t control) { return (control >> 10) & 7; }
 constexpr int64_t kHalfPeriod = 0x800000;  // bit 23 changes
 constexpr uint32_t kTimerMask = 0xffffff;
 constexpr uint32_t kSmiWritable = 0xfffffffe;
-
-// The TCO registers at reset; none counts, so none changes.
-constexpr uint8_t TcoByte(uint64_t offset) {
-  switch (offset - kTco) {
-    case 0x0a:
-      return 0x08;  // TCO2_CNT
-    case 0x10:
-      return 0x03;  // SW_IRQ_GEN
-    case 0x12:
-      return 0x04;  // TCO_TMR
-    default:
-      return 0;
-  }
-}
+constexpr uint32_t kTcoEnable = 1u << 13;
 
 bool In(uint64_t offset, uint64_t base, uint64_t size) { return offset - base < size; }
 
@@ -63,10 +50,12 @@ Ich9Pm::Ich9Pm(irq::IrqLine& sci, io::EventLoop& loop, Callbacks callbacks)
       loop_(loop),
       callbacks_(std::move(callbacks)),
       start_(loop.Now()),
-      timer_(loop, [this] {
-        std::lock_guard lock(mutex_);
-        UpdateSci();
-      }) {}
+      timer_(loop,
+             [this] {
+               std::lock_guard lock(mutex_);
+               UpdateSci();
+             }),
+      tco_(loop, callbacks_.watchdog) {}
 
 int64_t Ich9Pm::Ticks() const {
   const auto ns =
@@ -114,6 +103,7 @@ void Ich9Pm::EnableAcpi(bool on) {
 void Ich9Pm::Reset() {
   std::lock_guard lock(mutex_);
   s_ = Ich9PmState();
+  tco_.Reset();
   UpdateSci();
 }
 
@@ -127,6 +117,7 @@ void Ich9Pm::Run(bool running) {
   } else {
     held_ = now;
   }
+  tco_.Run(running);
   UpdateSci();
 }
 
@@ -147,11 +138,11 @@ uint8_t Ich9Pm::ReadByte(uint64_t offset, int64_t ticks) const {
   if (In(offset, kGpeEnable, 8)) return s_.gpe_enable[offset - kGpeEnable];
   if (In(offset, kSmiEnable, 4)) return part(s_.smi_enable, kSmiEnable);
   if (In(offset, kSmiStatus, 4)) return 0;
-  if (In(offset, kTco, 0x20)) return TcoByte(offset);
   return 0xff;
 }
 
 void Ich9Pm::Read(uint64_t offset, std::span<uint8_t> data) {
+  if (offset >= kTco) return tco_.Read(offset - kTco, data);
   std::lock_guard lock(mutex_);
   const int64_t ticks = Ticks();
   for (size_t i = 0; i < data.size(); ++i) data[i] = ReadByte(offset + i, ticks);
@@ -172,7 +163,10 @@ void Ich9Pm::WriteByte(uint64_t offset, uint8_t value) {
     s_.gpe_enable[offset - kGpeEnable] = value;
   } else if (In(offset, kSmiEnable, 4)) {
     const unsigned shift = static_cast<unsigned>(8 * (offset - kSmiEnable));
-    s_.smi_enable = ((s_.smi_enable & ~(0xffu << shift)) | uint32_t{value} << shift) & kSmiWritable;
+    const uint32_t kept = tco_.locked() ? s_.smi_enable & kTcoEnable : 0;
+    const uint32_t writable = tco_.locked() ? kSmiWritable & ~kTcoEnable : kSmiWritable;
+    const uint32_t written = (s_.smi_enable & ~(0xffu << shift)) | uint32_t{value} << shift;
+    s_.smi_enable = (written & writable) | kept;
   }
 }
 
@@ -185,6 +179,7 @@ bool Ich9Pm::WriteControl(uint16_t value) {
 }
 
 void Ich9Pm::Write(uint64_t offset, std::span<const uint8_t> data) {
+  if (offset >= kTco) return tco_.Write(offset - kTco, data);
   bool power_off = false;
   {
     std::lock_guard lock(mutex_);

@@ -4,8 +4,8 @@
 // The power management block of the ICH9 (data book 13.8.3; ACPI 6.4, 4.8.3 and 4.8.4): PM1 event
 // and control registers, the PM timer at 3.579545 MHz, GPE0, SMI enable. 128 I/O ports that the LPC
 // bridge places. The machine is in ACPI mode from reset on, as QEMU's without SMM; S5 powers off,
-// S3 and S4 do not exist. SMIs are not raised, and the TCO watchdog stands still. Registers: any
-// thread. Construction, destruction: control thread (the loop's).
+// S3 and S4 do not exist. SMIs are not raised. The TCO watchdog (ich9_tco.h) has the last quarter
+// of the ports. Registers: any thread. Construction, destruction: control thread (the loop's).
 #pragma once
 
 #include <array>
@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "vmm/bus/bus.h"
+#include "vmm/devices/ich9_tco.h"
 #include "vmm/io/event_loop.h"
 #include "vmm/io/timer.h"
 #include "vmm/irq/irq_line.h"
@@ -41,6 +42,7 @@ class Ich9Pm final : public bus::BusDevice {
   // Called on the vCPU thread, with no lock held: they must not wait for it.
   struct Callbacks {
     std::function<void()> power_off;
+    std::function<void()> watchdog = {};  // it ran out; on the loop's thread
   };
   // sci: level; it and the loop outlive the device.
   Ich9Pm(irq::IrqLine& sci, io::EventLoop& loop, Callbacks callbacks);
@@ -54,6 +56,7 @@ class Ich9Pm final : public bus::BusDevice {
   // The guest's time stands still or goes on; it goes on at first. Control thread.
   void Run(bool running);
   Ich9PmState state() const;
+  Ich9Tco& tco() { return tco_; }
 
   void Read(uint64_t offset, std::span<uint8_t> data) override;
   void Write(uint64_t offset, std::span<const uint8_t> data) override;
@@ -75,6 +78,7 @@ class Ich9Pm final : public bus::BusDevice {
   std::optional<io::Clock::time_point> held_;  // since when time stands still
   Ich9PmState s_;
   io::Timer timer_;
+  Ich9Tco tco_;  // has a lock of its own, taken after mutex_
 };
 
 }  // namespace davit::devices

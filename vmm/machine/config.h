@@ -127,6 +127,7 @@ struct MachineConfig {
   PropertyTexts boot;    // -boot
   RtcConfig rtc;
   bool acpi_pci_hotplug = false;  // -global: slots of PCI Express are served by ACPI
+  bool tco_no_reboot = true;      // -global: the strap that forbids the TCO watchdog
   OvercommitConfig overcommit;
   std::optional<QtestConfig> qtest;
   std::vector<FwCfgConfig> fw_cfg;

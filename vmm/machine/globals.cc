@@ -18,15 +18,20 @@ struct FixedProperty {
   std::array<std::string_view, 8> values;  // the spellings that are taken
 };
 
+constexpr std::array<std::string_view, 8> kSwitch = {"off", "false", "no",  "n",
+                                                     "on",  "true",  "yes", "y"};
+bool IsOn(const std::string& value) {
+  return value == "on" || value == "true" || value == "yes" || value == "y";
+}
+
 constexpr FixedProperty kFixed[] = {
     // Registers of version 2 alone.
     {"virtio-mmio", "force-legacy", {"off", "false", "no", "n"}},
     // No sleeping state but S5.
     {"ICH9-LPC", "disable_s3", {"1"}},
     {"ICH9-LPC", "disable_s4", {"1"}},
-    {"ICH9-LPC",
-     "acpi-pci-hotplug-with-bridge-support",
-     {"off", "false", "no", "n", "on", "true", "yes", "y"}},
+    {"ICH9-LPC", "acpi-pci-hotplug-with-bridge-support", kSwitch},
+    {"ICH9-LPC", "noreboot", kSwitch},
     {"kvm-pit", "lost_tick_policy", {"delay"}},
     {"mc146818rtc", "lost_tick_policy", {"discard", "slew"}},
 };
@@ -63,9 +68,9 @@ Status ApplyGlobals(MachineConfig& config) {
     DAVIT_TRY(CheckGlobal(global));
     if (global.driver == "mc146818rtc") config.rtc.slew = global.value == "slew";
     if (global.property == "acpi-pci-hotplug-with-bridge-support") {
-      config.acpi_pci_hotplug =
-          global.value[0] == 'y' || global.value[0] == 't' || global.value == "on";
+      config.acpi_pci_hotplug = IsOn(global.value);
     }
+    if (global.property == "noreboot") config.tco_no_reboot = IsOn(global.value);
   }
   return {};
 }

@@ -50,6 +50,16 @@ TEST(Globals, WhoServesSlotsIsChosen) {
   }
 }
 
+TEST(Globals, TheStrapOfTheTcoWatchdogIsChosen) {
+  EXPECT_TRUE(MachineConfig().tco_no_reboot);
+  for (const auto& [value, strap] : {std::pair("off", false), {"no", false}, {"on", true}}) {
+    MachineConfig config;
+    config.globals = {{"-global x", "ICH9-LPC", "noreboot", value}};
+    ASSERT_TRUE(ApplyGlobals(config)) << value;
+    EXPECT_EQ(config.tco_no_reboot, strap) << value;
+  }
+}
+
 TEST(Globals, AllElseIsRefusedByName) {
   EXPECT_EQ(Check("virtio-mmio", "force-legacy", "true"),
             "-global x: can't apply global virtio-mmio.force-legacy=true: Property "

@@ -168,7 +168,8 @@ Q35::Q35(const Q35Deps& deps, const cpu::Topology& topology)
       ioapic_(deps.accel.ioapic()),
       router_(AllLines(deps.accel)),
       pm_(router_.sci(), deps.accel.device_loop(),
-          {[this] { deps_.requests.Shutdown(ShutdownCause::kGuestShutdown); }}),
+          {[this] { deps_.requests.Shutdown(ShutdownCause::kGuestShutdown); },
+           [this] { deps_.requests.WatchdogExpired(); }}),
       cpu_hotplug_(ApicIds(topology), {[this] { pm_.RaiseGpe(boot::kQ35CpuHotplugGpe); },
                                        deps.cpu_ejected, deps.cpu_reported}),
       serials_(ports_, deps.accel),
@@ -232,6 +233,7 @@ Status Q35::CheckOptions(const MachineConfig& config, const MachineOptions& opti
   window_ = boot::Q35DeviceMemory(ram, most, slots);
   append_ = config.append;
   acpi_pci_ = config.acpi_pci_hotplug;
+  pm_.tco().Strap(config.tco_no_reboot);
   return {};
 }
 
@@ -280,7 +282,8 @@ Status Q35::AddPci() {
   DAVIT_TRY(pci_.ClaimPorts());
   pci_.SetResetPort(&reset_control_);
   DAVIT_TRY(pci_.root().Attach(mch_, kMchAddress));
-  lpc_.emplace(pci::Ich9LpcDeps{ports_, mmio_, pm_, router_});
+  lpc_.emplace(pci::Ich9LpcDeps{ports_, mmio_, pm_, router_,
+                                [this](bool set) { pm_.tco().SetNoReboot(set); }});
   return pci_.root().Attach(*lpc_, kLpcAddress);
 }
 

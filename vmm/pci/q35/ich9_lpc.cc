@@ -27,7 +27,7 @@ constexpr SlotRegister kSlotRegisters[] = {{0x3140, 31}, {0x3144, 29}, {0x3146, 
                                            {0x3148, 27}, {0x314c, 26}, {0x3150, 25}};
 constexpr uint16_t kSlotAtReset = 0x3210;
 constexpr uint32_t kGeneralControl = 0x3410;
-// The TCO timer cannot reboot: there is none.
+// The TCO timer cannot reboot.
 constexpr uint8_t kNoReboot = 0x20;
 
 bool Touches(uint32_t offset, uint32_t size, uint32_t at, uint32_t length) {
@@ -61,6 +61,7 @@ void Ich9Lpc::Rcrb::Reset() {
   bytes_.fill(0);
   for (const SlotRegister& reg : kSlotRegisters) StoreLe(&bytes_[reg.offset], 2, kSlotAtReset);
   bytes_[kGeneralControl] = kNoReboot;
+  if (no_reboot_) no_reboot_(true);
 }
 
 void Ich9Lpc::Rcrb::Read(uint64_t offset, std::span<uint8_t> data) {
@@ -71,7 +72,10 @@ void Ich9Lpc::Rcrb::Read(uint64_t offset, std::span<uint8_t> data) {
 void Ich9Lpc::Rcrb::Write(uint64_t offset, std::span<const uint8_t> data) {
   const std::lock_guard lock(mutex_);
   std::memcpy(&bytes_[offset], data.data(), data.size());
-  bytes_[kGeneralControl] |= kNoReboot;
+  if (no_reboot_ && Touches(static_cast<uint32_t>(offset), static_cast<uint32_t>(data.size()),
+                            kGeneralControl, 1)) {
+    no_reboot_(bytes_[kGeneralControl] & kNoReboot);
+  }
   for (const SlotRegister& reg : kSlotRegisters) {
     if (!Touches(static_cast<uint32_t>(offset), static_cast<uint32_t>(data.size()), reg.offset, 2))
       continue;
@@ -83,7 +87,7 @@ Ich9Lpc::Ich9Lpc(const Ich9LpcDeps& deps)
     : Function({.vendor = 0x8086, .device = 0x2918, .revision = 2, .class_code = 0x060100},
                {.driver = "ICH9-LPC", .id = {}, .multifunction = true}),
       deps_(deps),
-      rcrb_(deps.router),
+      rcrb_(deps.router, deps.no_reboot),
       pm_window_(deps.ports, kPmPorts, "ich9-pm", deps.pm),
       rcrb_window_(deps.mmio, Rcrb::kSize, "lpc-rcrb", rcrb_) {
   config().Set32(kPmbase, kPmbaseAtReset);

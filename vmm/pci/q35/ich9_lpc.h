@@ -9,8 +9,10 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "vmm/bus/bus.h"
 #include "vmm/pci/function.h"
@@ -24,6 +26,9 @@ struct Ich9LpcDeps {
   bus::Bus& mmio;
   bus::BusDevice& pm;  // the PM block of 128 ports
   PirqRouter& router;
+  // The NO_REBOOT bit of the general control register, at each reset and write; may be empty. Any
+  // thread; takes no lock but its own.
+  std::function<void(bool)> no_reboot = {};
 };
 
 class Ich9Lpc final : public Function {
@@ -70,13 +75,17 @@ class Ich9Lpc final : public Function {
   class Rcrb final : public bus::BusDevice {
    public:
     static constexpr uint64_t kSize = 0x4000;
-    explicit Rcrb(PirqRouter& router) : router_(router) { Reset(); }
+    Rcrb(PirqRouter& router, std::function<void(bool)> no_reboot)
+        : router_(router), no_reboot_(std::move(no_reboot)) {
+      Reset();
+    }
     void Reset();
     void Read(uint64_t offset, std::span<uint8_t> data) override;
     void Write(uint64_t offset, std::span<const uint8_t> data) override;
 
    private:
     PirqRouter& router_;
+    const std::function<void(bool)> no_reboot_;
     std::mutex mutex_;  // guards bytes_
     std::array<uint8_t, kSize> bytes_{};
   };
