@@ -216,6 +216,8 @@ constinit const ParamSchema kSmbiosSchema{.group = "smbios", .open = true, .para
 constinit const ParamSchema kBlockdevSchema{
     .group = {}, .dialect = Dialect::kKeyval, .implied = "driver", .open = true, .params = {}};
 constinit const ParamSchema kDriveSchema{.group = "drive", .open = true, .params = kDrive};
+constinit const ParamSchema kNumaSchema{
+    .group = "numa", .implied = "type", .open = true, .params = {}};
 constinit const ParamSchema kObjectSchema{
     .group = "object", .implied = "qom-type", .open = true, .params = {}};
 constinit const ParamSchema kDeviceSchema{

@@ -107,6 +107,12 @@ constexpr OptionRow kTable[] = {
      .help = "guest memory; a plain number is in MiB, suffixes are K, M, G, T",
      .apply = ApplyMemory,
      .schema = &kMemorySchema},
+    {.name = "numa",
+     .argument = "node[,nodeid=N][,cpus=A[-B]][,memdev=ID]|cpu,node-id=N[,...]|dist,...",
+     .help = "NUMA nodes: node (its CPUs and its memory), cpu (by socket-id, die-id, core-id,\n"
+             "thread-id), dist,src=N,dst=N,val=DISTANCE",
+     .apply = ApplyNuma,
+     .schema = &kNumaSchema},
     {.name = "object",
      .argument = "TYPE,id=ID[,PROP=VALUE...]",
      .help = "make an object ('-object help' lists the types); JSON as in object-add",

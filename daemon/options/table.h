@@ -110,6 +110,8 @@ Status ApplyDevice(ParseContext&, ParamList&);
 Status ApplyGlobal(ParseContext&, ParamList&);
 // -global into -device, and both into the machine.
 Status FinishDevices(ParseContext&);
+// parse_numa.cc:
+Status ApplyNuma(ParseContext&, ParamList&);
 // parse_object.cc:
 Status ApplyObject(ParseContext&, ParamList&);
 // parse_block.cc:
@@ -133,6 +135,6 @@ extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema
     kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema, kMonSchema, kNameSchema,
     kMsgSchema, kDisplaySchema, kObjectSchema, kBlockdevSchema, kDriveSchema, kDeviceSchema,
     kGlobalSchema, kFwCfgSchema, kNetdevSchema, kNicSchema, kNetSchema, kAudiodevSchema,
-    kAddFdSchema, kSandboxSchema, kSmbiosSchema;
+    kAddFdSchema, kSandboxSchema, kSmbiosSchema, kNumaSchema;
 
 }  // namespace davit::daemon

@@ -14,6 +14,7 @@ struct HandlerSet::Parts {
         run_state(deps.vm),
         machine(deps.vm),
         machine_target(deps.vm),
+        numa(deps.vm),
         misc(deps),
         qom(deps.vm, deps.chardevs),
         qdev(deps.vm, deps.device_globals),
@@ -32,6 +33,7 @@ struct HandlerSet::Parts {
   MachineTargetHandlers machine_target;
   JobHandlers job;
   MigrationHandlers migration;
+  NumaHandlers numa;
   MiscHandlers misc;
   QomHandlers qom;
   QdevHandlers qdev;
@@ -50,6 +52,7 @@ HandlerSet::HandlerSet(HandlerDeps deps) : parts_(std::make_unique<Parts>(deps))
                .run_state = &parts_->run_state,
                .machine = &parts_->machine,
                .machine_target = &parts_->machine_target,
+               .numa = &parts_->numa,
                .job = &parts_->job,
                .migration = &parts_->migration,
                .misc = &parts_->misc,

@@ -14,7 +14,8 @@ std::optional<std::string> IfAny(const std::string& text) {
 }
 
 qapi::CpuInstanceProperties ToQapi(const control::CpuTopology& place) {
-  return {.socket_id = place.socket,
+  return {.node_id = place.node,
+          .socket_id = place.socket,
           .die_id = place.die,
           .core_id = place.core,
           .thread_id = place.thread};

@@ -105,6 +105,15 @@ class MigrationHandlers final : public qapi::MigrationCommands {
   bool events_ = false;
 };
 
+class NumaHandlers final : public qapi::NumaCommands {
+ public:
+  explicit NumaHandlers(VmControl& vm) : vm_(vm) {}
+  Status SetNumaNode(Context& context, const qapi::NumaOptions& args) override;
+
+ private:
+  VmControl& vm_;
+};
+
 class AcpiHandlers final : public qapi::AcpiCommands {
  public:
   explicit AcpiHandlers(VmControl& vm) : vm_(vm) {}

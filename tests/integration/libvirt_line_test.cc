@@ -5,6 +5,7 @@
 // the name of what is missing. Sockets that libvirt passes as descriptors are paths here.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -153,12 +154,29 @@ TEST_F(LibvirtLineTest, OtherSettingsOfTheXml) {
                 "-no-hpet"});
 }
 
+// There is no memory-backend= in -machine then.
+TEST_F(LibvirtLineTest, CellsOfNuma) {
+  Words words = Line({"-smp", "2,sockets=2,cores=1,threads=1", "-object",
+                      R"({"qom-type":"memory-backend-ram","id":"ram-node0","size":33554432})",
+                      "-numa", "node,nodeid=0,cpus=0,memdev=ram-node0", "-object",
+                      R"({"qom-type":"memory-backend-ram","id":"ram-node1","size":33554432})",
+                      "-numa", "node,nodeid=1,cpus=1,memdev=ram-node1", "-numa",
+                      "dist,src=0,dst=0,val=10", "-numa", "dist,src=0,dst=1,val=21", "-numa",
+                      "dist,src=1,dst=0,val=21", "-numa", "dist,src=1,dst=1,val=10"});
+  *std::find(words.begin(), words.end(),
+             "pc-q35-7.2,usb=off,dump-guest-core=off,memory-backend=pc.ram") =
+      "pc-q35-7.2,usb=off,dump-guest-core=off";
+  auto vm = Vm::Start({.args = words, .serial_stdio = false});
+  ASSERT_TRUE(vm) << vm.error();
+  EXPECT_EQ((*vm)->RunState(), "prelaunch");
+}
+
 TEST_F(LibvirtLineTest, WhatIsMissingIsNamed) {
   const std::pair<Words, const char*> rows[] = {
       {{"-bios", "/f"}, "-bios /f: firmware is not supported"},
       {{"-machine", "pflash0=libvirt-pflash0-format"},
        "Property 'pc-q35-7.2-machine.pflash0' is not supported: the machine has no firmware"},
-      {{"-numa", "node,nodeid=0,cpus=0,memdev=ram-node0"}, "-numa: unknown option"},
+      {{"-numa", "node,nodeid=0,cpus=0,memdev=ram-node0"}, "memdev=ram-node0 is ambiguous"},
       {{"-incoming", "defer"}, "-incoming: unknown option"},
       {{"-boot", "reboot-timeout=0,splash=x"}, "-boot splash=x is not supported"},
       {{"-cpu", "host,hv-relaxed=on"}, "Property 'host-x86_64-cpu.hv-relaxed' is not supported"},

@@ -57,6 +57,31 @@ TEST_F(RefusalVmTest, Kernels) {
   ExpectRefused({"-initrd", File("text")}, "-initrd only allowed with -kernel option");
 }
 
+// What the machine finds has no option before it, as in QEMU.
+TEST(RefusalTest, NumaNodesThatContradict) {
+  const auto refused = [](std::vector<std::string> arguments, const std::string& text) {
+    for (const char* id : {"m0", "m1"}) {
+      arguments.insert(arguments.end(),
+                       {"-object", std::string("memory-backend-ram,size=64M,id=") + id});
+    }
+    arguments.insert(arguments.end(), {"-m", "128M"});
+    ExpectRefused(std::move(arguments), text);
+  };
+  refused({"-M", "q35", "-numa", "node,memdev=m0", "-numa", "node,mem=64M"},
+          "davitd: -numa node,mem=64M: numa configuration should use either mem= or memdev=,mixing "
+          "both is not allowed");
+  refused({"-M", "q35", "-numa", "node,memdev=m0"},
+          "davitd: total memory for NUMA nodes (0x4000000) should equal RAM size (0x8000000)");
+  refused({"-M", "q35,memory-backend=all", "-object", "memory-backend-ram,id=all,size=128M",
+           "-numa", "node,memdev=m0", "-numa", "node,memdev=m1"},
+          "'-machine memory-backend' and '-numa memdev' properties are mutually exclusive");
+  refused({"-M", "none", "-numa", "node,memdev=m0"},
+          "-numa node,memdev=m0: NUMA is not supported by this machine-type");
+  refused({"-M", "q35", "-numa",
+           "hmat-cache,node-id=0,size=10K,level=1,associativity=direct,policy=write-back,line=8"},
+          "ACPI Heterogeneous Memory Attribute Table (HMAT) is disabled");
+}
+
 TEST_F(RefusalVmTest, TooLittleMemory) {
   ExpectRefused({"-m", "64k"}, "not enough RAM to boot: the machine has 64 KiB");
   ExpectRefused({"-m", "16T"}, "cannot set up guest memory");

@@ -97,6 +97,7 @@ struct CpuTopology {
   std::optional<int64_t> die;  // nullopt: sockets have one die
   int64_t core = 0;
   int64_t thread = 0;
+  std::optional<int64_t> node = {};  // NUMA; nullopt: there are none
 };
 
 // One vCPU as query-cpus-fast shows it.

@@ -15,6 +15,7 @@
 #include "vmm/base/error.h"
 #include "vmm/base/unique_fd.h"
 #include "vmm/control/cpu_model.h"
+#include "vmm/control/numa_types.h"
 #include "vmm/control/pci_types.h"
 #include "vmm/control/qom_types.h"
 #include "vmm/control/types.h"
@@ -31,6 +32,8 @@ class VmControl {
   // is kPrelaunch.
   virtual bool in_preconfig() const = 0;
   virtual Status ExitPreconfig() = 0;
+  // As -numa, before the machine exists. Error, in QEMU's words: nothing is changed.
+  virtual Status SetNumaNode(const NumaOption& option) = 0;
 
   // Pauses the vCPUs; StopEvent precedes the return. No effect (no event) when not running.
   virtual Status Stop() = 0;
@@ -72,6 +75,7 @@ class VmControl {
   virtual MemorySizeSummary MemorySize() const = 0;
   virtual std::vector<MemoryDeviceInfo> MemoryDevices() const = 0;  // by address
   virtual std::vector<MemdevInfo> Memdevs() const = 0;
+  virtual std::vector<NumaNodeInfo> NumaNodes() const = 0;  // by number
   virtual std::vector<IoThreadInfo> IoThreads() const = 0;
   virtual QtreeNode::Bus Qtree() const = 0;  // the main system bus
   virtual std::vector<PciBus> Pci() = 0;     // none: the machine has no PCI

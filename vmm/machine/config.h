@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "vmm/base/units.h"
+#include "vmm/control/numa_types.h"
 #include "vmm/control/types.h"
 
 namespace davit::machine {
@@ -81,6 +82,12 @@ struct QtestConfig {
   std::string log;  // a file, "none", or empty: stderr
 };
 
+// -numa
+struct NumaConfig {
+  std::string where;  // as DeviceConfig::where
+  control::NumaOption option;
+};
+
 // -fw_cfg
 struct FwCfgConfig {
   std::string where;  // "-fw_cfg opt/x,...": begins the text of errors; may be empty
@@ -104,6 +111,7 @@ struct MachineConfig {
   std::string cpu;                   // -cpu, whole text ("host,+x2apic"); empty: the default
   SmpConfig smp;
   MemoryConfig memory;
+  std::vector<NumaConfig> numa;  // in the order of the command line
 
   ImageSource kernel;
   bool kernel_is_default = false;  // none was asked for: left out where no vCPU runs

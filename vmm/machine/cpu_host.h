@@ -16,6 +16,7 @@ namespace davit::machine {
 // A CPU as a device names it; nullopt: not given.
 struct CpuIds {
   std::optional<uint32_t> socket, die, core, thread, apic;
+  std::optional<int32_t> node = {};  // NUMA; only checked: -numa says it
 };
 
 class CpuHost {
@@ -31,6 +32,8 @@ class CpuHost {
   // Makes the CPU that the ids name and tells the guest, if it is there already. The result is its
   // index. Error: QEMU's words; nothing is left behind.
   virtual Result<uint32_t> PlugCpu(const CpuIds& ids, const Device& device) = 0;
+  // The NUMA node of a CPU; nullopt: there are none.
+  virtual std::optional<uint32_t> NodeOfCpu(uint32_t index) const = 0;
   // Asks the guest to eject it. Error: it cannot be asked.
   virtual Status RequestCpuRemoval(uint32_t index) = 0;
   // It goes, ejected or not.

@@ -38,8 +38,8 @@ Status CheckIds(const CpuIds& ids, uint32_t apic_id, const cpu::ThreadId& place)
 
 }  // namespace
 
-CpuSlots::CpuSlots(const cpu::Topology& topology, std::string type)
-    : topology_(topology), type_(std::move(type)), slots_(topology.maxcpus) {
+CpuSlots::CpuSlots(const cpu::Topology& topology, std::string type, const Numa* numa)
+    : topology_(topology), type_(std::move(type)), numa_(numa), slots_(topology.maxcpus) {
   for (uint32_t i = 0; i < slots_.size(); ++i) slots_[i].apic_id = topology_.ApicIdOf(i);
 }
 
@@ -85,6 +85,8 @@ Result<uint32_t> CpuSlots::Find(const std::string& driver, const CpuIds& ids) co
   const auto index = static_cast<uint32_t>(slot - slots_.begin());
   if (slot->present) return Fail(fmt::format("CPU[{}] with APIC ID {} exists", index, apic_id));
   DAVIT_TRY(CheckIds(ids, apic_id, topology_.IdOf(index)));
+  const auto node = static_cast<int64_t>(NodeOf(index).value_or(0));
+  if (ids.node && *ids.node != node) return Fail(fmt::format("invalid node-id, must be {}", node));
   return index;
 }
 
@@ -121,7 +123,9 @@ control::CpuTopology CpuSlots::TopologyOf(uint32_t index) const {
   const cpu::ThreadId id = topology_.IdOf(index);
   std::optional<int64_t> die;
   if (topology_.dies > 1) die = id.die;
-  return {.socket = id.socket, .die = die, .core = id.core, .thread = id.thread};
+  std::optional<int64_t> node;
+  if (const auto number = NodeOf(index)) node = *number;
+  return {.socket = id.socket, .die = die, .core = id.core, .thread = id.thread, .node = node};
 }
 
 control::CpuInfo CpuSlots::InfoOf(uint32_t index, int64_t thread_id) const {

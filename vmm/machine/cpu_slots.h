@@ -16,6 +16,7 @@
 #include "vmm/control/types.h"
 #include "vmm/cpu/topology.h"
 #include "vmm/machine/cpu_host.h"
+#include "vmm/machine/numa.h"
 
 namespace davit::machine {
 
@@ -29,8 +30,8 @@ class CpuSlots {
     std::function<void()> ejected;  // CpuHost::Device; empty: it is no device of its own
   };
 
-  // type: of every CPU, "host-x86_64-cpu".
-  CpuSlots(const cpu::Topology& topology, std::string type);
+  // type: of every CPU, "host-x86_64-cpu". numa: outlives this; null: there are no nodes.
+  CpuSlots(const cpu::Topology& topology, std::string type, const Numa* numa = nullptr);
 
   size_t size() const { return slots_.size(); }
   const Slot& at(uint32_t index) const { return slots_[index]; }
@@ -48,6 +49,9 @@ class CpuSlots {
   void Fill(uint32_t index, const CpuHost::Device& device);
   void Clear(uint32_t index);
 
+  std::optional<uint32_t> NodeOf(uint32_t index) const {
+    return numa_ != nullptr ? numa_->NodeOf(index) : std::nullopt;
+  }
   control::CpuTopology TopologyOf(uint32_t index) const;
   control::CpuInfo InfoOf(uint32_t index, int64_t thread_id) const;
   // The highest index first.
@@ -58,6 +62,7 @@ class CpuSlots {
 
   const cpu::Topology topology_;
   const std::string type_;
+  const Numa* const numa_;
   std::vector<Slot> slots_;
 };
 

@@ -39,6 +39,22 @@ TEST_F(CpuSlotsTest, IdsNameASlot) {
   EXPECT_EQ(Find({.die = 1, .core = 1, .apic = 3}), "3");
 }
 
+TEST_F(CpuSlotsTest, TheNodeIsThatOfNumaAndNoOther) {
+  EXPECT_EQ(Find({.apic = 3, .node = 0}), "3") << "without nodes it is 0";
+  EXPECT_EQ(Find({.apic = 3, .node = 1}), "invalid node-id, must be 0");
+  EXPECT_FALSE(slots_.TopologyOf(3).node);
+  Numa numa(Shape(2, 2, 2, 1));
+  const auto no_memory = [](const std::string&) { return std::nullopt; };
+  ASSERT_TRUE(numa.Add(control::NumaNodeOptions{}, no_memory));
+  ASSERT_TRUE(numa.Add(control::NumaNodeOptions{.id = {}, .cpus = {3}, .mem = {}, .memdev = {}},
+                       no_memory));
+  CpuSlots slots(Shape(2, 2, 2, 1), "max-x86_64-cpu", &numa);
+  EXPECT_EQ(slots.TopologyOf(3).node, 1);
+  EXPECT_TRUE(slots.Find("max-x86_64-cpu", {.apic = 3, .node = 1}));
+  EXPECT_EQ(slots.Find("max-x86_64-cpu", {.apic = 3, .node = 0}).error().message,
+            "invalid node-id, must be 1");
+}
+
 TEST_F(CpuSlotsTest, EachMissingIdIsNamed) {
   EXPECT_EQ(Find({}), "CPU socket-id is not set");
   EXPECT_EQ(Find({.socket = 0, .core = 1, .thread = 0}), "CPU die-id is not set");

@@ -50,6 +50,7 @@ constexpr OnlyOff kOnlyOff[] = {
     {"ioapic2", true, true, false, false},
     {"smm", true, true, true, false},
     {"vmport", true, false, true, false},
+    {"hmat", false, true, true, false},
     {"hpet", false, false, true, false},
     {"sata", false, false, true, false},
     {"smbus", false, false, true, false},

@@ -101,6 +101,7 @@ class Q35 final : public Board {
   Status AddFwCfg(const MachineConfig& config);
   Status AddMemorySlots(const MemoryConfig& config);
   Result<backend::Chardev*> FindChardev(const std::string& id) const;
+  std::vector<uint64_t> NumaItem() const;
   boot::Q35Acpi Acpi();
   bool Reserved(uint64_t base, uint64_t size) const;
   void ResetDevices();
@@ -366,6 +367,7 @@ Status Q35::AddFwCfg(const MachineConfig& config) {
   contents.uuid = config.uuid;
   contents.max_cpus = static_cast<uint16_t>(topology_.maxcpus);
   contents.memory = deps_.memory;
+  contents.numa = NumaItem();
   if (window_.size != 0) contents.reserved_memory_end = boot::Q35Hole64Base(window_);
   DAVIT_ASSIGN(smbios_, boot::BuildSmbios(Q35Smbios(config, topology_, deps_.memory)));
   contents.smbios = smbios_;
@@ -375,15 +377,29 @@ Status Q35::AddFwCfg(const MachineConfig& config) {
   return AddUserFiles(fw_cfg_, config.fw_cfg);
 }
 
+// For firmware: how many nodes there are, the node of each CPU by APIC id, bytes of each node.
+std::vector<uint64_t> Q35::NumaItem() const {
+  std::vector<uint64_t> item(1 + topology_.ApicIdOf(topology_.maxcpus - 1) + 1);
+  item[0] = deps_.numa.nodes().size();
+  for (uint32_t i = 0; i < topology_.maxcpus; ++i) {
+    item[1 + topology_.ApicIdOf(i)] = deps_.numa.NodeOf(i).value_or(0);
+  }
+  for (const Numa::Node& node : deps_.numa.nodes()) item.push_back(node.size);
+  return item;
+}
+
 boot::Q35Acpi Q35::Acpi() {
   boot::Q35AcpiConfig acpi;
   for (uint32_t i = 0; i < cpu_hotplug_.size(); ++i) {
     const devices::AcpiCpuHotplug::Cpu cpu = cpu_hotplug_.cpu(i);
-    acpi.cpus.push_back({cpu.apic_id, cpu.present});
+    acpi.cpus.push_back({cpu.apic_id, cpu.present, deps_.numa.NodeOf(i)});
   }
   acpi.ram_below_4g = shape_.ram.below_4g;
   acpi.hole64_base = boot::Q35Hole64Base(window_);
   acpi.hole64_size = boot::kQ35Hole64Size;
+  for (const Numa::Node& node : deps_.numa.nodes()) acpi.numa_nodes.push_back(node.size);
+  acpi.numa_distances = deps_.numa.Distances();
+  acpi.device_memory = window_;
   acpi.serials = serials_.present();
   acpi.pic = shape_.pic;
   acpi.memory_slots = memory_slots_->slots();

@@ -19,6 +19,7 @@
 #include "vmm/machine/board.h"
 #include "vmm/machine/config.h"
 #include "vmm/machine/machine_options.h"
+#include "vmm/machine/numa.h"
 #include "vmm/machine/requests.h"
 #include "vmm/memory/live_memory.h"
 
@@ -29,6 +30,7 @@ struct Q35Deps {
   Accel& accel;
   memory::GuestMemory memory;  // what the machine starts with: where the kernel is loaded
   const memory::LiveMemory& live_memory;
+  const Numa& numa;                    // complete
   backend::ChardevRegistry* chardevs;  // may be null when no serial port has a back end
   Requests& requests;
   // What the guest says of a DIMM slot. Any thread, which it must not wait for.

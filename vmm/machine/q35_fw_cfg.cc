@@ -145,6 +145,11 @@ Status FillFwCfg(FwCfg& device, const FwCfgContents& contents,
   device.AddInt(FwCfg::kNoGraphic, contents.no_graphic, 2);
   device.AddInt(FwCfg::kMaxCpus, contents.max_cpus, 2);
   device.AddInt(FwCfg::kBootMenu, 0, 2);
+  Bytes numa(contents.numa.size() * sizeof(uint64_t));
+  for (size_t i = 0; i < contents.numa.size(); ++i) {
+    StoreLe(&numa[i * sizeof(uint64_t)], sizeof(uint64_t), contents.numa[i]);
+  }
+  device.Add(FwCfg::kNuma, std::move(numa));
   // IRQ 0 stays on the IOAPIC's pin 0.
   device.AddInt(FwCfg::kIrq0Override, 0, 1);
   DAVIT_TRY(device.AddFile("bootorder", Bytes()));

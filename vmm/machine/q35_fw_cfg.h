@@ -44,6 +44,7 @@ struct FwCfgContents {
   memory::GuestMemory memory;        // what the machine starts with
   uint64_t reserved_memory_end = 0;  // of the window for more, where PCI may begin; 0: no window
   std::vector<std::byte> smbios;     // the structures
+  std::vector<uint64_t> numa;        // the item of NUMA nodes
 };
 
 // What -fw_cfg names. Error: begins with the option.

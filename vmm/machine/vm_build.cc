@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -45,10 +46,14 @@ tl::unexpected<Error> AtDevice(const DeviceConfig& device, Error error) {
 Status VmImpl::Init() {
   DAVIT_TRY(CheckConfig());
   DAVIT_TRY(OpenAccel());
-  if (row_->has_cpus) cpu_slots_.emplace(topology_, cpu::TypeNameOf(CpuModelText()));
+  if (row_->has_cpus) {
+    numa_.emplace(topology_);
+    cpu_slots_.emplace(topology_, cpu::TypeNameOf(CpuModelText()), &*numa_);
+  }
   DAVIT_TRY(CheckKernel());
   DAVIT_TRY(OpenQtest());
   DAVIT_TRY(AddObjects());
+  DAVIT_TRY(AddNumaNodes());
   if (config_.overcommit.mem_lock) DAVIT_TRY(LockMemory());
   if (config_.preconfig) {
     preconfig_ = true;
@@ -61,8 +66,10 @@ Status VmImpl::Init() {
 
 Status VmImpl::ExitPreconfig() {
   if (!preconfig_) return Fail("The command is permitted only before machine initialization");
+  const std::optional<Numa> numa = numa_;
   if (auto built = Build(); !built) {
     Unbuild();
+    numa_ = numa;
     return built;
   }
   preconfig_ = false;
@@ -71,11 +78,18 @@ Status VmImpl::ExitPreconfig() {
   return {};
 }
 
+Status VmImpl::SetNumaNode(const control::NumaOption& option) {
+  if (!preconfig_) {
+    return Fail("The command is permitted only before the machine has been created");
+  }
+  return AddNumaNode(option);
+}
+
 void VmImpl::Unbuild() {
   built_ = false;
   cpus_.reset();
   idle_cpus_.reset();
-  if (cpu_slots_) cpu_slots_.emplace(topology_, cpu_slots_->type());
+  if (cpu_slots_) cpu_slots_.emplace(topology_, cpu_slots_->type(), &*numa_);
   exits_.reset();
   devices_.reset();
   memory_devices_.reset();
@@ -89,10 +103,10 @@ void VmImpl::Unbuild() {
   kvm_memory_.reset();
   vm_.reset();
   irqchip_reset_.reset();
-  ram_watch_.reset();
+  ram_watches_.clear();
   base_memory_ = 0;
   (void)memory_.Set({});  // nobody follows who could refuse
-  objects_->ReleaseMemory(ram_id_);
+  for (const std::string& id : std::exchange(ram_ids_, {})) objects_->ReleaseMemory(id);
 }
 
 Status VmImpl::CheckConfig() {
@@ -241,45 +255,118 @@ Status VmImpl::Build() {
   return {};
 }
 
-Status VmImpl::BuildMemory() {
-  std::shared_ptr<memory::RamBlock> block;
-  uint64_t size = 0;
-  if (!options_.memory_backend.empty()) {
-    DAVIT_ASSIGN(block, objects_->UseMemory(options_.memory_backend));
-    ram_id_ = options_.memory_backend;
-    if (block->readonly()) {
-      return Fail(fmt::format("memory backend '{}' is read-only and cannot be the machine's RAM",
-                              options_.memory_backend));
+Status VmImpl::AddNumaNodes() {
+  for (const NumaConfig& numa : config_.numa) {
+    if (Status added = AddNumaNode(numa.option); !added) {
+      Error error = std::move(added).error();
+      if (!numa.where.empty()) error.message = numa.where + ": " + error.message;
+      return Fail(std::move(error));
     }
-    size = block->options().size;
-    if (config_.memory.size && AlignUp(*config_.memory.size, kRamGranule) != size) {
-      return Fail("Machine memory size does not match the size of the memory backend");
-    }
-    if (size % kPageSize != 0) {
-      return Fail(fmt::format("size of memory backend '{}' is not a multiple of the page size",
-                              options_.memory_backend));
-    }
-  } else {
+  }
+  return {};
+}
+
+Status VmImpl::AddNumaNode(const control::NumaOption& option) {
+  if (!numa_) return Fail("NUMA is not supported by this machine-type");
+  return numa_->Add(option, [this](const std::string& id) -> std::optional<uint64_t> {
+    const auto block = objects_->FindMemory(id, "memdev");
+    if (!block) return std::nullopt;
+    return (*block)->options().size;
+  });
+}
+
+Result<uint64_t> VmImpl::RamSize() const {
+  const std::string& id = options_.memory_backend;
+  if (id.empty()) {
     const uint64_t wanted = config_.memory.size.value_or(row_->default_ram);
-    if (wanted == 0) return {};
     if (wanted > kMaxRam) {
       return Fail(fmt::format("cannot set up guest memory '{}': Cannot allocate memory",
                               row_->info.default_ram_id));
     }
-    size = AlignUp(wanted, kRamGranule);
-    DAVIT_ASSIGN(block, objects_->AddMachineRam(row_->info.default_ram_id, size));
-    ram_id_ = row_->info.default_ram_id;
+    return AlignUp(wanted, kRamGranule);
   }
-  const boot::RamSplit split = boot::SplitRam(size, row_->max_ram_below_4g(size));
+  const auto block = objects_->FindMemory(id, "memory-backend");
+  if (!block) return Fail(fmt::format("Memory backend '{}' not found", id));
+  const uint64_t size = (*block)->options().size;
+  if (config_.memory.size && AlignUp(*config_.memory.size, kRamGranule) != size) {
+    return Fail("Machine memory size does not match the size of the memory backend");
+  }
+  return size;
+}
+
+// The blocks that are the RAM, in this order: that of each NUMA node, or one.
+Result<std::vector<std::shared_ptr<memory::RamBlock>>> VmImpl::UseRam(uint64_t size) {
+  std::vector<std::string> ids;
+  if (!options_.memory_backend.empty()) ids.push_back(options_.memory_backend);
+  if (numa_ && numa_->has_memdevs()) {
+    if (!ids.empty()) {
+      return Fail("'-machine memory-backend' and '-numa memdev' properties are mutually exclusive");
+    }
+    for (const Numa::Node& node : numa_->nodes()) {
+      if (!node.memdev.empty()) ids.push_back(node.memdev);
+    }
+  }
+  std::vector<std::shared_ptr<memory::RamBlock>> blocks;
+  for (const std::string& id : ids) {
+    DAVIT_ASSIGN(auto block, objects_->UseMemory(id));
+    ram_ids_.push_back(id);
+    if (block->readonly()) {
+      return Fail(
+          fmt::format("memory backend '{}' is read-only and cannot be the machine's RAM", id));
+    }
+    if (block->options().size % kPageSize != 0) {
+      return Fail(
+          fmt::format("size of memory backend '{}' is not a multiple of the page size", id));
+    }
+    blocks.push_back(std::move(block));
+  }
+  if (blocks.empty() && size != 0) {
+    const std::string& id = row_->info.default_ram_id;
+    DAVIT_ASSIGN(auto block, objects_->AddMachineRam(id, size));
+    ram_ids_.push_back(id);
+    blocks.push_back(std::move(block));
+  }
+  return blocks;
+}
+
+namespace {
+
+// Where RAM in these blocks, one behind the other, lies.
+std::vector<memory::Region> Regions(const std::vector<std::shared_ptr<memory::RamBlock>>& blocks,
+                                    uint64_t below_4g) {
   std::vector<memory::Region> regions;
-  if (split.below_4g != 0) regions.push_back({{0}, split.below_4g, block, 0});
-  if (split.above_4g != 0) {
-    regions.push_back({{boot::kRamAbove4GBase}, split.above_4g, block, split.below_4g});
+  uint64_t at = 0;
+  for (const std::shared_ptr<memory::RamBlock>& block : blocks) {
+    const uint64_t size = block->options().size;
+    const uint64_t low = at < below_4g ? std::min(size, below_4g - at) : 0;
+    if (low != 0) regions.push_back({{at}, low, block, 0});
+    if (low < size) {
+      regions.push_back({{boot::kRamAbove4GBase + (at + low - below_4g)}, size - low, block, low});
+    }
+    at += size;
   }
-  DAVIT_ASSIGN(memory::GuestMemory table, memory::GuestMemory::Create(std::move(regions)));
+  return regions;
+}
+
+}  // namespace
+
+Status VmImpl::BuildMemory() {
+  DAVIT_ASSIGN(const uint64_t size, RamSize());
+  if (numa_) {
+    // As QEMU's machine: where memory can be plugged, it needs a node.
+    const bool more = config_.memory.maxmem.value_or(0) > size;
+    DAVIT_TRY(numa_->Complete(size, row_->type == MachineType::kQ35 && more));
+  }
+  DAVIT_ASSIGN(const auto blocks, UseRam(size));
+  const boot::RamSplit split = boot::SplitRam(size, row_->max_ram_below_4g(size));
+  DAVIT_ASSIGN(memory::GuestMemory table,
+               memory::GuestMemory::Create(Regions(blocks, split.below_4g)));
   DAVIT_TRY(memory_.Set(std::move(table)));
   base_memory_ = size;
-  DAVIT_ASSIGN(ram_watch_, WatchMissingPages(*block));
+  for (const auto& block : blocks) {
+    DAVIT_ASSIGN(std::shared_ptr<void> watch, WatchMissingPages(*block));
+    ram_watches_.push_back(std::move(watch));
+  }
   return {};
 }
 
@@ -336,7 +423,7 @@ Status VmImpl::BuildKvm() {
 
 Status VmImpl::BuildBoard() {
   if (row_->type == MachineType::kQ35) {
-    Q35Deps deps{*accel_, memory_.Get(), memory_, deps_.chardevs, *requests_};
+    Q35Deps deps{*accel_, memory_.Get(), memory_, *numa_, deps_.chardevs, *requests_};
     deps.memory_report = [this](const auto& report) { DimmReported(report); };
     deps.cpu_ejected = [this](uint32_t index) {
       RunSoon([this, index] {
@@ -368,6 +455,7 @@ Status VmImpl::BuildDevices() {
   context.fw_cfg = board_->fw_cfg();
   context.blocks = deps_.blocks;
   context.cpus = topology_.cpus;
+  context.numa_nodes = std::max<uint32_t>(1, static_cast<uint32_t>(numa_->nodes().size()));
   context.netdevs = deps_.netdevs;
   context.memory_devices = memory_devices_ ? &*memory_devices_ : nullptr;
   context.memory_slots = board_->memory_slots();

@@ -22,11 +22,9 @@ control::DeviceSpec CpuSpec(const std::string& id, int64_t core) {
   control::DeviceSpec spec;
   spec.driver = "host-x86_64-cpu";
   spec.id = id;
-  spec.properties = {{"apic-id", {uint64_t{UINT32_MAX}}},
-                     {"core-id", {core}},
-                     {"die-id", {int64_t{-1}}},
-                     {"socket-id", {int64_t{0}}},
-                     {"thread-id", {int64_t{0}}}};
+  spec.properties = {{"apic-id", {uint64_t{UINT32_MAX}}}, {"core-id", {core}},
+                     {"die-id", {int64_t{-1}}},           {"socket-id", {int64_t{0}}},
+                     {"thread-id", {int64_t{0}}},         {"node-id", {int64_t{-1}}}};
   return spec;
 }
 

@@ -29,6 +29,7 @@
 #include "vmm/machine/kvm_memory.h"
 #include "vmm/machine/machine_types.h"
 #include "vmm/machine/memory_devices.h"
+#include "vmm/machine/numa.h"
 #include "vmm/machine/object_tree.h"
 #include "vmm/machine/qtest_target.h"
 #include "vmm/machine/requests.h"
@@ -56,6 +57,7 @@ class VmImpl final : public control::VmControl, private CpuHost {
   control::RunState run_state() const override { return state_.state(); }
   bool in_preconfig() const override { return preconfig_; }
   Status ExitPreconfig() override;
+  Status SetNumaNode(const control::NumaOption& option) override;
   Status Stop() override;
   Status Cont() override;
   Status SystemReset() override;
@@ -83,6 +85,7 @@ class VmImpl final : public control::VmControl, private CpuHost {
   control::MemorySizeSummary MemorySize() const override;
   std::vector<control::MemoryDeviceInfo> MemoryDevices() const override;
   std::vector<control::MemdevInfo> Memdevs() const override { return objects_->Memdevs(); }
+  std::vector<control::NumaNodeInfo> NumaNodes() const override;
   std::vector<control::IoThreadInfo> IoThreads() const override { return objects_->IoThreads(); }
   control::QtreeNode::Bus Qtree() const override;
   std::vector<control::PciBus> Pci() override {
@@ -111,7 +114,11 @@ class VmImpl final : public control::VmControl, private CpuHost {
   Status AddObjects();
   Status Build();
   void Unbuild();  // what a failed Build() has left
+  Status AddNumaNodes();
+  Status AddNumaNode(const control::NumaOption& option);
   Status BuildMemory();
+  Result<uint64_t> RamSize() const;
+  Result<std::vector<std::shared_ptr<memory::RamBlock>>> UseRam(uint64_t size);
   Status BuildAccel();
   Status BuildKvm();
   Status BuildBoard();
@@ -128,6 +135,9 @@ class VmImpl final : public control::VmControl, private CpuHost {
   CpuSet* cpu_set() const;
   Result<uint32_t> PlugCpu(const CpuIds& ids, const CpuHost::Device& device) override;
   Status RequestCpuRemoval(uint32_t index) override;
+  std::optional<uint32_t> NodeOfCpu(uint32_t index) const override {
+    return cpu_slots_->NodeOf(index);
+  }
   void UnplugCpu(uint32_t index) override;
   void CpuEjected(uint32_t index);
   control::AcpiSlotStatus ReportOn(uint32_t index, const devices::AcpiCpuHotplug::Cpu& cpu) const;
@@ -165,6 +175,7 @@ class VmImpl final : public control::VmControl, private CpuHost {
   const MachineTypeRow* row_ = nullptr;
   MachineOptions options_;
   cpu::Topology topology_;
+  std::optional<Numa> numa_;           // as cpu_slots_
   std::optional<CpuSlots> cpu_slots_;  // from Init() on; nullopt: the machine has no CPUs
   bool preconfig_ = false;
   bool built_ = false;  // devices that come from now on are plugged
@@ -176,11 +187,11 @@ class VmImpl final : public control::VmControl, private CpuHost {
 
   std::unique_ptr<ObjectTree> objects_;
   std::unique_ptr<kvm::System> own_system_;
-  kvm::System* system_ = nullptr;    // own_system_ or the test's; null: machine none without KVM
-  memory::LiveMemory memory_;        // its listeners: the VM's slots or qtest, then the devices
-  std::shared_ptr<void> ram_watch_;  // WatchMissingPages()
-  uint64_t base_memory_ = 0;         // bytes that the machine starts with
-  std::string ram_id_;               // of the object that is the RAM; empty: none
+  kvm::System* system_ = nullptr;  // own_system_ or the test's; null: machine none without KVM
+  memory::LiveMemory memory_;      // its listeners: the VM's slots or qtest, then the devices
+  std::vector<std::shared_ptr<void>> ram_watches_;  // WatchMissingPages()
+  uint64_t base_memory_ = 0;                        // bytes that the machine starts with
+  std::vector<std::string> ram_ids_;                // of the objects that are the RAM
   std::unique_ptr<kvm::Vm> vm_;
   std::optional<KvmMemory> kvm_memory_;
   std::unique_ptr<Accel> accel_;

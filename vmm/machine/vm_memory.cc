@@ -34,6 +34,23 @@ std::vector<control::MemoryDeviceInfo> VmImpl::MemoryDevices() const {
   return memory_devices_ ? memory_devices_->Describe() : std::vector<control::MemoryDeviceInfo>();
 }
 
+std::vector<control::NumaNodeInfo> VmImpl::NumaNodes() const {
+  std::vector<control::NumaNodeInfo> infos;
+  if (!numa_ || !built_) return infos;
+  for (const Numa::Node& node : numa_->nodes()) infos.push_back({{}, node.size, 0});
+  for (uint32_t i = 0; i < cpu_slots_->size(); ++i) {
+    const auto node = cpu_slots_->NodeOf(i);
+    if (node && cpu_slots_->at(i).present) infos[*node].cpus.push_back(i);
+  }
+  for (const control::MemoryDeviceInfo& device : MemoryDevices()) {
+    const auto node = static_cast<size_t>(device.node);
+    if (node >= infos.size()) continue;  // a machine without nodes
+    infos[node].size += device.size;
+    infos[node].plugged += device.size;
+  }
+  return infos;
+}
+
 std::vector<control::AcpiSlotStatus> VmImpl::DimmSlots() const {
   std::vector<control::AcpiSlotStatus> slots;
   const devices::MemoryHotplug* const registers = board_->memory_slots();

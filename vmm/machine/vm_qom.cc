@@ -53,7 +53,8 @@ void VmImpl::AddCpusTo(QomNode& machine) const {
     for (const auto& [name, value] : {std::pair("socket-id", cpu.topology.socket),
                                       {"die-id", cpu.topology.die.value_or(0)},
                                       {"core-id", cpu.topology.core},
-                                      {"thread-id", cpu.topology.thread}}) {
+                                      {"thread-id", cpu.topology.thread},
+                                      {"node-id", cpu.topology.node.value_or(-1)}}) {
       node.fixed.push_back({name, "int32", {value}});
     }
     const uint32_t apic_id = cpu_slots_->at(static_cast<uint32_t>(cpu.index)).apic_id;
@@ -71,7 +72,10 @@ QomNode VmImpl::QomTree() const {
   if (!objects.children.empty()) root.Add(std::move(objects));
 
   QomNode& machine = root.Add({.name = "machine", .type = row_->info.name + "-machine"});
-  AddMachineProperties(row_->type, config_, options_, ram_id_, machine);
+  // Of several there is no property, as in QEMU.
+  const std::string ram =
+      ram_ids_.size() == 1 && !(numa_ && numa_->has_memdevs()) ? ram_ids_[0] : "";
+  AddMachineProperties(row_->type, config_, options_, ram, machine);
   machine.fixed.push_back({"smp", "SMPConfiguration", SmpValue(topology_)});
   machine.fixed.push_back(
       {"memory", "MemorySizeConfiguration", MemoryValue(MemorySize().base_memory, config_.memory)});

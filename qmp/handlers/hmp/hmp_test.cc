@@ -251,6 +251,11 @@ TEST_F(HmpTest, MemdevsCloseWithABlankLine) {
 }
 
 TEST_F(HmpTest, MemoryDevicesOneAfterTheOther) {
+  EXPECT_EQ(Do("info numa"), "0 nodes\r\n");
+  vm_.numa_nodes = {{{0, 2}, 64 << 20, 0}, {{}, 192 << 20, 128 << 20}};
+  EXPECT_EQ(Do("info numa"),
+            "2 nodes\r\nnode 0 cpus: 0 2\r\nnode 0 size: 64 MB\r\nnode 0 plugged: 0 MB\r\n"
+            "node 1 cpus:\r\nnode 1 size: 192 MB\r\nnode 1 plugged: 128 MB\r\n");
   EXPECT_EQ(Do("info memory-devices"), "");
   control::MemoryDeviceInfo dimm;
   dimm.memdev = "/objects/m0";

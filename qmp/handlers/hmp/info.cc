@@ -10,6 +10,7 @@
 #include "qmp/handlers/hmp/commands.h"
 #include "qmp/handlers/hmp/info_pci.h"
 #include "qmp/handlers/hmp/registers.h"
+#include "vmm/base/units.h"
 
 namespace davit::qmp::hmp {
 namespace {
@@ -49,7 +50,9 @@ Status HotpluggableCpus(Call& call) {
   for (const control::HotpluggableCpu& cpu : cpus) {
     Print(call, "  type: \"{}\"\n  vcpus_count: \"1\"\n", cpu.type);
     if (!cpu.qom_path.empty()) Print(call, "  qom_path: \"{}\"\n", cpu.qom_path);
-    Print(call, "  CPUInstance Properties:\n    socket-id: \"{}\"\n", cpu.topology.socket);
+    call.out += "  CPUInstance Properties:\n";
+    if (cpu.topology.node) Print(call, "    node-id: \"{}\"\n", *cpu.topology.node);
+    Print(call, "    socket-id: \"{}\"\n", cpu.topology.socket);
     if (cpu.topology.die) Print(call, "    die-id: \"{}\"\n", *cpu.topology.die);
     Print(call, "    core-id: \"{}\"\n    thread-id: \"{}\"\n", cpu.topology.core,
           cpu.topology.thread);
@@ -91,6 +94,18 @@ Status Memdevs(Call& call) {
     call.out += '\n';
   }
   call.out += '\n';
+  return {};
+}
+
+Status Numa(Call& call) {
+  const std::vector<control::NumaNodeInfo> nodes = call.vm.NumaNodes();
+  Print(call, "{} nodes\n", nodes.size());
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    Print(call, "node {} cpus:", i);
+    for (const int64_t cpu : nodes[i].cpus) Print(call, " {}", cpu);
+    Print(call, "\nnode {} size: {} MB\nnode {} plugged: {} MB\n", i, nodes[i].size / kMiB, i,
+          nodes[i].plugged / kMiB);
+  }
   return {};
 }
 
@@ -220,6 +235,10 @@ constexpr Command kInfo[] = {
      .usage = "",
      .help = "show the network cards and their host ends",
      .run = Network},
+    {.name = "numa",
+     .usage = "",
+     .help = "show the NUMA nodes, their CPUs and memory",
+     .run = Numa},
     {.name = "pci", .usage = "", .help = "show the PCI devices", .run = Pci},
     {.name = "qtree", .usage = "", .help = "show the tree of buses and devices", .run = Qtree},
     {.name = "registers",

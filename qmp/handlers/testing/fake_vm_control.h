@@ -58,6 +58,11 @@ class FakeVmControl final : public VmControl {
   MemorySizeSummary MemorySize() const override { return {1 << 20, 0}; }
   std::vector<MemoryDeviceInfo> MemoryDevices() const override { return memory_devices; }
   std::vector<MemdevInfo> Memdevs() const override { return memdevs; }
+  std::vector<NumaNodeInfo> NumaNodes() const override { return numa_nodes; }
+  Status SetNumaNode(const NumaOption& option) override {
+    numa_option = option;
+    return Did("set-numa-node " + std::to_string(option.index()));
+  }
   std::vector<IoThreadInfo> IoThreads() const override { return {}; }
   QtreeNode::Bus Qtree() const override { return qtree; }
   std::vector<PciBus> Pci() override { return pci; }
@@ -111,6 +116,8 @@ class FakeVmControl final : public VmControl {
   std::vector<CpuDefinition> cpu_definitions;
   std::vector<MachineTypeInfo> machine_types;
   std::vector<MemdevInfo> memdevs;
+  std::vector<NumaNodeInfo> numa_nodes;
+  NumaOption numa_option;
   std::vector<MemoryDeviceInfo> memory_devices;
   QtreeNode::Bus qtree;
   std::vector<PciBus> pci;

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "vmm/base/error.h"
@@ -18,7 +19,8 @@ namespace davit::boot {
 
 struct AcpiCpu {
   uint32_t apic_id = 0;
-  bool enabled = true;  // false: may be plugged in later
+  bool enabled = true;                // false: may be plugged in later
+  std::optional<uint32_t> node = {};  // NUMA; nullopt: there are none
 };
 
 struct AcpiConfig {

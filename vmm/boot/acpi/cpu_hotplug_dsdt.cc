@@ -89,6 +89,7 @@ Term Processor(size_t uid, const AcpiCpu& cpu) {
                 Method("_STA", 0, true, {Return(Call("CSTA", {Integer(uid)}))}),
                 MadtEntry(uid, cpu)};
   if (uid != 0) body.push_back(Method("_EJ0", 1, false, {Call("CEJ0", {Integer(uid)})}));
+  if (cpu.node) body.push_back(Name("_PXM", Integer(*cpu.node)));
   body.push_back(Method("_OST", 3, true, {Call("COST", {Integer(uid), Arg(0), Arg(1)})}));
   return Device(CpuName(uid), body);
 }

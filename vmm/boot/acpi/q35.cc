@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "vmm/boot/acpi/common.h"
+#include "vmm/boot/acpi/numa.h"
 #include "vmm/boot/acpi/table_writer.h"
 #include "vmm/boot/acpi/tables.h"
 #include "vmm/boot/q35_layout.h"
@@ -131,9 +132,12 @@ Q35Acpi BuildQ35Acpi(const Q35AcpiConfig& config) {
   blob.AddPointer(fadt + offsetof(acpi::Fadt, dsdt), 4);
   blob.AddPointer(fadt + offsetof(acpi::Fadt, x_dsdt), 8);
   const size_t madt = blob.Add(BuildMadt(config));
+  std::vector<uint64_t> tables = {fadt, madt};
+  if (!config.numa_nodes.empty()) tables.push_back(blob.Add(BuildSrat(config)));
+  if (!config.numa_distances.empty()) tables.push_back(blob.Add(BuildSlit(config)));
   const size_t mcfg = blob.Add(BuildMcfg());
   const size_t waet = blob.Add(BuildWaet());
-  const std::array<uint64_t, 4> tables = {fadt, madt, mcfg, waet};
+  tables.insert(tables.end(), {mcfg, waet});
   const size_t xsdt = blob.Add(acpi::MakeXsdt(tables));
   for (size_t i = 0; i < tables.size(); ++i) {
     blob.AddPointer(xsdt + sizeof(acpi::Header) + 8 * i, 8);

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The q35's ACPI tables: a full platform (ACPI 6.4, 4.8) with the ICH9's PM block, and PCI Express
-// with hot-plug of its own or by ACPI. RSDP, XSDT, FADT, FACS, MADT, MCFG, WAET and DSDT. Pure.
+// with hot-plug of its own or by ACPI. RSDP, XSDT, FADT, FACS, MADT, MCFG, WAET and DSDT, and with
+// NUMA nodes SRAT and SLIT. Pure.
 #pragma once
 
 #include <array>
@@ -14,6 +15,7 @@
 #include "vmm/base/error.h"
 #include "vmm/boot/acpi/acpi.h"
 #include "vmm/boot/acpi/blob.h"
+#include "vmm/boot/q35_layout.h"
 
 namespace davit::boot {
 
@@ -31,6 +33,10 @@ struct Q35AcpiConfig {
   std::array<bool, 4> serials{};
   bool pic = true;            // two 8259s are there
   uint32_t memory_slots = 0;  // for DIMMs; 0: no memory hot-plug
+  // By NUMA node, bytes of RAM from the start of it on; in sum all of it. Empty: there are none.
+  std::vector<uint64_t> numa_nodes;
+  std::vector<uint8_t> numa_distances;  // row by row; empty: all are as near
+  DeviceMemoryWindow device_memory;     // where memory can be plugged
   // nullopt: PCI Express slots are served by their own registers.
   std::optional<std::vector<Q35PciSlot>> pci_slots;
 };

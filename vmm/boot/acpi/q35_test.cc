@@ -74,6 +74,23 @@ TEST(Q35Acpi, PlacedTablesHaveTheirPointersAndChecksums) {
   ExpectSound(Walk({image->base, image->bytes}, image->bytes));
 }
 
+TEST(Q35Acpi, NodesHaveTheirTablesAndCpusTheirNode) {
+  Q35AcpiConfig config = SmallConfig();
+  const auto pxm = [](const Bytes& dsdt) {
+    const std::string text(reinterpret_cast<const char*>(dsdt.data()), dsdt.size());
+    return text.find("_PXM") != std::string::npos;
+  };
+  EXPECT_FALSE(pxm(Placed(config).at("DSDT")));
+  config.cpus = {{0, true, 0}, {1, true, 1}};
+  config.numa_nodes = {64 * kMiB, 64 * kMiB};
+  auto tables = Placed(config);
+  EXPECT_TRUE(tables.contains("SRAT"));
+  EXPECT_FALSE(tables.contains("SLIT"));
+  EXPECT_TRUE(pxm(tables.at("DSDT")));
+  config.numa_distances = {10, 20, 20, 10};
+  EXPECT_TRUE(Placed(config).contains("SLIT"));
+}
+
 TEST(Q35Acpi, FadtDescribesThePmBlockAndTheResetPort) {
   const Bytes fadt = Placed(SmallConfig()).at("FACP");
   EXPECT_EQ(LoadLe(&fadt[46], 2), 9u);

@@ -227,6 +227,44 @@ struct MadtX2apicNmi {
 };
 static_assert(sizeof(MadtX2apicNmi) == 12);
 
+// 5.2.16: what follows the header of an SRAT is 4 bytes and 8 reserved ones, then entries.
+struct SratLapic {
+  uint8_t type;  // 0
+  uint8_t length;
+  uint8_t node_low;  // bits 0 to 7
+  uint8_t apic_id;
+  le32 flags;
+  uint8_t sapic_eid;
+  uint8_t node_high[3];
+  le32 clock_domain;
+};
+static_assert(sizeof(SratLapic) == 16);
+
+struct SratMemory {
+  uint8_t type;  // 1
+  uint8_t length;
+  le32 node;
+  le16 reserved0;
+  le64 base;
+  le64 size;
+  le32 reserved1;
+  le32 flags;
+  le64 reserved2;
+};
+static_assert(sizeof(SratMemory) == 40);
+
+struct SratX2apic {
+  uint8_t type;  // 2
+  uint8_t length;
+  le16 reserved0;
+  le32 node;
+  le32 x2apic_id;
+  le32 flags;
+  le32 clock_domain;
+  le32 reserved1;
+};
+static_assert(sizeof(SratX2apic) == 24);
+
 // The byte that makes the sum of `bytes` and itself zero.
 constexpr uint8_t Checksum(std::span<const std::byte> bytes) {
   uint8_t sum = 0;

@@ -61,6 +61,7 @@ struct DeviceContext {
   devices::FwCfg* fw_cfg = nullptr;         // null: the board has none
   backend::BlockGraph* blocks = nullptr;    // drive=; null: the process has none
   uint32_t cpus = 1;                        // at start: the queues of a device that is not told
+  uint32_t numa_nodes = 1;                  // of the machine: at least the one of all memory
   Netdevs* netdevs = nullptr;               // netdev=; null: the process has none
   MemoryDevices* memory_devices = nullptr;  // null: the board has no room for them
   devices::MemoryHotplug* memory_slots = nullptr;  // null: the board has no ACPI

@@ -12,6 +12,11 @@ class CpuDevice final : public PlainDevice {
  public:
   CpuDevice(CpuHost& host, uint32_t index) : host_(host), index_(index) {}
   ~CpuDevice() override { host_.UnplugCpu(index_); }
+  std::optional<control::PropertyValue> Property(std::string_view name) const override {
+    if (name != "node-id") return std::nullopt;
+    const std::optional<uint32_t> node = host_.NodeOfCpu(index_);
+    return control::PropertyValue{node ? int64_t{*node} : int64_t{-1}};
+  }
   Result<bool> AskUnplug() override {
     DAVIT_TRY(host_.RequestCpuRemoval(index_));
     return false;
@@ -34,6 +39,8 @@ MadePlain MakeCpu(DeviceContext& context, const DeviceProperties& props) {
              IdOf(props, "thread-id"), std::nullopt};
   const uint64_t apic = props.Uint("apic-id");
   if (apic != UINT32_MAX) ids.apic = static_cast<uint32_t>(apic);
+  // Only -1 is not given.
+  if (const int64_t node = props.Int("node-id"); node != -1) ids.node = static_cast<int32_t>(node);
   const CpuHost::Device device{
       props.driver(), props.id(), props.path(),
       [unplugged = context.unplugged, path = props.path()] { unplugged(path); }};

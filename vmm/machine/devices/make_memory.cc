@@ -111,9 +111,11 @@ MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props) {
   if (context.objects.MemoryInUse(memdev)) {
     return Fail(fmt::format("can't use already busy memdev: {}", memdev));
   }
-  if (const uint64_t node = props.Uint("node"); node != 0) {
-    return Fail(fmt::format(
-        "'DIMM property node has value {}' which exceeds the number of numa nodes: 1", node));
+  const uint64_t node = props.Uint("node");
+  if (node >= context.numa_nodes) {
+    return Fail(
+        fmt::format("'DIMM property node has value {}' which exceeds the number of numa nodes: {}",
+                    node, context.numa_nodes));
   }
   if (block->readonly()) {
     return Fail(fmt::format("memory backend '{}' is read-only and cannot be a DIMM", memdev));
@@ -124,6 +126,7 @@ MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props) {
   info.address = address;
   info.size = request.size;
   info.slot = slot;
+  info.node = static_cast<int64_t>(node);
   info.hotplugged = props.hot();
   DAVIT_ASSIGN(std::shared_ptr<void> watch, context.watch_memory(*block));
   auto dimm = std::make_unique<PcDimm>(

@@ -96,12 +96,14 @@ MadeVirtio MakeMem(DeviceContext& context, const DeviceProperties& props) {
   if (context.objects.MemoryInUse(memdev)) {
     return Fail(fmt::format("'memdev' property specifies a busy memdev: {}", memdev));
   }
-  if (const uint64_t node = props.Uint("node"); node != 0) {
+  const uint64_t node = props.Uint("node");
+  if (node >= context.numa_nodes) {
     return Fail(
         fmt::format("'node' property has value '{}', which exceedsthe number of numa "
-                    "nodes: 1",
-                    node));
+                    "nodes: {}",
+                    node, context.numa_nodes));
   }
+  config.node = static_cast<uint16_t>(node);
   if (props.Has("requested-size")) config.requested_size = props.Uint("requested-size");
   DAVIT_TRY(Mem::CheckRequestedSize(config, config.requested_size, "'requested-size' property"));
   if (block->readonly()) {

@@ -34,8 +34,10 @@ Mem::Mem(MemConfig config) : config_(std::move(config)), requested_size_(config_
   DAVIT_CHECK(config_.block_size != 0 && config_.region_size % config_.block_size == 0);
   traits_.name = "virtio-mem";
   traits_.id = kIdMem;
+  traits_.features = mem::kAcpiPxm;
   if (config_.unplugged_inaccessible) {
-    traits_.features = traits_.required = mem::kUnpluggedInaccessible;
+    traits_.required = mem::kUnpluggedInaccessible;
+    traits_.features |= traits_.required;
   }
   traits_.queue_sizes = {kQueueSize};
   traits_.config_size = sizeof(mem::Config);

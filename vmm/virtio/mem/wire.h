@@ -10,6 +10,8 @@
 
 namespace davit::virtio::mem {
 
+// The config says which NUMA node the memory is in, as _PXM does of a DIMM.
+inline constexpr uint64_t kAcpiPxm = uint64_t{1} << 0;
 inline constexpr uint64_t kUnpluggedInaccessible = uint64_t{1} << 1;
 
 struct Config {
