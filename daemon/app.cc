@@ -74,7 +74,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
                     Emit(event, std::chrono::system_clock::now());
                   }}),
         blocks_(files_),
-        block_control_(blocks_) {}
+        block_control_(blocks_, ParseDriveText) {}
 
   ~App() override {
     server_.Shutdown();

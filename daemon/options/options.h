@@ -106,4 +106,7 @@ struct Options {
   std::vector<std::string> warnings;  // to stderr, each after "davitd: "
 };
 
+// An argument of -drive for drive_add: if=none. id: empty when none was given.
+Result<control::DriveSpec> ParseDriveText(const std::string& text);
+
 }  // namespace davit::daemon

@@ -322,6 +322,28 @@ Status ApplyDrive(ParseContext& context, ParamList& list) {
   return {};
 }
 
+Result<control::DriveSpec> ParseDriveText(const std::string& text) {
+  const ParamSchema& schema = *FindOption("drive")->schema;
+  std::vector<std::string> warnings;
+  DAVIT_ASSIGN(ParamList list, SplitParams(text, schema, &warnings));
+  DAVIT_TRY(CheckParams(list, schema));
+  // By QEMU's numbers.
+  constexpr std::string_view kKinds[] = {"none", "ide", "scsi",   "floppy", "pflash",
+                                         "mtd",  "sd",  "virtio", "xen"};
+  const std::string kind = list.Get("if", "ide");
+  const auto it = std::find(std::begin(kKinds), std::end(kKinds), kind);
+  if (it == std::end(kKinds)) return Fail(fmt::format("unsupported bus type '{}'", kind));
+  if (it != std::begin(kKinds)) {
+    return Fail(fmt::format("Can't hot-add drive to type {}", it - std::begin(kKinds)));
+  }
+  const bool named = list.Has("id");
+  ParseContext context;
+  DAVIT_TRY(ApplyDrive(context, list));
+  control::DriveSpec drive = std::move(context.options.drives.front().spec);
+  if (!named) drive.id.clear();
+  return drive;
+}
+
 void FinishDrives(ParseContext& context) {
   const std::string& type = context.options.machine.type;
   const bool mmio = type.empty() || type == "microvm";  // the default machine

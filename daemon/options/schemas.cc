@@ -146,7 +146,7 @@ constexpr ParamSpec kDrive[] = {
     {"cache.direct", kBoolean, "pass by the page cache"},
     {"cache.no-flush", kBoolean, "drop flushes"},
     {"cache.writeback", kBoolean, "the guest has a write cache"},
-    {"aio", kString, "threads or io_uring"},
+    {"aio", kString, "threads, native or io_uring"},
     {"file.locking", kString, "keep other processes out: auto, on or off"},
     {"readonly", kBoolean, "for reading alone"},
     {"read-only", kBoolean, "same as readonly"},

@@ -184,7 +184,10 @@ TEST_F(LibvirtLineTest, WhatIsMissingIsNamed) {
       {{"-netdev", R"({"type":"vhost-user","chardev":"c","id":"n"})"},
        "Parameter 'type' does not accept value 'vhost-user'"},
       {{"-blockdev", R"({"driver":"file","filename":"/x","node-name":"s","aio":"native"})"},
-       "aio=native was specified, but is not supported"},
+       "Could not open '/x': No such file or directory"},
+      {{"-blockdev", R"({"driver":"file","filename":"/bin/sh","node-name":"s","aio":"native",)"
+                     R"("read-only":true})"},
+       "aio=native was specified, but it requires cache.direct=on, which was not specified."},
       {{"-blockdev", R"({"driver":"nbd","server":{"type":"inet","host":"h","port":"1"}})"},
        "Parameter 'driver' does not accept value 'nbd'"},
   };

@@ -36,7 +36,7 @@ TEST_F(VmTest, EverythingWorksInTheSandbox) {
   const std::string image = dir.File("disk");
   std::ofstream(image).close();
   std::filesystem::resize_file(image, 1 << 20);
-  const std::string uring = ",aio=io_uring,discard=unmap";
+  const std::string uring = ",aio=native,cache.direct=on,discard=unmap";
   auto vm = StartReady({"-sandbox",  kAll,
                         "-machine",  "q35",
                         "-smp",      "2,maxcpus=3",

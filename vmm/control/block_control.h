@@ -128,6 +128,10 @@ class BlockControl {
   // Other options for nodes that there are: of all, or an error and of none.
   virtual Status ReopenNodes(const std::vector<BlockNodeSpec>& specs) = 0;
   virtual Status AddDrive(const DriveSpec& spec) = 0;
+  // As -drive has it; of if=none alone. Error: QEMU's words.
+  virtual Status AddDriveText(const std::string& text) = 0;
+  // A device keeps the disk, without a medium.
+  virtual Status RemoveDrive(const std::string& id) = 0;
   virtual std::vector<BlockNodeInfo> Nodes() const = 0;  // newest first
   virtual std::vector<BlockDiskInfo> Disks() const = 0;
   // By the id of a -drive or a node name.

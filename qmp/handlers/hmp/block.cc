@@ -111,6 +111,15 @@ Status InfoBlock(Call& call) {
   return {};
 }
 
+// The first word was the slot of a device that is made along, which if=none has not.
+Status AddDrive(Call& call) {
+  DAVIT_TRY(call.blocks.AddDriveText(call.more));
+  call.out += "OK\n";
+  return {};
+}
+
+Status DeleteDrive(Call& call) { return call.blocks.RemoveDrive(call.text); }
+
 Status EjectMedium(Call& call) { return call.blocks.Eject({call.text, std::nullopt}, call.flag); }
 
 Status ChangeMedium(Call& call) {

@@ -10,6 +10,8 @@ namespace davit::qmp::hmp {
 
 Status InfoBlock(Call& call);
 Status InfoBlockStats(Call& call);
+Status AddDrive(Call& call);
+Status DeleteDrive(Call& call);
 Status EjectMedium(Call& call);
 Status ChangeMedium(Call& call);
 

@@ -156,6 +156,8 @@ class FakeBlocks final : public BlockControl {
     return Did(std::move(call));
   }
   Status AddDrive(const DriveSpec& spec) override { return Did("drive " + spec.id); }
+  Status AddDriveText(const std::string& text) override { return Did("drive_add " + text); }
+  Status RemoveDrive(const std::string& id) override { return Did("drive_del " + id); }
   std::vector<BlockNodeInfo> Nodes() const override { return nodes; }
   std::vector<BlockDiskInfo> Disks() const override { return disks; }
   Status Resize(const std::string& device, const std::string& node, int64_t size) override {

@@ -17,7 +17,7 @@
 namespace davit::backend {
 
 BlockBackend::BlockBackend(BlockGraph& graph, std::string name, std::shared_ptr<BlockNode> node)
-    : graph_(graph), name_(std::move(name)) {
+    : graph_(graph), id_(std::move(name)), name_(id_) {
   SetNode(std::move(node));
 }
 
@@ -78,6 +78,11 @@ Status BlockBackend::ChangeMedium(std::shared_ptr<BlockNode> node,
   const auto change = [&] { SetNode(std::move(node)); };
   if (tray_ != nullptr) {
     tray_->WhileQuiet(change);
+  } else if (owner_ != nullptr) {
+    owner_->WhileQuiet([&] {
+      const auto lock = owner_->Lock();
+      change();
+    });
   } else {
     change();
   }
@@ -133,6 +138,13 @@ void BlockBackend::Detach() {
   if (node_ != nullptr) (void)node_->SetUser(this, User());  // less is never refused
 }
 
+void BlockBackend::Disown() {
+  name_.clear();
+  std::unique_lock<std::mutex> lock;
+  if (owner_ != nullptr) lock = owner_->Lock();
+  rerror_ = werror_ = ErrorPolicy::kReport;
+}
+
 io::Clock::time_point BlockBackend::now() const {
   const io::EventLoop* const loop = loop_;
   return loop != nullptr ? loop->Now() : io::Clock::time_point();
@@ -186,7 +198,7 @@ void BlockBackend::Submit(BlockRequest& request) {
   const bool write = request.op == BlockOp::kWrite || request.op == BlockOp::kWriteZeroes;
   if (write) {
     if (!write_cache()) request.fua = true;
-    node_->NoteWrite(request.offset + request.bytes);
+    if (node_ != nullptr) node_->NoteWrite(request.offset + request.bytes);
   }
   if (write || request.op == BlockOp::kRead) {
     if (!held_[write].empty() || TakeTurn(request) != io::Clock::duration::zero()) {
@@ -274,7 +286,7 @@ ErrorAction BlockBackend::OnError(bool read, int error) {
                                        error == ENOSPC ? IoStatus::kNoSpace : IoStatus::kFailed);
   }
   graph_.Report({.device = name_,
-                 .node_name = node_->name(),
+                 .node_name = node_ != nullptr ? node_->name() : "",
                  .read = read,
                  .action = action,
                  .nospace_known = io_status_enabled(),

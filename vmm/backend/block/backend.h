@@ -121,10 +121,9 @@ class BlockBackend {
   void SetThrottle(std::shared_ptr<ThrottleGroup> group, const ThrottleConfig& config);
   // What waits may go now.
   void LimitsChanged();
-  // Puts a medium in, or takes it out (null). The disk has a tray or no device. `first` is called
-  // when nothing can fail any more, before the device sees the change. Error: the node is in
-  // conflict with another user; all is as it was, or no medium is in where another process has
-  // taken the old one meanwhile.
+  // Puts a medium in, or takes it out (null). `first` is called when nothing can fail any more,
+  // before the device sees the change. Error: the node is in conflict with another user; all is as
+  // it was, or no medium is in where another process has taken the old one meanwhile.
   Status ChangeMedium(std::shared_ptr<BlockNode> node, const std::function<void()>& first = {});
   MediumOptions medium_options() const;
   void NoteResized();
@@ -152,7 +151,8 @@ class BlockBackend {
 
   // Before the first request; any thread. As for BlockQueue.
   void Start(io::EventLoop& loop, std::function<void()> ready);
-  // On the loop; there is a medium. Writes without a write cache are made durable each (fua).
+  // On the loop. Without a medium: ENOMEDIUM. Writes without a write cache are made durable each
+  // (fua).
   void Submit(BlockRequest& request);
   void Kick() { queue_->Kick(); }
   void Reap();
@@ -174,6 +174,7 @@ class BlockBackend {
   BlockBackend(BlockGraph& graph, std::string name, std::shared_ptr<BlockNode> node);
   Status Attach(AttachOptions options);
   void Detach();  // the device has nothing in flight
+  void Disown();  // drive_del: the name goes, and errors are the device's
   BlockNodeUser User() const;
   void SetNode(std::shared_ptr<BlockNode> node);
   void Retarget();  // the node is the same, and another
@@ -181,7 +182,8 @@ class BlockBackend {
   void RunThrottled();
 
   BlockGraph& graph_;
-  const std::string name_;
+  const std::string id_;             // of -drive; may be empty
+  std::string name_;                 // the same, until drive_del
   std::shared_ptr<BlockNode> node_;  // changes on the control thread, with the device quiet
   BlockTarget target_;               // of node_
   MediumOptions last_medium_;        // when there is none

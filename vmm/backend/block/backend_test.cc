@@ -243,6 +243,7 @@ TEST_P(Backend, FullStorageIsEnospcAndNothingElseIsHurt) {
 INSTANTIATE_TEST_SUITE_P(Ways, Backend,
                          ::testing::Values(Way{"threads", AioMode::kThreads, false},
                                            Way{"threads_direct", AioMode::kThreads, true},
+                                           Way{"native_direct", AioMode::kNative, true},
                                            Way{"io_uring", AioMode::kIoUring, false},
                                            Way{"io_uring_direct", AioMode::kIoUring, true}),
                          [](const auto& info) { return info.param.name; });

@@ -62,6 +62,19 @@ bool SameFile(int fd, int other) {
                              : a.st_rdev == b.st_rdev);
 }
 
+Status CheckAio(const BlockNodeSpec& spec) {
+  if (spec.aio == AioMode::kNative && !spec.direct.value_or(false)) {
+    return Fail(
+        "aio=native was specified, but it requires cache.direct=on, which was not specified.");
+  }
+  if (spec.aio != AioMode::kNative && spec.aio != AioMode::kIoUring) return {};
+  const Status status = Uring::Available();
+  if (status) return {};
+  return Fail(fmt::format("Unable to use {}io_uring: {}",
+                          spec.aio == AioMode::kNative ? "aio=native by " : "",
+                          status.error().message));
+}
+
 struct Opened {
   UniqueFd fd;
   bool read_only = false;
@@ -147,11 +160,12 @@ FileNode::~FileNode() {
 Result<std::shared_ptr<FileNode>> FileNode::Open(const BlockNodeSpec& spec, std::string name,
                                                  FileOpener& opener) {
   DAVIT_TRY(CheckSpec(spec));
-  if (spec.aio == AioMode::kIoUring) {
-    Status status = Uring::Available();
-    if (!status) return Fail("Unable to use io_uring: " + status.error().message);
-  }
   DAVIT_ASSIGN(Opened opened, OpenImage(spec, opener));
+  Status status = CheckAio(spec);
+  if (!status) {
+    opener.Closing(opened.fd.get());
+    return Fail(std::move(status).error());
+  }
   std::shared_ptr<FileNode> node(
       new FileNode(spec, std::move(name), opened.read_only, std::move(opened.fd), opener));
   const int fd = node->fd_.get();
@@ -176,6 +190,7 @@ Result<std::unique_ptr<NodeChange>> FileNode::PrepareReopen(const BlockNodeSpec&
                                                             std::shared_ptr<BlockNode>,
                                                             std::shared_ptr<ThrottleGroup>) {
   DAVIT_TRY(CheckSpec(to));
+  DAVIT_TRY(CheckAio(to));
   const bool direct_then = to.direct.value_or(false);
   const bool other_access =
       to.read_only != spec().read_only || (!to.read_only && !to.auto_read_only && read_only());

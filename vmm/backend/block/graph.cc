@@ -150,7 +150,8 @@ std::vector<std::shared_ptr<BlockNode>> BlockGraph::Nodes() const {
 }
 
 Status BlockGraph::AddDrive(const DriveSpec& spec) {
-  if (FindDrive(spec.id) != nullptr) {
+  const auto has_id = [&](const auto& disk) { return disk->id_ == spec.id; };
+  if (std::any_of(drives_.begin(), drives_.end(), has_id)) {
     return Fail(fmt::format("Duplicate ID '{}' for drive", spec.id));
   }
   if (FindNode(spec.id) != nullptr) {
@@ -170,6 +171,34 @@ Status BlockGraph::AddDrive(const DriveSpec& spec) {
   if (spec.throttle.enabled()) DAVIT_TRY(SetThrottle(*disk, spec.throttle_group, spec.throttle));
   drives_.push_back(std::move(disk));
   return {};
+}
+
+Status BlockGraph::RemoveDrive(const std::string& id) {
+  BlockBackend* const disk = FindDrive(id);
+  if (disk == nullptr && FindNode(id) != nullptr) return RemoveNode(id);
+  if (disk == nullptr) {
+    return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", id));
+  }
+  if (disk->attached()) {
+    DAVIT_TRY(disk->ChangeMedium(nullptr));
+    disk->Disown();
+  } else {
+    std::erase_if(drives_, [disk](const auto& drive) { return drive.get() == disk; });
+  }
+  return {};
+}
+
+std::vector<std::shared_ptr<BlockBackend>> BlockGraph::TakeDrivesOf(
+    const std::vector<std::string>& qdevs) {
+  std::vector<std::shared_ptr<BlockBackend>> taken;
+  for (const std::shared_ptr<BlockBackend>& drive : drives_) {
+    const bool of_it = std::find(qdevs.begin(), qdevs.end(), drive->qdev()) != qdevs.end();
+    if (drive->attached() && of_it) taken.push_back(drive);
+  }
+  std::erase_if(drives_, [&](const auto& drive) {
+    return std::find(taken.begin(), taken.end(), drive) != taken.end();
+  });
+  return taken;
 }
 
 Result<std::shared_ptr<BlockBackend>> BlockGraph::Attach(const std::string& drive,

@@ -54,6 +54,11 @@ class BlockGraph {
   std::vector<std::shared_ptr<BlockNode>> Nodes() const;  // newest first
 
   Status AddDrive(const DriveSpec& spec);
+  // drive_del: a drive, or a node that is nobody's. A device keeps its disk, without a medium, and
+  // hears of errors; the id is free again when it goes. Error: QEMU's.
+  Status RemoveDrive(const std::string& id);
+  // The -drives of a device that is about to go for good: they go when the caller lets them.
+  std::vector<std::shared_ptr<BlockBackend>> TakeDrivesOf(const std::vector<std::string>& qdevs);
   // drive: the id of a -drive, or a node name. A drive is free for another device when the last
   // reference goes, on any thread. Error: none such ("can't find value"), taken, or in conflict
   // with another user.

@@ -130,6 +130,7 @@ void BlockQueue::Submit(const BlockTarget& target, BlockRequest& request) {
   state.fua = request.fua && !target.no_flush;
   state.unmap = request.unmap && target.discard;
   ++in_flight_;
+  if (target.leaf == nullptr) return End(request, ENOMEDIUM);
   // The device has checked it; while a limit held it up the disk may have shrunk.
   const uint64_t length = target.leaf->length();
   if (request.bytes > length || state.offset > length - request.bytes) return End(request, EIO);

@@ -193,6 +193,19 @@ TEST_F(Reopen, AllOrNone) {
   EXPECT_EQ(Descriptors(), before);
 }
 
+TEST_F(Reopen, NativeInputAndOutputStaysDirect) {
+  BlockNodeSpec native = FileSpec("f2", dir_.Image("c", kMiB));
+  native.aio = AioMode::kNative;
+  EXPECT_EQ(MessageOf(graph_.AddNode(native)),
+            "aio=native was specified, but it requires cache.direct=on, which was not specified.");
+  native.direct = true;
+  if (const Status added = graph_.AddNode(native); !added) GTEST_SKIP() << added.error().message;
+  native.direct.reset();
+  EXPECT_EQ(Error({native}),
+            "aio=native was specified, but it requires cache.direct=on, which was not specified.");
+  EXPECT_TRUE(Flags("f2") & O_DIRECT);
+}
+
 TEST_F(Reopen, AFileThatWasReplacedIsNotTheImage) {
   std::filesystem::rename(f0_.filename, dir_ / "moved");
   dir_.Image("a", kMiB);

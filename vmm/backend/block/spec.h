@@ -18,8 +18,9 @@ enum class BlockDriver : uint8_t { kFile, kHostDevice, kRaw, kNullCo, kThrottle 
 enum class DiscardMode : uint8_t { kIgnore, kUnmap };
 enum class DetectZeroes : uint8_t { kOff, kOn, kUnmap };
 enum class ImageLocking : uint8_t { kAuto, kOff, kOn };
-// kAuto: io_uring where the kernel has it, else threads.
-enum class AioMode : uint8_t { kAuto, kThreads, kIoUring };
+// kAuto: io_uring where the kernel has it, else threads. kNative: past the page cache, so that the
+// kernel is asynchronous throughout; io_uring serves it.
+enum class AioMode : uint8_t { kAuto, kThreads, kNative, kIoUring };
 
 // "file", "host_device", "raw", "null-co", "throttle"
 std::string_view BlockDriverName(BlockDriver driver);

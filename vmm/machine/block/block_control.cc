@@ -29,6 +29,7 @@ static_assert(Same<backend::BlockDriver>(control::BlockDriver::kThrottle) ==
               backend::BlockDriver::kThrottle);
 static_assert(Same<backend::ImageLocking>(control::BlockLocking::kOn) ==
               backend::ImageLocking::kOn);
+static_assert(Same<backend::AioMode>(control::BlockAio::kIoUring) == backend::AioMode::kIoUring);
 static_assert(Same<backend::DetectZeroes>(control::BlockDetectZeroes::kUnmap) ==
               backend::DetectZeroes::kUnmap);
 static_assert(Same<backend::ErrorPolicy>(control::BlockErrorPolicy::kStop) ==
@@ -36,22 +37,7 @@ static_assert(Same<backend::ErrorPolicy>(control::BlockErrorPolicy::kStop) ==
 static_assert(Same<backend::IoStatus>(control::BlockIoStatus::kNoSpace) ==
               backend::IoStatus::kNoSpace);
 
-Result<backend::AioMode> ToAio(const control::BlockNodeSpec& spec) {
-  switch (spec.aio) {
-    case control::BlockAio::kThreads:
-      return backend::AioMode::kThreads;
-    case control::BlockAio::kIoUring:
-      return backend::AioMode::kIoUring;
-    case control::BlockAio::kNative:
-      return Fail(
-          "aio=native was specified, but is not supported in this build. Use aio=io_uring or "
-          "aio=threads");
-    default:
-      return backend::AioMode::kAuto;
-  }
-}
-
-Result<backend::BlockNodeSpec> ToSpec(const control::BlockNodeSpec& from) {
+backend::BlockNodeSpec ToSpec(const control::BlockNodeSpec& from) {
   backend::BlockNodeSpec spec;
   spec.driver = Same<backend::BlockDriver>(from.driver);
   spec.node_name = from.node_name;
@@ -64,11 +50,10 @@ Result<backend::BlockNodeSpec> ToSpec(const control::BlockNodeSpec& from) {
   spec.detect_zeroes = Same<backend::DetectZeroes>(from.detect_zeroes);
   spec.filename = from.filename;
   spec.locking = Same<backend::ImageLocking>(from.locking);
-  DAVIT_ASSIGN(spec.aio, ToAio(from));
+  spec.aio = Same<backend::AioMode>(from.aio);
   spec.file_node = from.file_node;
   if (from.file != nullptr) {
-    DAVIT_ASSIGN(backend::BlockNodeSpec file, ToSpec(*from.file));
-    spec.file = std::make_shared<backend::BlockNodeSpec>(std::move(file));
+    spec.file = std::make_shared<backend::BlockNodeSpec>(ToSpec(*from.file));
   }
   spec.throttle_group = from.throttle_group;
   spec.offset = from.offset;
@@ -147,16 +132,12 @@ control::BlockCounters CountersOf(const backend::BlockStats::Row& row) {
 }  // namespace
 
 Status BlockControlImpl::AddNode(const control::BlockNodeSpec& spec) {
-  DAVIT_ASSIGN(const backend::BlockNodeSpec node, ToSpec(spec));
-  return graph_.AddNode(node);
+  return graph_.AddNode(ToSpec(spec));
 }
 
 Status BlockControlImpl::ReopenNodes(const std::vector<control::BlockNodeSpec>& specs) {
   std::vector<backend::BlockNodeSpec> nodes;
-  for (const control::BlockNodeSpec& spec : specs) {
-    DAVIT_ASSIGN(backend::BlockNodeSpec node, ToSpec(spec));
-    nodes.push_back(std::move(node));
-  }
+  for (const control::BlockNodeSpec& spec : specs) nodes.push_back(ToSpec(spec));
   return graph_.Reopen(nodes);
 }
 
@@ -164,7 +145,7 @@ Status BlockControlImpl::AddDrive(const control::DriveSpec& spec) {
   backend::DriveSpec drive;
   drive.id = spec.id;
   drive.empty = spec.empty;
-  DAVIT_ASSIGN(drive.node, ToSpec(spec.node));
+  drive.node = ToSpec(spec.node);
   drive.rerror = Same<backend::ErrorPolicy>(spec.rerror);
   drive.werror = Same<backend::ErrorPolicy>(spec.werror);
   drive.write_cache = spec.write_cache;

@@ -4,6 +4,7 @@
 // control::BlockControl over the block graph. Owner: control thread.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,17 @@ namespace davit::machine {
 
 class BlockControlImpl final : public control::BlockControl {
  public:
-  explicit BlockControlImpl(backend::BlockGraph& graph) : graph_(graph) {}
+  // An empty id: none was given.
+  using DriveParser = std::function<Result<control::DriveSpec>(const std::string& text)>;
+  BlockControlImpl(backend::BlockGraph& graph, DriveParser parse_drive)
+      : graph_(graph), parse_drive_(std::move(parse_drive)) {}
 
   Status AddNode(const control::BlockNodeSpec& spec) override;
   Status RemoveNode(const std::string& name) override { return graph_.RemoveNode(name); }
   Status ReopenNodes(const std::vector<control::BlockNodeSpec>& specs) override;
   Status AddDrive(const control::DriveSpec& spec) override;
+  Status AddDriveText(const std::string& text) override;
+  Status RemoveDrive(const std::string& id) override { return graph_.RemoveDrive(id); }
   std::vector<control::BlockNodeInfo> Nodes() const override;
   std::vector<control::BlockDiskInfo> Disks() const override;
   Status Resize(const std::string& device, const std::string& node_name, int64_t size) override;
@@ -37,6 +43,7 @@ class BlockControlImpl final : public control::BlockControl {
   // Error: none or two were named, there is no such disk.
   Result<backend::BlockBackend*> Find(const control::BlockDiskName& disk) const;
   backend::BlockGraph& graph_;
+  const DriveParser parse_drive_;
 };
 
 }  // namespace davit::machine

@@ -56,7 +56,7 @@ class MediaControl : public ::testing::Test {
   backend::TempDir dir_;
   backend::PathOpener opener_;
   backend::BlockGraph graph_{opener_};
-  BlockControlImpl blocks_{graph_};
+  BlockControlImpl blocks_{graph_, {}};
   RecordingTray tray_;
   std::shared_ptr<backend::BlockBackend> disk_;
 };

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "vmm/backend/block/graph.h"
 #include "vmm/devices/acpi_pci_hotplug.h"
 #include "vmm/machine/devices/devices.h"
 #include "vmm/pci/root_port.h"
@@ -143,6 +144,12 @@ void Devices::TakeDown(Entry& entry) {
 void Devices::Remove(Entry& entry) {
   for (Entry* const child : ChildrenOf(entry)) Remove(*child);
   const bool has_part = entry.frontend != nullptr && entry.pci.function != nullptr;
+  // A -drive goes with its device, behind it.
+  std::vector<std::shared_ptr<backend::BlockBackend>> drives;
+  if (context_.blocks != nullptr) {
+    drives =
+        context_.blocks->TakeDrivesOf({entry.spec.id, entry.path, entry.path + "/virtio-backend"});
+  }
   TakeDown(entry);
   const auto at = std::find_if(entries_.begin(), entries_.end(),
                                [&](const auto& other) { return other.get() == &entry; });
