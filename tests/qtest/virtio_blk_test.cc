@@ -267,6 +267,26 @@ TEST(BlockNodes, ComeAndGoOverQmp) {
   EXPECT_TRUE(m.Qmp("query-named-block-nodes").AsArray()->empty());
 }
 
+TEST(BlockNodes, ADiskWhoseDriveWasDeletedAnswersWithErrors) {
+  const testing::TempDir dir;
+  const std::string path = dir.File("a.img");
+  std::ofstream(path) << std::string(kDiskBytes, 'x');
+  Machine m({"-M", "q35", "-drive", "if=none,id=d0,format=raw,file=" + path, "-device",
+             "virtio-blk-pci,drive=d0"});
+  const auto device = FindVirtio(m, virtio::kIdBlock);
+  ASSERT_TRUE(device && device->Start());
+  EXPECT_EQ(m.Qmp("human-monitor-command", {{"command-line", "drive_del d0"}}), json::Value(""));
+  EXPECT_TRUE(m.Qmp("query-named-block-nodes").AsArray()->empty());
+  for (const uint32_t type : {kTypeIn, kTypeFlush}) {
+    Request request;
+    request.Struct(Header{type, 0u, uint64_t{0}});
+    if (type == kTypeIn) request.Writable(512);
+    const auto used = device->queue(0).Do(request.Writable(1));
+    ASSERT_TRUE(used);
+    EXPECT_EQ(used->bytes.back(), kStatusIoError);
+  }
+}
+
 // A limit holds the writes up: they end in the file that they were meant for, and then the disk is
 // another file, larger and without the page cache's help.
 TEST(BlockNodes, ReopenedUnderWritesNoneIsLost) {

@@ -93,6 +93,28 @@ class Host {
 
 class ScsiQtest : public ::testing::TestWithParam<ScsiBoard> {};
 
+// A -drive is its unit's alone; a node outlives it.
+TEST(ScsiDrives, ADriveGoesWithItsUnit) {
+  const testing::TempDir dir;
+  const std::string path = dir.File("a.img");
+  std::ofstream(path) << std::string(512, 'x');
+  Machine m({"-M", "q35", "-drive", "if=none,id=d0,format=raw,file=" + path, "-device",
+             "virtio-scsi-pci,id=s0", "-device", "scsi-hd,drive=d0,id=h0", "-blockdev",
+             "null-co,node-name=n0", "-device", "scsi-hd,drive=n0,id=h1"});
+  for (const char* id : {"h0", "h1"}) {
+    m.Qmp("device_del", {{"id", id}});
+    const auto event = m.qmp().WaitEvent("DEVICE_DELETED");
+    ASSERT_TRUE(event) << event.error();
+    EXPECT_EQ(event->data["device"], json::Value(id));
+  }
+  EXPECT_TRUE(m.Qmp("query-block").AsArray()->empty());
+  const json::Value nodes = m.Qmp("query-named-block-nodes");
+  ASSERT_EQ(nodes.AsArray()->size(), 1u);
+  EXPECT_EQ((*nodes.AsArray())[0]["node-name"], json::Value("n0"));
+  const std::string again = "drive_add 0 if=none,id=d0,format=raw,file=" + path;
+  EXPECT_EQ(m.Qmp("human-monitor-command", {{"command-line", again}}), json::Value("OK\r\n"));
+}
+
 TEST_P(ScsiQtest, InquiryTellsWhatTheUnitsAre) {
   Host host(GetParam());
   ASSERT_TRUE(host.Start());

@@ -64,6 +64,18 @@ void PrintNode(Call& call, const BlockNodeInfo& node, const BlockDiskInfo* disk,
       SizeText(node.actual_size));
 }
 
+// Of old commands, whose errors stand without a word before them.
+Status Bare(Call& call, const Status& status, const char* done) {
+  if (status) {
+    call.out += done;
+    return {};
+  }
+  const Error& error = status.error();
+  call.out += error.message + '\n';
+  if (!error.where.empty()) call.out += error.where + '\n';
+  return {};
+}
+
 }  // namespace
 
 Status InfoBlock(Call& call) {
@@ -112,13 +124,9 @@ Status InfoBlock(Call& call) {
 }
 
 // The first word was the slot of a device that is made along, which if=none has not.
-Status AddDrive(Call& call) {
-  DAVIT_TRY(call.blocks.AddDriveText(call.more));
-  call.out += "OK\n";
-  return {};
-}
+Status AddDrive(Call& call) { return Bare(call, call.blocks.AddDriveText(call.more), "OK\n"); }
 
-Status DeleteDrive(Call& call) { return call.blocks.RemoveDrive(call.text); }
+Status DeleteDrive(Call& call) { return Bare(call, call.blocks.RemoveDrive(call.text), ""); }
 
 Status EjectMedium(Call& call) { return call.blocks.Eject({call.text, std::nullopt}, call.flag); }
 

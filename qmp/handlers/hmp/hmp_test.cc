@@ -82,6 +82,15 @@ TEST_F(HmpTest, ChardevVerbs) {
   EXPECT_EQ(Do("chardev-send-break x"), "Error: Chardev 'x' not found\r\n");
 }
 
+TEST_F(HmpTest, DriveVerbs) {
+  EXPECT_EQ(Do("drive_add 0 if=none,id=d"), "OK\r\n");
+  EXPECT_EQ(Do("drive_del d"), "");
+  EXPECT_EQ(blocks_.calls, (std::vector<std::string>{"drive_add if=none,id=d", "drive_del d"}));
+  blocks_.error = "no room";
+  EXPECT_EQ(Do("drive_add 0 if=none,id=d"), "no room\r\n");
+  EXPECT_EQ(Do("drive_del d"), "no room\r\n");
+}
+
 TEST_F(HmpTest, RingbufReadEscapesControlCharacters) {
   chardevs_.ring = std::string("a\nb\x01\\\x7f", 6);
   EXPECT_EQ(Do("ringbuf_read r 100"), "a\r\nb\\u0001\\\\\\u007F\r\n");

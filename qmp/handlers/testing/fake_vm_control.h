@@ -187,6 +187,7 @@ class FakeBlocks final : public BlockControl {
   std::vector<BlockDiskInfo> disks;
   BlockNodeSpec added;
   BlockLimits limits;
+  std::string error;  // of all that follows; empty: none
   std::vector<std::string> calls;
 
  private:
@@ -196,6 +197,7 @@ class FakeBlocks final : public BlockControl {
   }
   static std::string Text(bool force) { return force ? " force" : ""; }
   Status Did(std::string call) {
+    if (!error.empty()) return Fail(error);
     calls.push_back(std::move(call));
     return {};
   }

@@ -254,6 +254,53 @@ TEST_F(Graph, ADriveIsFreeAgainWhenItsDeviceHasGone) {
   EXPECT_FALSE((*disk)->write_cache());
 }
 
+TEST_F(Graph, ADriveGoesWithADeviceThatGoesForGood) {
+  DriveSpec drive{.id = "x0", .node = FileSpec("", dir_.Image("a", 512))};
+  DriveSpec other{.id = "x1", .node = Null("")};
+  ASSERT_EQ(MessageOf(graph_.AddDrive(drive)), "");
+  ASSERT_EQ(MessageOf(graph_.AddDrive(other)), "");
+  ASSERT_EQ(AddError(Null("n")), "");
+  auto disk = graph_.Attach("x0", {.qdev = "d"});
+  auto node = graph_.Attach("n", {.qdev = "e"});
+  ASSERT_TRUE(disk && node);
+  EXPECT_TRUE(graph_.TakeDrivesOf({"", "e"}).empty());
+  auto taken = graph_.TakeDrivesOf({"c", "d"});
+  ASSERT_EQ(taken.size(), 1u);
+  disk->reset();
+  EXPECT_NE(graph_.FindDrive("x0"), nullptr);
+  taken.clear();
+  EXPECT_EQ(graph_.FindDrive("x0"), nullptr);
+  EXPECT_NE(graph_.FindDrive("x1"), nullptr);
+  EXPECT_NE(graph_.FindNode("n"), nullptr);
+  EXPECT_EQ(MessageOf(graph_.AddDrive(drive)), "");
+}
+
+TEST_F(Graph, ADeletedDriveLeavesItsDeviceADiskWithoutAMedium) {
+  DriveSpec drive{.id = "x0", .node = FileSpec("", dir_.Image("a", kMiB))};
+  ASSERT_EQ(MessageOf(graph_.AddDrive(drive)), "");
+  EXPECT_EQ(MessageOf(graph_.RemoveDrive("zz")), "Device 'zz' not found");
+  ASSERT_EQ(MessageOf(graph_.RemoveDrive("x0")), "");  // nobody has it
+  EXPECT_TRUE(graph_.Disks().empty() && graph_.Nodes().empty());
+
+  ASSERT_EQ(MessageOf(graph_.AddDrive(drive)), "");
+  io::AsioEventLoop loop;
+  auto disk = graph_.Attach("x0", {.qdev = "d"});
+  ASSERT_TRUE(disk);
+  DiskUser user(loop, std::move(*disk));
+  ASSERT_EQ(MessageOf(graph_.RemoveDrive("x0")), "");
+  EXPECT_TRUE(graph_.Nodes().empty());
+  EXPECT_EQ(user.disk().name(), "");
+  EXPECT_EQ(user.disk().length(), 0u);
+  EXPECT_EQ(user.Write(0, std::string(512, 'x')), ENOMEDIUM);
+  EXPECT_EQ(user.Flush(), ENOMEDIUM);
+  EXPECT_EQ(user.disk().OnError(false, ENOMEDIUM), ErrorAction::kReport);
+  EXPECT_EQ(MessageOf(graph_.RemoveDrive("x0")), "Device 'x0' not found");
+  EXPECT_EQ(MessageOf(graph_.AddDrive(drive)), "Duplicate ID 'x0' for drive");
+  EXPECT_FALSE(graph_.Attach("x0", {.qdev = "e"}));
+  EXPECT_EQ(graph_.TakeDrivesOf({"d"}).size(), 1u);
+  EXPECT_EQ(MessageOf(graph_.AddDrive(drive)), "");
+}
+
 TEST_F(Graph, UnknownDrive) {
   auto disk = graph_.Attach("zz", {});
   ASSERT_FALSE(disk);

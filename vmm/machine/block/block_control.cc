@@ -154,6 +154,15 @@ Status BlockControlImpl::AddDrive(const control::DriveSpec& spec) {
   return graph_.AddDrive(drive);
 }
 
+Status BlockControlImpl::AddDriveText(const std::string& text) {
+  DAVIT_ASSIGN(control::DriveSpec spec, parse_drive_(text));
+  for (unsigned n = 0; spec.id.empty(); ++n) {
+    const std::string id = fmt::format("none{}", n);
+    if (graph_.FindDrive(id) == nullptr) spec.id = id;
+  }
+  return AddDrive(spec);
+}
+
 std::vector<control::BlockNodeInfo> BlockControlImpl::Nodes() const {
   std::vector<control::BlockNodeInfo> infos;
   for (const auto& node : graph_.Nodes()) infos.push_back(InfoOf(*node));
