@@ -2,96 +2,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Debian's libvirt, unmodified, runs davit: a domain's life from definition to end, what changes
-// while it runs, what is refused. The guests are probe guests on the host's own /dev/kvm; one
-// libvirtd serves all cases, each of which has domains of its own.
+// while it runs, what is refused.
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 #include <pwd.h>
 #include <signal.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <set>
 #include <sstream>
 
-#include "tests/libvirt/domain_xml.h"
-#include "tests/libvirt/isolation.h"
-#include "tests/libvirt/libvirt_host.h"
-#include "tests/support/expect.h"
+#include "tests/libvirt/fixture.h"
 #include "tests/support/terminal.h"
 
 namespace davit::testing {
 namespace {
 
 namespace fs = std::filesystem;
-
-LibvirtHost* host = nullptr;           // RunTests() has it
-std::unique_ptr<DomainEvents> events;  // of all cases, whose domains have names of their own
-std::string why_not;                   // empty: a host is there
-
-class LibvirtTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!why_not.empty()) GTEST_SKIP() << why_not;
-    if (events == nullptr) Listen();
-  }
-  // No case leaves a domain to the next; what a failed one was doing is shown.
-  void TearDown() override {
-    for (const std::string& name : names_) {
-      if (HasFailure()) std::cout << host->LogOf(name) << "\n";
-      (void)Virsh({"destroy", name});
-      (void)Virsh({"undefine", name});
-    }
-  }
-
-  std::string File(const std::string& name, const std::string& text) {
-    const std::string path = host->File(name);
-    std::ofstream(path) << text;
-    return path;
-  }
-  std::string Image(const std::string& name, uint64_t bytes) {
-    const std::string path = File(name, "");
-    fs::resize_file(path, bytes);
-    return path;
-  }
-  DomainXml Named(const std::string& name) {
-    names_.push_back(name);
-    return {.name = name, .emulator = host->emulator()};
-  }
-  void Define(const DomainXml& domain) {
-    VirshOk({"define", File(domain.name + ".xml", ToXml(domain))});
-  }
-  // A transient domain whose guest is at its prompt; null after a failure.
-  std::unique_ptr<DomainGuest> Create(const DomainXml& domain) {
-    VirshOk({"create", "--paused", File(domain.name + ".xml", ToXml(domain))});
-    return Resume(domain.name);
-  }
-  std::unique_ptr<DomainGuest> Resume(const std::string& name) {
-    const std::string tty = VirshOk({"ttyconsole", name});
-    auto guest = DomainGuest::Open(tty.substr(0, tty.find('\n')));
-    EXPECT_OK(guest);
-    if (!guest) return nullptr;
-    VirshOk({"resume", name});
-    EXPECT_OK((*guest)->AwaitReady());
-    return std::move(*guest);
-  }
-  void Attach(const std::string& domain, const std::string& xml) {
-    VirshOk({"attach-device", domain, File("device.xml", xml), "--live"});
-  }
-  static void Listen() {
-    auto listening = DomainEvents::Listen(host->File("events.log"));
-    ASSERT_OK(listening);
-    events = std::move(*listening);
-  }
-  static void Expect(const std::string& event) { EXPECT_OK(events->WaitFor(event)); }
-  static std::string State(const std::string& name) {
-    const std::string state = VirshOk({"domstate", "--reason", name});
-    return state.substr(0, state.find('\n'));
-  }
-
-  std::vector<std::string> names_;
-};
 
 TEST_F(LibvirtTest, CapabilitiesAreThoseOfTheHost) {
   const std::string caps = VirshOk({"domcapabilities", "--emulatorbin", host->emulator(),
@@ -460,65 +386,6 @@ TEST_F(LibvirtTest, ACrashOfTheProcessIsOneOfTheDomain) {
   Expect("lifecycle crash Started Booted");
 }
 
-TEST_F(LibvirtTest, ADomainOutlivesLibvirtd) {
-  DomainXml domain = Named("stays");
-  domain.devices = RawDisk(Image("stays.raw", 1 << 20), "vda") + kBalloon;
-  domain.ports = 4;
-  auto guest = Create(domain);
-  ASSERT_NE(guest, nullptr);
-  const pid_t pid = host->PidOf("stays");
-  events.reset();
-  ASSERT_OK(host->StopLibvirtd());
-  EXPECT_OK(guest->Ask('b', "ready, h for help"));
-  ASSERT_OK(host->StartLibvirtd());
-  EXPECT_EQ(host->PidOf("stays"), pid);
-  EXPECT_TRUE(State("stays").starts_with("running"));
-  EXPECT_CONTAINS(VirshOk({"domblklist", "stays"}), "vda");
-  VirshOk({"attach-disk", "stays", Image("more.raw", 1 << 20), "vdb", "--subdriver", "raw"});
-  EXPECT_OK(guest->Await(" on"));
-  EXPECT_OK(guest->Ask('d', "block: 2 disks"));
-  VirshOk({"suspend", "stays"});
-  VirshOk({"resume", "stays"});
-  EXPECT_OK(guest->Ask('b', "ready, h for help"));
-}
-
-TEST_F(LibvirtTest, VirtInstallMakesADomain) {
-  if (access("/usr/bin/virt-install", X_OK) != 0) GTEST_SKIP() << "there is no virt-install";
-  Named("installed");
-  const RunResult result =
-      RunCommand({"/usr/bin/virt-install",
-                  "--connect",
-                  "qemu:///system",
-                  "--name",
-                  "installed",
-                  "--memory",
-                  "64",
-                  "--vcpus",
-                  "1",
-                  "--osinfo",
-                  "detect=off,require=off",
-                  "--import",
-                  "--machine",
-                  "q35",
-                  "--boot",
-                  "emulator=" + host->emulator(),
-                  "--disk",
-                  "path=" + Image("installed.raw", 1 << 20) + ",format=raw,bus=virtio",
-                  "--network",
-                  "none",
-                  "--graphics",
-                  "none",
-                  "--controller",
-                  "usb,model=none",
-                  "--cpu",
-                  "host-passthrough",
-                  "--noautoconsole"});
-  ASSERT_EQ(result.status, 0) << result.out << result.err;
-  Expect("lifecycle installed Started Booted");
-  EXPECT_TRUE(State("installed").starts_with("running"));
-  EXPECT_CONTAINS(VirshOk({"dumpxml", "installed"}), host->emulator());
-}
-
 // virsh does several commands in one go.
 TEST_F(LibvirtTest, TwentyDomainsAtOnce) {
   constexpr int kDomains = 20;
@@ -547,30 +414,5 @@ TEST_F(LibvirtTest, TwentyDomainsAtOnce) {
   for (int i = 0; i < kDomains; ++i) Expect(" Stopped Shutdown");  // in any order
 }
 
-int RunTests() {
-  auto started = LibvirtHost::Start();
-  if (!started) {
-    std::cerr << started.error() << "\n";
-    return 1;
-  }
-  host = started->get();
-  const int status = RUN_ALL_TESTS();
-  events.reset();
-  return status;
-}
-
 }  // namespace
 }  // namespace davit::testing
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  std::string& why = davit::testing::why_not;
-  why = davit::testing::WhyNoLibvirt();
-  if (why.empty()) why = davit::testing::WhyNoEvents();
-  if (why.empty()) {
-    auto status = davit::testing::RunIsolated(davit::testing::RunTests);
-    if (status) return *status;
-    why = status.error().message;
-  }
-  return RUN_ALL_TESTS();  // each case is skipped
-}
