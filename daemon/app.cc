@@ -180,6 +180,9 @@ void App::MakePathsAbsolute() {
   for (machine::FwCfgConfig& item : config.fw_cfg) {
     if (!item.file.empty()) MakeAbsolute(item.file);
   }
+  for (machine::SmbiosFields::OemString& text : config.smbios.oem_strings) {
+    if (text.is_file) MakeAbsolute(text.text);
+  }
   for (auto& [name, value] : config.machine_properties) {
     if (name == "dumpdtb" && !value.empty()) MakeAbsolute(value);
   }

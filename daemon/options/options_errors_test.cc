@@ -144,7 +144,9 @@ TEST(OptionErrorsTest, Smbios) {
        "-smbios type=4,max-speed=70000: SMBIOS CPU speed is too large (> 65535)"},
       {{"-smbios", "type=4,processor-id=x"},
        "-smbios type=4,processor-id=x: Parameter 'processor-id' expects a number"},
-      {{"-smbios", "type=11,path=/x"}, "-smbios type=11,path=/x: Invalid parameter 'path'"},
+      {{"-smbios", "type=11,path="}, "-smbios type=11,path=: path= is empty"},
+      {{"-smbios", "type=8,port_type=256"},
+       "-smbios type=8,port_type=256: Value '256' is out of range for parameter 'port_type'"},
   };
   for (const Case& c : cases) EXPECT_EQ(ErrorOf(c.words), c.message);
 }

@@ -213,14 +213,19 @@ TEST(OptionsTest, SmbiosFieldsAreMergedAndTheLastWins) {
   const Options options =
       Parse({"-smbios", "type=1,serial=a,family=f", "-smbios",
              "type=1,serial=b,uuid=00112233-4455-6677-8899-AABBCCDDEEFF", "-smbios",
-             "type=11,value=x,value=y,,z", "-smbios", "type=4,max-speed=0x10"})
+             "type=11,value=x,value=y,,z,path=/f", "-smbios",
+             "type=8,internal_reference=i,external_reference=e,connector_type=1,port_type=2",
+             "-smbios", "type=8,internal_reference=j", "-smbios", "type=4,max-speed=0x10"})
           .value();
   const machine::SmbiosFields& smbios = options.machine.smbios;
   EXPECT_EQ(smbios.where, "-smbios type=1,serial=a,family=f");
   EXPECT_EQ(smbios.values.at(1).at("serial"), "b");
   EXPECT_EQ(smbios.values.at(1).at("family"), "f");
   EXPECT_EQ(smbios.values.at(4).at("max-speed"), "16");
-  EXPECT_EQ(smbios.oem_strings, (std::vector<std::string>{"x", "y,z"}));
+  EXPECT_EQ(smbios.oem_strings, (std::vector<machine::SmbiosFields::OemString>{
+                                    {"x", false}, {"y,z", false}, {"/f", true}}));
+  EXPECT_EQ(smbios.ports,
+            (std::vector<machine::SmbiosFields::Port>{{"i", "e", 1, 2}, {"j", "", 0, 0}}));
   EXPECT_EQ(options.machine.uuid, "00112233-4455-6677-8899-aabbccddeeff");
 }
 

@@ -33,7 +33,12 @@ constexpr ParamSpec kProcessor[] = {{"type", kNumber},          {"sock_pfx", kSt
                                     {"serial", kString},        {"asset", kString},
                                     {"part", kString},          {"max-speed", kNumber},
                                     {"current-speed", kNumber}, {"processor-id", kNumber}};
-constexpr ParamSpec kOemStrings[] = {{"type", kNumber}, {"value", kString}};
+constexpr ParamSpec kPort[] = {{"type", kNumber},
+                               {"internal_reference", kString},
+                               {"external_reference", kString},
+                               {"connector_type", kNumber},
+                               {"port_type", kNumber}};
+constexpr ParamSpec kOemStrings[] = {{"type", kNumber}, {"value", kString}, {"path", kString}};
 constexpr ParamSpec kMemoryDevice[] = {
     {"type", kNumber},   {"loc_pfx", kString}, {"bank", kString}, {"manufacturer", kString},
     {"serial", kString}, {"asset", kString},   {"part", kString}, {"speed", kNumber}};
@@ -42,10 +47,10 @@ struct Structure {
   uint64_t type;
   std::span<const ParamSpec> fields;
 };
-constexpr Structure kStructures[] = {{0, kBios},         {1, kSystem},    {2, kBoard},
-                                     {3, kChassis},      {4, kProcessor}, {11, kOemStrings},
-                                     {17, kMemoryDevice}};
-constexpr uint64_t kOemType = 11;
+constexpr Structure kStructures[] = {{0, kBios},        {1, kSystem},       {2, kBoard},
+                                     {3, kChassis},     {4, kProcessor},    {8, kPort},
+                                     {11, kOemStrings}, {17, kMemoryDevice}};
+constexpr uint64_t kPortType = 8, kOemType = 11;
 
 // "MAJOR.MINOR", a byte each.
 bool IsRelease(std::string_view text) {
@@ -70,6 +75,30 @@ Status CheckValues(ParseContext& context, const ParamList& list) {
   return CheckSpeed(list, "speed", "memory");
 }
 
+Status AddPort(const ParamList& list, machine::SmbiosFields& smbios) {
+  machine::SmbiosFields::Port port{list.Get("internal_reference"), list.Get("external_reference"),
+                                   0, 0};
+  for (const auto& [key, field] :
+       {std::pair("connector_type", &port.connector), {"port_type", &port.type}}) {
+    const uint64_t value = list.GetNumber(key).value_or(0);
+    if (value > UINT8_MAX) {
+      return Fail(fmt::format("Value '{}' is out of range for parameter '{}'", value, key));
+    }
+    *field = static_cast<uint8_t>(value);
+  }
+  smbios.ports.push_back(std::move(port));
+  return {};
+}
+
+Status AddOemStrings(const ParamList& list, machine::SmbiosFields& smbios) {
+  for (const auto& [key, value] : list.entries()) {
+    if (key == "type") continue;
+    if (value.empty()) return Fail(fmt::format("{}= is empty", key));
+    smbios.oem_strings.push_back({value, key == "path"});
+  }
+  return {};
+}
+
 }  // namespace
 
 Status ApplySmbios(ParseContext& context, ParamList& list) {
@@ -86,13 +115,11 @@ Status ApplySmbios(ParseContext& context, ParamList& list) {
   DAVIT_TRY(CheckValues(context, list));
   machine::SmbiosFields& smbios = context.options.machine.smbios;
   if (smbios.where.empty()) smbios.where = context.where;
+  if (type.value == kPortType) return AddPort(list, smbios);
+  if (type.value == kOemType) return AddOemStrings(list, smbios);
   auto& values = smbios.values[static_cast<unsigned>(type.value)];
   for (const auto& [key, value] : list.entries()) {
-    if (type.value == kOemType && key == "value") {
-      if (value.empty()) return Fail("value= is empty");
-      smbios.oem_strings.push_back(value);
-    } else if (const Number number = ParseNumber(value);
-               key.ends_with("speed") || key == "processor-id") {
+    if (const Number number = ParseNumber(value); key.ends_with("speed") || key == "processor-id") {
       values[key] = std::to_string(number.value);
     } else if (key == "uefi") {
       values[key] = ParseBool(value).value_or(false) ? "on" : "off";

@@ -158,9 +158,9 @@ constexpr OptionRow kTable[] = {
      .apply = ApplyFwCfg,
      .schema = &kFwCfgSchema},
     {.name = "smbios",
-     .argument = "type=0|1|2|3|4|11|17[,FIELD=VALUE...]",
+     .argument = "type=0|1|2|3|4|8|11|17[,FIELD=VALUE...]",
      .help = "what q35 tells of itself as hardware: 0 BIOS, 1 system, 2 board, 3 chassis,\n"
-             "4 processors, 11 strings, 17 memory",
+             "4 processors, 8 a port, 11 strings (value=TEXT, path=FILE), 17 memory",
      .apply = ApplySmbios,
      .schema = &kSmbiosSchema},
     {.name = "overcommit",

@@ -101,7 +101,20 @@ struct SmbiosFields {
   std::string where;  // of the first: begins the text of errors; empty: none was given
   // By the type of the structure and the key. Numbers are decimal, switches "on" or "off".
   std::map<unsigned, std::map<std::string, std::string>> values;
-  std::vector<std::string> oem_strings;  // type 11
+  // Type 11: texts, or files of the host that have them.
+  struct OemString {
+    std::string text;  // or the path
+    bool is_file = false;
+    friend bool operator==(const OemString&, const OemString&) = default;
+  };
+  std::vector<OemString> oem_strings;
+  // Type 8, one each.
+  struct Port {
+    std::string internal, external;  // designators
+    uint8_t connector = 0, type = 0;
+    friend bool operator==(const Port&, const Port&) = default;
+  };
+  std::vector<Port> ports;
 };
 
 struct MachineConfig {

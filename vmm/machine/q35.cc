@@ -369,7 +369,8 @@ Status Q35::AddFwCfg(const MachineConfig& config) {
   contents.memory = deps_.memory;
   contents.numa = NumaItem();
   if (window_.size != 0) contents.reserved_memory_end = boot::Q35Hole64Base(window_);
-  DAVIT_ASSIGN(smbios_, boot::BuildSmbios(Q35Smbios(config, topology_, deps_.memory)));
+  DAVIT_ASSIGN(const boot::SmbiosConfig smbios, Q35Smbios(config, topology_, deps_.memory));
+  DAVIT_ASSIGN(smbios_, boot::BuildSmbios(smbios));
   contents.smbios = smbios_;
   std::optional<boot::Q35Acpi> acpi;
   if (shape_.acpi) acpi = Acpi();

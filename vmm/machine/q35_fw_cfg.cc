@@ -4,20 +4,17 @@
 // See q35_fw_cfg.h.
 #include "vmm/machine/q35_fw_cfg.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
 
 #include "vmm/base/endian.h"
 #include "vmm/base/log.h"
-#include "vmm/base/unique_fd.h"
 #include "vmm/base/units.h"
 #include "vmm/boot/linux/bzimage.h"
 #include "vmm/boot/memory_map.h"
 #include "vmm/boot/smbios/smbios.h"
+#include "vmm/machine/host_file.h"
 #include "vmm/machine/uuid_bytes.h"
 
 namespace davit::machine {
@@ -87,38 +84,15 @@ FwCfg::Source Part(const boot::Image& image, uint64_t from, uint64_t size) {
           }};
 }
 
-// As QEMU reads it: whole, once. A FIFO without a writer is empty, nobody is waited for.
-Result<Bytes> ReadHostFile(const std::string& path) {
-  const auto failed = [&path](int err) {
-    return Fail(fmt::format("can't load {}: {}", path, std::strerror(err)));
-  };
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) return failed(errno);
-  Bytes data;
-  for (;;) {
-    constexpr size_t kPiece = 64 * kKiB;
-    const size_t at = data.size();
-    if (at > kMaxUserFile) return failed(EFBIG);
-    data.resize(at + kPiece);
-    const ssize_t n = read(fd.get(), &data[at], kPiece);
-    if (n < 0 && errno == EINTR) {
-      data.resize(at);
-      continue;
-    }
-    if (n < 0) return failed(errno);
-    data.resize(at + static_cast<size_t>(n));
-    if (n == 0) return data;
-  }
-}
-
 Status AddUserFile(FwCfg& device, const FwCfgConfig& item) {
   if (!item.name.starts_with("opt/")) {
     DAVIT_LOG_WARN("{}: externally provided fw_cfg item names should be prefixed with \"opt/\"",
                    item.where);
   }
   if (!item.file.empty()) {
-    DAVIT_ASSIGN(Bytes data, ReadHostFile(item.file));
-    return device.AddFile(item.name, std::move(data));
+    auto data = ReadHostFile(item.file, kMaxUserFile);
+    if (!data) return Fail(fmt::format("can't load {}: {}", item.file, data.error().message));
+    return device.AddFile(item.name, *std::move(data));
   }
   Bytes data(item.text.size());
   std::memcpy(data.data(), item.text.data(), data.size());

@@ -203,6 +203,34 @@ TEST_F(Q35Qtest, FwCfgHasTheSmbiosTables) {
   }
 }
 
+// As systemd's credentials are given.
+TEST_F(Q35Qtest, OemStringsAreReadFromFilesInTheirOrder) {
+  const std::string path = testing::TempDir() + "/oem-string";
+  const auto write = [&path](const std::string& text) { std::ofstream(path) << text; };
+  config_.smbios.where = "-smbios type=11,...";
+  config_.smbios.oem_strings = {{"first", false}, {path, true}, {"last", false}};
+  write("io.systemd.credential:name=" + std::string(2000, 'v'));
+  Create();
+  const std::string tables = Item(*File("etc/smbios/smbios-tables"), 4096);
+  EXPECT_NE(tables.find("first" + std::string(1, '\0') + "io.systemd.credential:name=vvv"),
+            std::string::npos);
+  EXPECT_NE(tables.find("vvv" + std::string(1, '\0') + "last" + std::string(2, '\0')),
+            std::string::npos);
+  vm_.reset();
+
+  const auto error = [this] {
+    auto vm = Vm::Create(config_, Deps{loop_, sink_, &chardevs_, {}, nullptr});
+    return vm ? std::string("accepted") : vm.error().message;
+  };
+  write(std::string("a\0b", 3));
+  EXPECT_EQ(error(), "-smbios type=11,...: NUL in OEM strings value in " + path);
+  write("");
+  EXPECT_EQ(error(), "-smbios type=11,...: '" + path + "' is empty");
+  config_.smbios.oem_strings = {{"/nonexistent", true}};
+  EXPECT_EQ(error(),
+            "-smbios type=11,...: Could not open '/nonexistent': No such file or directory");
+}
+
 TEST_F(Q35Qtest, AMachineWithoutSmbiosTablesRefusesTheirFields) {
   config_.type = "microvm";
   config_.smbios.where = "-smbios type=1,serial=s";

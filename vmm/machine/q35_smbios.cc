@@ -5,13 +5,17 @@
 #include "vmm/machine/q35_smbios.h"
 
 #include <cpuid.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <map>
 #include <string>
 
+#include "vmm/base/units.h"
 #include "vmm/boot/memory_map.h"
+#include "vmm/machine/host_file.h"
 #include "vmm/machine/machine_types.h"
 #include "vmm/machine/uuid_bytes.h"
 
@@ -88,10 +92,35 @@ void FillMemory(const Given& given, boot::SmbiosConfig::MemoryDevice& memory) {
   given.Number("speed", memory.speed);
 }
 
+// In the order in which they were given.
+Result<std::vector<std::string>> ReadOemStrings(const SmbiosFields& fields) {
+  constexpr size_t kMost = 64 * kKiB;  // more have no place
+  std::vector<std::string> texts;
+  for (const SmbiosFields::OemString& given : fields.oem_strings) {
+    if (!given.is_file) {
+      texts.push_back(given.text);
+      continue;
+    }
+    const auto bytes = ReadHostFile(given.text, kMost);
+    if (!bytes) {
+      return Fail(fmt::format("{}: Could not open '{}': {}", fields.where, given.text,
+                              bytes.error().message));
+    }
+    std::string text(bytes->size(), '\0');
+    std::memcpy(text.data(), bytes->data(), bytes->size());
+    if (text.find('\0') != std::string::npos) {
+      return Fail(fmt::format("{}: NUL in OEM strings value in {}", fields.where, given.text));
+    }
+    if (text.empty()) return Fail(fmt::format("{}: '{}' is empty", fields.where, given.text));
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
 }  // namespace
 
-boot::SmbiosConfig Q35Smbios(const MachineConfig& config, const cpu::Topology& topology,
-                             const memory::GuestMemory& memory) {
+Result<boot::SmbiosConfig> Q35Smbios(const MachineConfig& config, const cpu::Topology& topology,
+                                     const memory::GuestMemory& memory) {
   const auto row = FindMachineType("q35");
   const control::MachineTypeInfo type = row ? (*row)->info : control::MachineTypeInfo{};
   const SmbiosFields& fields = config.smbios;
@@ -126,7 +155,10 @@ boot::SmbiosConfig Q35Smbios(const MachineConfig& config, const cpu::Topology& t
   out.sockets = topology.sockets;
   out.cores = topology.dies * topology.cores;
   out.threads = topology.threads_per_socket();
-  out.oem_strings = fields.oem_strings;
+  DAVIT_ASSIGN(out.oem_strings, ReadOemStrings(fields));
+  for (const SmbiosFields::Port& port : fields.ports) {
+    out.ports.push_back({port.internal, port.external, port.connector, port.type});
+  }
   out.memory.manufacturer = kName;
   FillMemory({fields, 17}, out.memory);
   out.ram = boot::RamRanges(memory);

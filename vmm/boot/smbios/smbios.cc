@@ -22,12 +22,14 @@ using Bytes = std::vector<std::byte>;
 
 // Handles, as QEMU numbers them.
 constexpr uint16_t kBios = 0, kSystem = 0x100, kBoard = 0x200, kChassis = 0x300, kProcessor = 0x400,
-                   kOemStrings = 0xe00, kMemoryArray = 0x1000, kMemoryDevice = 0x1100,
-                   kMappedAddress = 0x1300, kBootInformation = 0x2000, kEnd = 0x7f00;
+                   kPort = 0x800, kOemStrings = 0xe00, kMemoryArray = 0x1000,
+                   kMemoryDevice = 0x1100, kMappedAddress = 0x1300, kBootInformation = 0x2000,
+                   kEnd = 0x7f00;
 
 constexpr size_t kMaxStrings = 255;
-constexpr uint64_t kDeviceSize = 16 * kGiB;  // of one memory device at most
-constexpr uint64_t kSearchStart = 0xf0000;   // 5.2.2
+constexpr size_t kMaxPorts = kOemStrings - kPort;  // handles
+constexpr uint64_t kDeviceSize = 16 * kGiB;        // of one memory device at most
+constexpr uint64_t kSearchStart = 0xf0000;         // 5.2.2
 constexpr uint64_t kAnchorAlign = 16;
 constexpr size_t kAnchorSize = 24;
 
@@ -139,6 +141,14 @@ Structure ProcessorInformation(const SmbiosConfig& config, uint32_t socket) {
   return s;
 }
 
+// 7.9
+Structure PortConnector(const SmbiosConfig::Port& port, size_t index) {
+  constexpr uint8_t kNone = 0;
+  Structure s(8, static_cast<uint16_t>(kPort + index));
+  s.Text(port.internal).Byte(kNone).Text(port.external).Byte(port.connector).Byte(port.type);
+  return s;
+}
+
 // 7.12
 Structure OemStrings(const std::vector<std::string>& texts) {
   Structure s(11, kOemStrings);
@@ -245,12 +255,18 @@ Status CheckTexts(const SmbiosConfig& config) {
     all.insert(all.end(),
                {&b.manufacturer, &b.product, &b.version, &b.serial, &b.asset, &b.location});
   }
-  for (const std::string& text : config.oem_strings) all.push_back(&text);
+  for (const SmbiosConfig::Port& port : config.ports) {
+    all.insert(all.end(), {&port.internal, &port.external});
+  }
   for (const std::string* text : all) {
     if (text->size() > kSmbiosMaxText) {
       return Fail(fmt::format("SMBIOS: a text of {} bytes is too long (max: {})", text->size(),
                               kSmbiosMaxText));
     }
+  }
+  if (config.ports.size() > kMaxPorts) {
+    return Fail(
+        fmt::format("SMBIOS: {} ports are too many (max: {})", config.ports.size(), kMaxPorts));
   }
   if (config.oem_strings.size() > kMaxStrings) {
     return Fail(fmt::format("SMBIOS: {} OEM strings are too many (max: {})",
@@ -269,6 +285,9 @@ Result<Bytes> BuildSmbios(const SmbiosConfig& config) {
   if (config.board) BaseboardInformation(*config.board).AppendTo(out);
   SystemEnclosure(config.chassis).AppendTo(out);
   for (uint32_t i = 0; i < config.sockets; ++i) ProcessorInformation(config, i).AppendTo(out);
+  for (size_t i = 0; i < config.ports.size(); ++i) {
+    PortConnector(config.ports[i], i).AppendTo(out);
+  }
   if (!config.oem_strings.empty()) OemStrings(config.oem_strings).AppendTo(out);
   AppendMemory(config, out);
   BootInformation().AppendTo(out);

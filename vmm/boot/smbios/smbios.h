@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SMBIOS tables (DMTF DSP0134 3.2): what the machine tells of itself as hardware, with the 64-bit
-// entry point of version 3.0. Structures 0, 1, 3, 4, 16, 17, 19, 32 and 127, and 2 and 11 when
-// asked for. Pure.
+// entry point of version 3.0. Structures 0, 1, 3, 4, 16, 17, 19, 32 and 127, and 2, 8 and 11
+// when asked for. Pure.
 #pragma once
 
 #include <array>
@@ -41,6 +41,10 @@ struct SmbiosConfig {
     uint16_t max_speed = 2000, current_speed = 2000;  // MHz
     uint64_t id = 0;                                  // CPUID leaf 1: EAX, EDX
   };
+  struct Port {
+    std::string internal, external;   // designators
+    uint8_t connector = 0, type = 0;  // of the external end (7.9.2, 7.9.3)
+  };
   struct MemoryDevice {
     std::string prefix = "DIMM ";  // of the device's number
     std::string bank, manufacturer, serial, asset, part;
@@ -53,7 +57,8 @@ struct SmbiosConfig {
   Chassis chassis;
   Processor processor;
   uint32_t sockets = 1, cores = 1, threads = 1;  // cores and threads of one socket
-  std::vector<std::string> oem_strings;
+  std::vector<Port> ports;
+  std::vector<std::string> oem_strings;  // as long as they fit
   MemoryDevice memory;
   std::vector<MemoryRange> ram;
 };

@@ -118,6 +118,22 @@ TEST(Smbios, UefiIsSaidWhenAskedFor) {
   EXPECT_EQ(One(Parse(BuildSmbios(config).value()), 0).Field(0x13, 1) & 0x18, 0x18u);
 }
 
+// As QEMU 7.2 has the fields; its handle is 0, which is the BIOS's too.
+TEST(Smbios, PortsAreStructuresOfTheirOwn) {
+  SmbiosConfig config;
+  config.ports = {{"i", "e", 1, 2}, {"", "", 3, 4}};
+  const Structures all = Parse(BuildSmbios(config).value());
+  std::vector<Parsed> ports;
+  for (auto [it, end] = all.equal_range(8); it != end; ++it) ports.push_back(it->second);
+  ASSERT_EQ(ports.size(), 2u);
+  EXPECT_EQ(ports[0].Field(2, 2), 0x800u);
+  EXPECT_EQ(ports[0].Field(4, 4), 0x01020001u);
+  EXPECT_EQ(ports[0].Field(8, 1), 2u);
+  EXPECT_EQ(ports[0].strings, (std::vector<std::string>{"i", "e"}));
+  EXPECT_EQ(ports[1].Field(2, 2), 0x801u);
+  EXPECT_EQ(ports[1].Field(4, 4), 0x03000000u);
+}
+
 TEST(Smbios, BoardAndOemStringsAreThereWhenAskedFor) {
   SmbiosConfig config = Config();
   const Structures without = Parse(BuildSmbios(config).value());
