@@ -7,6 +7,8 @@
 // $DAVIT_HOTPLUG_OPERATIONS: how many, for the soak.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -28,7 +30,8 @@ using json::Object;
 constexpr unsigned kPorts = 4;
 constexpr int kOperations = 300;
 constexpr int64_t kMib = 1 << 20;
-constexpr int64_t kMostMem = 64;  // MiB that virtio-mem is asked for
+constexpr int64_t kGuestCid = 0x68707370;  // of nobody else, it is hoped
+constexpr int64_t kMostMem = 64;           // MiB that virtio-mem is asked for
 // Beyond what the allocator and the caches of the process may grow by.
 constexpr uint64_t kLeakBytes = 16 << 20;
 
@@ -36,19 +39,22 @@ struct Call {
   const char* command = nullptr;
   Object arguments;
 };
+using Calls = std::vector<Call>;
 
-enum class Place { kSlot, kMemory, kCpu };
+enum class Place { kSlot, kMemory, kCpu, kObject };  // kObject: back ends alone
 
-// What comes and goes, with a back end that does so, too, and what is plugged into it.
+// What comes and goes, with back ends that do so, too, and what is plugged into it.
 struct Kind {
   std::string id;
   Place place = Place::kSlot;
-  Object device;
-  Call add = {};      // the back end; none: it has none
-  Call remove = {};   // the back end
+  Object device = {};
+  Calls add = {};     // the back ends; none: it has none
+  Calls remove = {};  // the back ends, the one that it uses first
   bool holds = true;  // the back end cannot go before it
   Object child = {};
-  bool is_port() const { return *device.Find("driver") == json::Value("pcie-root-port"); }
+  bool is_port() const {
+    return !device.empty() && *device.Find("driver") == json::Value("pcie-root-port");
+  }
   std::string child_id() const { return id + ".child"; }
   std::string child_bus() const { return is_port() ? id : id + ".0"; }
 };
@@ -56,10 +62,42 @@ struct Kind {
 Kind Disk(const std::string& id, const std::string& file, Object device, Object child = {}) {
   return {.id = id,
           .device = std::move(device),
-          .add = {"blockdev-add",
-                  {{"driver", "file"}, {"node-name", id + ".node"}, {"filename", file}}},
-          .remove = {"blockdev-del", {{"node-name", id + ".node"}}},
+          .add = {{"blockdev-add",
+                   {{"driver", "file"}, {"node-name", id + ".node"}, {"filename", file}}}},
+          .remove = {{"blockdev-del", {{"node-name", id + ".node"}}}},
           .child = std::move(child)};
+}
+
+// On a node with the limits of a group.
+Kind Throttled(const std::string& id) {
+  const std::string group = id + ".group", node = id + ".node";
+  const Object limits = {{"iops-total", int64_t{1000}}};
+  return {
+      .id = id,
+      .device = {{"driver", "virtio-blk-pci"}, {"drive", node}},
+      .add = {{"object-add", {{"qom-type", "throttle-group"}, {"id", group}, {"limits", limits}}},
+              {"blockdev-add",
+               {{"driver", "throttle"},
+                {"node-name", node},
+                {"throttle-group", group},
+                {"file", Object{{"driver", "null-co"}}}}}},
+      .remove = {{"blockdev-del", {{"node-name", node}}}, {"object-del", {{"id", group}}}}};
+}
+
+// One that is encrypted with another.
+Kind Secrets(const std::string& id) {
+  const std::string key = id + ".key", inner = id + ".inner";
+  return {
+      .id = id,
+      .place = Place::kObject,
+      .add = {{"object-add", {{"qom-type", "secret"}, {"id", key}, {"data", std::string(32, 'k')}}},
+              {"object-add",
+               {{"qom-type", "secret"},
+                {"id", inner},
+                {"data", ""},
+                {"keyid", key},
+                {"iv", "AAECAwQFBgcICQoLDA0ODw=="}}}},
+      .remove = {{"object-del", {{"id", key}}}, {"object-del", {{"id", inner}}}}};
 }
 
 Kind Card(const std::string& id, const Object& netdev) {
@@ -67,8 +105,8 @@ Kind Card(const std::string& id, const Object& netdev) {
   options.Set("id", id + ".net");
   return {.id = id,
           .device = {{"driver", "virtio-net-pci"}, {"netdev", id + ".net"}},
-          .add = {"netdev_add", options},
-          .remove = {"netdev_del", {{"id", id + ".net"}}},
+          .add = {{"netdev_add", options}},
+          .remove = {{"netdev_del", {{"id", id + ".net"}}}},
           .holds = false};
 }
 
@@ -76,8 +114,8 @@ Kind Dimm(const std::string& id, const char* backend, int64_t size) {
   return {.id = id,
           .place = Place::kMemory,
           .device = {{"driver", "pc-dimm"}, {"memdev", id + ".memory"}},
-          .add = {"object-add", {{"qom-type", backend}, {"id", id + ".memory"}, {"size", size}}},
-          .remove = {"object-del", {{"id", id + ".memory"}}}};
+          .add = {{"object-add", {{"qom-type", backend}, {"id", id + ".memory"}, {"size", size}}}},
+          .remove = {{"object-del", {{"id", id + ".memory"}}}}};
 }
 
 Kind Cpu(int64_t core) {
@@ -93,8 +131,8 @@ std::vector<Kind> Kinds(const TempDir& dir) {
   std::vector<Kind> kinds = {
       {.id = "rng",
        .device = {{"driver", "virtio-rng-pci"}, {"rng", "rng.source"}},
-       .add = {"object-add", {{"qom-type", "rng-builtin"}, {"id", "rng.source"}}},
-       .remove = {"object-del", {{"id", "rng.source"}}},
+       .add = {{"object-add", {{"qom-type", "rng-builtin"}, {"id", "rng.source"}}}},
+       .remove = {{"object-del", {{"id", "rng.source"}}}},
        .holds = false},
       Disk("disk0", dir.File("d0"),
            {{"driver", "virtio-blk-pci"}, {"drive", "disk0.node"}, {"iothread", "io0"}}),
@@ -103,22 +141,24 @@ std::vector<Kind> Kinds(const TempDir& dir) {
            {{"driver", "scsi-hd"}, {"drive", "scsi.node"}}),
       {.id = "serial",
        .device = {{"driver", "virtio-serial-pci"}},
-       .add = {"chardev-add",
-               {{"id", "serial.ring"},
-                {"backend", Object{{"type", "ringbuf"}, {"data", Object{}}}}}},
-       .remove = {"chardev-remove", {{"id", "serial.ring"}}},
+       .add = {{"chardev-add",
+                {{"id", "serial.ring"},
+                 {"backend", Object{{"type", "ringbuf"}, {"data", Object{}}}}}}},
+       .remove = {{"chardev-remove", {{"id", "serial.ring"}}}},
        .child = {{"driver", "virtserialport"},
                  {"chardev", "serial.ring"},
                  {"name", "org.davit.0"}}},
       Card("user", {{"type", "user"}}),
       {.id = "port",
        .device = {{"driver", "pcie-root-port"}, {"chassis", int64_t{kPorts + 1}}},
-       .add = {"blockdev-add", {{"driver", "null-co"}, {"node-name", "port.node"}}},
-       .remove = {"blockdev-del", {{"node-name", "port.node"}}},
+       .add = {{"blockdev-add", {{"driver", "null-co"}, {"node-name", "port.node"}}}},
+       .remove = {{"blockdev-del", {{"node-name", "port.node"}}}},
        .child = {{"driver", "virtio-blk-pci"}, {"drive", "port.node"}}},
       {.id = "balloon", .device = {{"driver", "virtio-balloon-pci"}}},
       {.id = "panic", .device = {{"driver", "pvpanic-pci"}}},
       {.id = "watchdog", .device = {{"driver", "i6300esb"}}},
+      Throttled("limited"),
+      Secrets("secret"),
       Dimm("dimm0", "memory-backend-ram", 32 * kMib),
       Dimm("dimm1", "memory-backend-memfd", 16 * kMib),
       Cpu(1),
@@ -130,6 +170,10 @@ std::vector<Kind> Kinds(const TempDir& dir) {
     Object vhost = tap;
     vhost.Set("vhost", true);
     kinds.push_back(Card("vhost", vhost));
+  }
+  if (access("/dev/vhost-vsock", R_OK | W_OK) == 0) {
+    kinds.push_back(
+        {.id = "vsock", .device = {{"driver", "vhost-vsock-pci"}, {"guest-cid", kGuestCid}}});
   }
   return kinds;
 }
@@ -176,9 +220,10 @@ class ProbeGuestHotplug : public ::testing::Test {
   void Do(std::string_view command, Object arguments = {}) {
     EXPECT_EQ(Try(command, std::move(arguments)), "") << command;
   }
-  void Do(const Call& call) {
-    if (call.command != nullptr) Do(call.command, call.arguments);
+  void Do(const Calls& calls) {
+    for (const Call& call : calls) Do(call.command, call.arguments);
   }
+  std::string Try(const Call& call) { return Try(call.command, call.arguments); }
   void AwaitDeleted(const std::string& id) {
     for (;;) {
       auto event = vm_->qmp().WaitEvent("DEVICE_DELETED", kReplyTime);
@@ -205,6 +250,8 @@ class ProbeGuestHotplug : public ::testing::Test {
         return AwaitLine("dimm: slot ", " ok");
       case Place::kCpu:
         return AwaitLine("cpu: " + kind.id.substr(3) + " apic id ", " runs");
+      case Place::kObject:
+        return;
     }
   }
   void AwaitReady() {
@@ -236,7 +283,7 @@ class ProbeGuestHotplug : public ::testing::Test {
   }
   // Its back end is free as soon as it is gone.
   void ReplaceChild(const Kind& kind) {
-    EXPECT_NE(Try(kind.remove.command, kind.remove.arguments), "");
+    EXPECT_NE(Try(kind.remove.front()), "");
     Do("device_del", {{"id", kind.child_id()}});
     ASSERT_NO_FATAL_FAILURE(AwaitDeleted(kind.child_id()));
     Do(kind.remove);
@@ -246,19 +293,19 @@ class ProbeGuestHotplug : public ::testing::Test {
   }
   // stopped: the guest does not see it before it goes on.
   void Add(const Kind& kind, unsigned port, bool stopped = false) {
-    const bool needs = kind.add.command != nullptr && kind.child.empty();
-    if (needs) {
+    if (!kind.add.empty() && !kind.device.empty() && kind.child.empty()) {
       EXPECT_NE(Try("device_add", Arguments(kind, port)), "") << "without its back end";
     }
     if (stopped) Do("stop");
     Do(kind.add);
-    Do("device_add", Arguments(kind, port));
+    if (!kind.device.empty()) Do("device_add", Arguments(kind, port));
     AddChild(kind);
     if (stopped) Do("cont");
     ASSERT_NO_FATAL_FAILURE(AwaitUse(kind, port));
     AwaitUseOfChild(kind);
   }
   void Remove(const Kind& kind, bool stopped = false) {
+    if (kind.device.empty()) return Do(kind.remove);
     if (stopped) Do("stop");
     Do("device_del", {{"id", kind.id}});
     if (stopped) {
@@ -266,8 +313,8 @@ class ProbeGuestHotplug : public ::testing::Test {
         EXPECT_EQ(Try("device_del", {{"id", kind.id}}),
                   "Device " + kind.id + " is already in the process of unplug");
       }
-      if (kind.add.command != nullptr && kind.holds) {
-        EXPECT_NE(Try(kind.remove.command, kind.remove.arguments), "") << "it is in use";
+      if (!kind.add.empty() && kind.holds) {
+        EXPECT_NE(Try(kind.remove.front()), "") << "it is in use";
       }
       Do("cont");
     }
@@ -346,10 +393,14 @@ class ProbeGuestRandomHotplug : public ProbeGuestHotplug {
     plugged_[&kind] = port;
   }
   void OperateOnPlugged(const Kind& kind) {
-    EXPECT_EQ(Try("device_add", Arguments(kind, AnyPort())),
-              "Duplicate device ID '" + kind.id + "'");
+    if (kind.device.empty()) {
+      EXPECT_NE(Try(kind.add.front()), "") << "it is there";
+    } else {
+      EXPECT_EQ(Try("device_add", Arguments(kind, AnyPort())),
+                "Duplicate device ID '" + kind.id + "'");
+    }
     if (!kind.child.empty() && OneIn(2)) return ReplaceChild(kind);
-    if (OneIn(16)) {
+    if (OneIn(16) && !kind.device.empty()) {
       ASSERT_NO_FATAL_FAILURE(RemoveByReset(kind));
     } else {
       ASSERT_NO_FATAL_FAILURE(Remove(kind, OneIn(4)));
