@@ -62,6 +62,7 @@ TEST_F(LifecycleTest, DaemonLeavesNothingOfItsCaller) {
   ASSERT_EQ(started.status, 0) << started.err;
   EXPECT_EQ(started.out + started.err, "");
   const pid_t pid = std::stoi(ReadFile(File("pid")));
+  const KillGuard guard(pid);
   const std::string proc = "/proc/" + std::to_string(pid);
   EXPECT_EQ(std::filesystem::read_symlink(proc + "/cwd"), "/");
   for (const char* fd : {"/fd/0", "/fd/1", "/fd/2"}) {

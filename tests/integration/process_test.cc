@@ -116,6 +116,7 @@ TEST_F(VmProcessTest, DaemonIsReadyWhenItsParentEnds) {
       {"-S", "-daemonize", "-qmp", "unix:" + qmp + ",server=on,wait=off", "-pidfile", pidfile});
   ASSERT_EQ(started.status, 0) << started.err;
   const pid_t pid = std::stoi(ReadFile(pidfile));
+  const KillGuard guard(pid);
   auto client = client::Client::Connect("unix:" + qmp);
   ASSERT_TRUE(client) << client.error();
   EXPECT_TRUE((*client)->Execute("query-status"));

@@ -97,6 +97,7 @@ TEST_F(VmTest, ADaemonIsInTheSandboxToo) {
               "-qmp", "unix:" + dir.File("qmp") + ",server=on,wait=off"});
   ASSERT_EQ(result.status, 0) << result.err;
   const pid_t pid = std::stoi(ReadFile(dir.File("pid")));
+  const KillGuard guard(pid);
   ExpectFiltered(pid);
   auto client = client::Client::Connect("unix:" + dir.File("qmp"));
   ASSERT_OK(client);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <optional>
 #include <set>
 
 #include "schema/runtime/json/json.h"
@@ -63,6 +64,7 @@ class LibvirtProbe : public ::testing::Test {
     EXPECT_EQ(parent.err, "");
     // Both are there as soon as the parent has ended.
     pid_ = std::stoi(ReadFile(dir_.File("qmp.pid")));
+    guard_.emplace(pid_);
     pidfd_.reset(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
     ASSERT_TRUE(pidfd_);
     sockaddr_un address{};
@@ -78,7 +80,6 @@ class LibvirtProbe : public ::testing::Test {
     kill(pid_, SIGTERM);
     pollfd ended{pidfd_.get(), POLLIN, 0};
     EXPECT_EQ(poll(&ended, 1, kTimeoutMs), 1) << "SIGTERM does not end it";
-    if (HasFailure()) kill(pid_, SIGKILL);
   }
 
   // One line; libvirt takes it for one only when it ends with CR and LF.
@@ -135,6 +136,7 @@ class LibvirtProbe : public ::testing::Test {
 
   TempDir dir_;
   pid_t pid_ = -1;
+  std::optional<KillGuard> guard_;
   UniqueFd pidfd_, socket_;
   std::string input_;
   int sent_ = 0;

@@ -99,7 +99,29 @@ Result<int> Process::Wait(milliseconds timeout) {
 }
 
 void Process::Signal(int number) {
+  signalled_ = true;
   if (!reaped_) kill(pid_, number);
+}
+
+Status Process::End(milliseconds timeout) {
+  const bool judged = reaped_ || signalled_;
+  auto status = Wait(milliseconds(0));
+  if (!status) {
+    kill(pid_, SIGTERM);
+    status = Wait(timeout);
+    if (!status) return Fail(status.error().message + " after SIGTERM");
+  } else if (judged) {
+    return {};
+  }
+  if (*status == 0) return {};
+  return Fail("process " + std::to_string(pid_) + " ended with status " + std::to_string(*status) +
+              ": " + Stderr());
+}
+
+KillGuard::KillGuard(pid_t pid) : pidfd_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}
+
+KillGuard::~KillGuard() {
+  if (pidfd_) syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
 }
 
 RunResult RunCommand(const std::vector<std::string>& argv, milliseconds timeout) {

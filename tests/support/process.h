@@ -55,6 +55,9 @@ class Process {
   // deadline.
   Result<int> Wait(milliseconds timeout);
   void Signal(int number);
+  // Asks it to end (SIGTERM), unless it has. Error: it does not in time, or not with status 0; an
+  // end that was waited for or came by Signal() is the caller's to judge.
+  Status End(milliseconds timeout);
 
   std::string Stderr() const { return ReadFile(stderr_path_); }
 
@@ -66,7 +69,20 @@ class Process {
   UniqueFd stdio_;
   std::string stderr_path_;
   bool reaped_ = false;
+  bool signalled_ = false;
   int status_ = 0;
+};
+
+// A process that is no child of ours, as a daemon: killed when this goes, if it still runs.
+class KillGuard {
+ public:
+  explicit KillGuard(pid_t pid);
+  ~KillGuard();
+  KillGuard(const KillGuard&) = delete;
+  KillGuard& operator=(const KillGuard&) = delete;
+
+ private:
+  const UniqueFd pidfd_;  // none: there was no such process
 };
 
 struct RunResult {

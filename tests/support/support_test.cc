@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -27,6 +28,40 @@ TEST(ProcessTest, SignalledChildHas128PlusNumber) {
   EXPECT_FALSE((*process)->Wait(milliseconds(1)));
   (*process)->Signal(15);
   EXPECT_EQ((*process)->Wait(milliseconds(10'000)), 143);
+}
+
+TEST(ProcessTest, EndAsksAndJudges) {
+  TempDir dir;
+  const auto end_of = [&](const std::string& script) {
+    auto process =
+        Process::Start({"sh", "-c", "trap '" + script + "' TERM; echo; while read x; do :; done"},
+                       dir.File("err"));
+    char ready = 0;
+    EXPECT_EQ(read((*process)->stdio(), &ready, 1), 1);
+    const Status ended = (*process)->End(milliseconds(10'000));
+    return ended ? "" : ended.error().message;
+  };
+  EXPECT_EQ(end_of("exit 0"), "");
+  EXPECT_NE(end_of("exit 3").find("ended with status 3"), std::string::npos);
+}
+
+TEST(ProcessTest, EndOfWhatHasEndedByItselfIsJudgedOnce) {
+  TempDir dir;
+  auto process = Process::Start({"sh", "-c", "exit 7"}, dir.File("err"));
+  ASSERT_TRUE(process) << process.error();
+  // The end of file is the child's end, but for its last steps.
+  char byte;
+  EXPECT_EQ(read((*process)->stdio(), &byte, 1), 0);
+  EXPECT_FALSE((*process)->End(milliseconds(10'000)));
+  EXPECT_TRUE((*process)->End(milliseconds(10'000))) << "it has been waited for";
+}
+
+TEST(ProcessTest, KillGuardKillsWhatStillRuns) {
+  TempDir dir;
+  auto process = Process::Start({"cat"}, dir.File("err"));
+  ASSERT_TRUE(process) << process.error();
+  { const KillGuard guard((*process)->pid()); }
+  EXPECT_EQ((*process)->Wait(milliseconds(10'000)), 137);
 }
 
 TEST(ProcessTest, RunCollectsOutputAndErrors) {

@@ -14,6 +14,10 @@
 namespace davit::testing {
 namespace {
 
+constexpr milliseconds kEndTime{20'000};
+
+EndJudge end_judge;
+
 Result<UniqueFd> Listen(const std::string& path) {
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return FailErrno("socket");
@@ -68,11 +72,23 @@ Result<std::unique_ptr<Vm>> Vm::Start(VmOptions options) {
   auto client = options.negotiate ? client::Client::Connect(vm->qmp_address(), options.timeout)
                                   : client::Client::Open(vm->qmp_address(), options.timeout);
   if (!client) {
-    return Fail(options.program + ": " + client.error().message + "; its stderr:\n" +
-                vm->process_->Stderr());
+    const std::string stderr_text = vm->process_->Stderr();
+    vm->process_.reset();
+    return Fail(options.program + ": " + client.error().message + "; its stderr:\n" + stderr_text);
   }
   vm->qmp_ = std::move(*client);
   return vm;
+}
+
+void SetEndJudge(const EndJudge& judge) { end_judge = judge; }
+
+void EndVmm(Process& process) {
+  if (end_judge.passing == nullptr || !end_judge.passing()) return;
+  if (Status ended = process.End(kEndTime); !ended) end_judge.failed(ended.error().message);
+}
+
+Vm::~Vm() {
+  if (process_ != nullptr) EndVmm(*process_);
 }
 
 std::string Vm::RunState() {

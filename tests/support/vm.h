@@ -34,9 +34,21 @@ struct VmOptions {
   milliseconds timeout{30'000};
 };
 
+// What a test framework says of the test that runs, and is told when a VMM does not end well:
+// ending.cc, for GoogleTest, sets it as the program starts.
+struct EndJudge {
+  bool (*passing)() = nullptr;
+  void (*failed)(const std::string& what) = nullptr;
+};
+void SetEndJudge(const EndJudge& judge);
+// As long as the test passes, the VMM is asked to end and must do so with status 0; else nothing
+// happens, and its Process kills it.
+void EndVmm(Process& process);
+
 class Vm {
  public:
   static Result<std::unique_ptr<Vm>> Start(VmOptions options);
+  ~Vm();  // EndVmm()
 
   client::Client& qmp() { return *qmp_; }
   Console& serial() { return *console_; }

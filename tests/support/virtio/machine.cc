@@ -76,7 +76,9 @@ Result<std::unique_ptr<Machine>> Machine::Start(const std::vector<std::string>& 
   return machine;
 }
 
-Machine::~Machine() = default;
+Machine::~Machine() {
+  if (qmp_ != nullptr) testing::EndVmm(*process_);
+}
 
 void Machine::Die(const std::string& why) const {
   std::fprintf(stderr, "qtest: %s\n%s", why.c_str(), process_ ? process_->Stderr().c_str() : "");
