@@ -6,6 +6,7 @@
 // eject, load) and what QMP sees of that. Runs on QEMU, too.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/qtest/scsi_driver.h"
@@ -159,6 +160,65 @@ TEST_F(MediaQtest, TheStepsOfAChange) {
   EXPECT_EQ(Ready(), 0U);
   EXPECT_EQ(Be(Run(Cdb(0x25), 8).data, 0, 4), 3U);
   EXPECT_EQ(FirstByte(), '\0');
+}
+
+// The same answers from QEMU: which profile is current, what a disc is, what is asked of a DVD.
+TEST_F(MediaQtest, WhatADriverAsksADriveBeforeItReads) {
+  const auto hex = [](const Outcome& outcome, size_t bytes) {
+    std::string text;
+    for (const char c : outcome.data.substr(0, bytes)) {
+      constexpr char kDigits[] = "0123456789abcdef";
+      text += {kDigits[uint8_t(c) >> 4], kDigits[uint8_t(c) & 15]};
+    }
+    return outcome.good() ? text : "";
+  };
+  const Cdb configuration = Cdb(0x46).Set(7, 2, 64);
+  const Cdb mechanism = Cdb(0xbd).Set(8, 2, 8);
+  const Cdb disc = Cdb(0x51).Set(7, 2, 34);
+  const auto dvd = [](uint8_t format, uint8_t layer = 0, uint8_t media = 0) {
+    return Cdb(0xad).Set(1, 1, media).Set(6, 1, layer).Set(7, 1, format).Set(8, 2, 4096);
+  };
+  const std::string features = "00010b08000000010100000000030b0439000000";
+  const std::string structures = "001200000040080401400008034000c004400804";
+  StartWithMedium();
+  EXPECT_EQ(hex(Run(configuration, 64), 40),
+            "0000002400000008"
+            "0000030800100000"
+            "00080100" +
+                features);
+  EXPECT_EQ(hex(Run(mechanism, 8), 8), "0000000000010000");
+  EXPECT_EQ(hex(Run(disc, 34), 12), "00200e010101012000000000");
+  EXPECT_EQ(Run(Cdb(0x51).Set(1, 1, 1).Set(7, 2, 34), 34).sense, kSenseInvalidField);
+  EXPECT_EQ(Run(dvd(0), 4096).sense, 0x053000U);
+  EXPECT_EQ(hex(Run(dvd(0xff), 4096), 20), structures);
+
+  const std::string large = Image("dvd.iso", 'v');
+  std::filesystem::resize_file(large, 400'000 * uint64_t{kBlock});
+  ASSERT_EQ(Change(large), "");
+  EXPECT_EQ(Ready(), kTrayWasMoved);
+  EXPECT_EQ(Ready(), kMediumMayHaveChanged);
+  EXPECT_EQ(hex(Run(configuration, 64), 40),
+            "0000002400000010"
+            "0000030800100100"
+            "00080000" +
+                features);
+  EXPECT_EQ(hex(Run(dvd(0), 4096), 20), "08020000010f01000000000000061a7f00061a7f");
+  EXPECT_EQ(hex(Run(dvd(1), 4096), 8), "0006000000000000");
+  EXPECT_EQ(hex(Run(dvd(4), 4096), 8), "0802000000000000");
+  EXPECT_EQ(Run(dvd(3), 4096).sense, kSenseInvalidField);
+  EXPECT_EQ(Run(dvd(2), 4096).sense, kSenseInvalidField);
+  EXPECT_EQ(Run(dvd(0, 1), 4096).sense, kSenseInvalidField);
+  EXPECT_EQ(Run(dvd(0, 0, 1), 4096).sense, kSenseInvalidField);
+
+  ASSERT_TRUE(Run(StartStop(false, true)).good());
+  EXPECT_EQ(hex(Run(configuration, 64), 40),
+            "0000002400000000"
+            "0000030800100000"
+            "00080000" +
+                features);
+  EXPECT_EQ(hex(Run(mechanism, 8), 8), "0000000000010000");
+  EXPECT_EQ(Run(disc, 34).sense, kNoMedium);
+  EXPECT_EQ(Run(dvd(0xff), 4096).sense, kNoMedium);
 }
 
 TEST_F(MediaQtest, ALockedTrayIsTheGuestsToOpen) {

@@ -5,9 +5,10 @@
 #include "vmm/virtio/scsi/command.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <climits>
+
+#include "vmm/virtio/scsi/command_internal.h"
 
 namespace davit::virtio::scsi {
 namespace {
@@ -16,49 +17,12 @@ constexpr size_t kMaxUnmapDescriptors = 255;
 constexpr uint32_t kMaxExtent = uint32_t{1} << 30;  // bytes of one discard or write of zeros
 constexpr size_t kMaxInquiry = 252;
 
-uint64_t Be(std::span<const uint8_t> bytes, size_t at, size_t size) {
-  uint64_t value = 0;
-  for (size_t i = at; i < at + size; ++i) value = value << 8 | bytes[i];
-  return value;
-}
-
-void Put(std::vector<uint8_t>& to, size_t at, size_t size, uint64_t value) {
-  for (size_t i = size; i-- > 0; value >>= 8) to[at + i] = static_cast<uint8_t>(value);
-}
-
 // A text in a field of fixed length, blanks behind it.
 void PutText(std::vector<uint8_t>& to, size_t at, size_t size, const std::string& text) {
   for (size_t i = 0; i < size; ++i) {
     to[at + i] = i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{' '};
   }
 }
-
-Command Check(const Sense& sense) {
-  Command command;
-  command.status = kCheckCondition;
-  command.sense = sense;
-  return command;
-}
-
-Command Answer(std::vector<uint8_t> data, uint64_t room) {
-  Command command;
-  data.resize(std::min<uint64_t>(data.size(), room));
-  command.data = std::move(data);
-  return command;
-}
-
-// The CDB, 16 bytes of it, zeros where the driver gave fewer.
-class Cdb {
- public:
-  explicit Cdb(std::span<const uint8_t> bytes) {
-    std::copy_n(bytes.begin(), std::min(bytes.size(), bytes_.size()), bytes_.begin());
-  }
-  uint8_t operator[](size_t at) const { return bytes_[at]; }
-  uint64_t get(size_t at, size_t size) const { return Be(bytes_, at, size); }
-
- private:
-  std::array<uint8_t, 16> bytes_{};
-};
 
 // --- INQUIRY -------------------------------------------------------------------------------------
 
@@ -269,31 +233,6 @@ Command Capacity16(const Cdb& cdb, const Unit& unit) {
   return Answer(std::move(data), cdb.get(10, 4));
 }
 
-// One data track and the lead-out (MMC-6, 6.26), without sessions.
-Command ReadToc(const Cdb& cdb, const Unit& unit) {
-  if (!unit.cdrom) return Check(kInvalidOpcode);
-  if ((cdb[2] & 0xf) != 0 || (cdb[6] > 1 && cdb[6] != 0xaa)) return Check(kInvalidField);
-  std::vector<uint8_t> data{0, 0, 1, 1};
-  const auto track = [&](uint8_t number, uint64_t lba) {
-    const size_t at = data.size();
-    data.resize(at + 8);
-    data[at + 1] = number == 0xaa ? 0x16 : 0x14;
-    data[at + 2] = number;
-    if (cdb[1] & 2) {  // minutes, seconds, frames
-      const uint64_t frames = lba + 150;
-      data[at + 5] = static_cast<uint8_t>(frames / 75 / 60);
-      data[at + 6] = static_cast<uint8_t>(frames / 75 % 60);
-      data[at + 7] = static_cast<uint8_t>(frames % 75);
-    } else {
-      Put(data, at + 4, 4, std::min<uint64_t>(lba, UINT32_MAX));
-    }
-  };
-  if (cdb[6] <= 1) track(1, 0);
-  track(0xaa, unit.blocks);
-  Put(data, 0, 2, data.size() - 2);
-  return Answer(std::move(data), cdb.get(7, 2));
-}
-
 // --- removable media -----------------------------------------------------------------------------
 
 // What is answered with an open tray or without a medium. The rest needs one, known or not.
@@ -306,7 +245,9 @@ bool NeedsMedium(uint8_t opcode) {
     case 0x1a:  // MODE SENSE(6)
     case 0x1b:  // START STOP UNIT
     case 0x1e:  // PREVENT ALLOW MEDIUM REMOVAL
+    case 0x46:  // GET CONFIGURATION
     case 0x5a:  // MODE SENSE(10)
+    case 0xbd:  // MECHANISM STATUS
       return false;
     default:
       return true;
@@ -329,20 +270,6 @@ Command StartStop(const Cdb& cdb, const Unit& unit, Tray& tray) {
 Command PreventRemoval(const Cdb& cdb, const Unit& unit, Tray& tray) {
   if (unit.removable) tray.set_locked(cdb[4] & 1);
   return Command{};
-}
-
-// GET EVENT STATUS NOTIFICATION, polled alone, with events of the media class alone.
-Command EventStatus(const Cdb& cdb, const Unit& unit, Tray& tray) {
-  constexpr uint8_t kMedia = 4;
-  if (!unit.cdrom || !(cdb[1] & 1)) return Check(kInvalidField);
-  std::vector<uint8_t> data{0, 0, 0x80, 1 << kMedia};
-  if (cdb[4] & 1 << kMedia) {
-    data[2] = kMedia;
-    const auto event = tray.TakeEvent(unit.medium);
-    data.insert(data.end(), event.begin(), event.end());
-  }
-  Put(data, 0, 2, data.size() - 4);
-  return Answer(std::move(data), cdb.get(7, 2));
 }
 
 // --- data ----------------------------------------------------------------------------------------
@@ -429,6 +356,8 @@ Command ExecuteDisk(const Cdb& cdb, std::span<const uint8_t> parameters, const U
       return Transfer(unit, true, cdb.get(2, 4), cdb.get(6, 4), cdb[1]);
     case 0x8a:  // WRITE(16)
       return Transfer(unit, true, cdb.get(2, 8), cdb.get(10, 4), cdb[1]);
+    case kOpEventStatus:
+      return Check(kInvalidField);
     case 0x42:
       return Unmap(cdb, parameters, unit);
     case 0x41:  // WRITE SAME(10)
@@ -480,8 +409,6 @@ Command Execute(std::span<const uint8_t> bytes, std::span<const uint8_t> paramet
       return PreventRemoval(cdb, unit, tray);
     case 0x1b:
       return StartStop(cdb, unit, tray);
-    case kOpEventStatus:
-      return EventStatus(cdb, unit, tray);
     case kOpRequestSense:
       return RequestSense(cdb, pending);
     case kOpInquiry:
@@ -496,8 +423,6 @@ Command Execute(std::span<const uint8_t> bytes, std::span<const uint8_t> paramet
       return Capacity16(cdb, unit);
     case kOpReportLuns:
       return ReportLuns(cdb, luns);
-    case 0x43:
-      return ReadToc(cdb, unit);
     case 0x35:  // SYNCHRONIZE CACHE(10)
       return SynchronizeCache(unit, cdb.get(2, 4), cdb.get(7, 2));
     case 0x91:  // SYNCHRONIZE CACHE(16)
@@ -511,7 +436,7 @@ Command Execute(std::span<const uint8_t> bytes, std::span<const uint8_t> paramet
     case 0x88:  // READ(16)
       return Transfer(unit, false, cdb.get(2, 8), cdb.get(10, 4), cdb[1]);
     default:
-      return unit.cdrom ? Check(kInvalidOpcode) : ExecuteDisk(cdb, parameters, unit);
+      return unit.cdrom ? ExecuteCdrom(cdb, unit, tray) : ExecuteDisk(cdb, parameters, unit);
   }
 }
 

@@ -44,7 +44,7 @@ inline constexpr Sense kInvalidOpcode{5, 0x20, 0}, kInvalidField{5, 0x24, 0}, kB
 // another medium.
 inline constexpr Sense kNoMedium{2, 0x3a, 0}, kRemovalPrevented{5, 0x53, 2},
     kEmptyRemovalPrevented{2, 0x53, 2}, kTrayWasMoved{6, 0x3a, 0},
-    kMediumMayHaveChanged{6, 0x28, 0};
+    kMediumMayHaveChanged{6, 0x28, 0}, kIncompatibleFormat{5, 0x30, 0};
 
 inline constexpr uint8_t kGood = 0, kCheckCondition = 2;
 inline constexpr size_t kSenseBytes = 18;

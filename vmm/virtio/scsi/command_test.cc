@@ -214,6 +214,64 @@ TEST_F(ScsiCommand, WithoutAMediumADriveAnswersForItselfAlone) {
   EXPECT_EQ(SenseOf({0x00}), kNone);
 }
 
+TEST_F(ScsiCommand, ADriveTellsWhatItCanDo) {
+  EXPECT_EQ(SenseOf({0x46}), kOpcode);  // a disk
+  EXPECT_EQ(SenseOf({0xbd}), kOpcode);
+  unit_.cdrom = unit_.removable = unit_.read_only = true;
+  unit_.block_size = 2048;
+  const Bytes get{0x46, 0, 0, 0, 0, 0, 0, 0, 64};
+  const auto profiles = [&] {
+    const Bytes data = Run(get).data;
+    return data.size() == 40 ? Bytes{data[7], data[14], data[18]} : data;
+  };
+  EXPECT_EQ(Run(get).data,
+            (Bytes{0, 0, 0,    36, 0, 0, 0, 8, 0, 0, 3, 8, 0, 0x10, 0,    0, 0,    8, 1, 0,
+                   0, 1, 0x0b, 8,  0, 0, 0, 1, 1, 0, 0, 0, 0, 3,    0x0b, 4, 0x39, 0, 0, 0}));
+  EXPECT_EQ(profiles(), (Bytes{0x08, 0, 1}));
+  unit_.blocks = 360'001;
+  EXPECT_EQ(profiles(), (Bytes{0x10, 1, 0}));
+  tray_.Move(true);
+  EXPECT_EQ(profiles(), (Bytes{0, 0, 0}));
+  EXPECT_EQ(Run({0x46, 0, 0, 0, 0, 0, 0, 0, 8}).data.size(), 8u);
+  EXPECT_EQ(Run({0xbd, 0, 0, 0, 0, 0, 0, 0, 0, 8}).data, (Bytes{0, 0, 0, 0, 0, 1, 0, 0}));
+}
+
+TEST_F(ScsiCommand, ADiscIsOneClosedSession) {
+  unit_.cdrom = unit_.removable = unit_.read_only = true;
+  unit_.block_size = 2048;
+  const Bytes data = Run({0x51, 0, 0, 0, 0, 0, 0, 0, 34}).data;
+  ASSERT_EQ(data.size(), 34u);
+  EXPECT_EQ(Bytes(data.begin(), data.begin() + 9), (Bytes{0, 32, 0x0e, 1, 1, 1, 1, 0x20, 0}));
+  EXPECT_EQ(SenseOf({0x51, 1, 0, 0, 0, 0, 0, 0, 34}), kField);
+  unit_.medium = false;
+  EXPECT_EQ(SenseOf({0x51, 0, 0, 0, 0, 0, 0, 0, 34}), "2/58/0");
+}
+
+TEST_F(ScsiCommand, StructuresOfADvd) {
+  unit_.cdrom = unit_.removable = unit_.read_only = true;
+  unit_.block_size = 2048;
+  const auto read = [](uint8_t format, uint8_t layer = 0, uint8_t media = 0) {
+    return Bytes{0xad, media, 0, 0, 0, 0, layer, format, 0x10, 0};
+  };
+  EXPECT_EQ(Run(read(0xff)).data,
+            (Bytes{0, 18, 0, 0, 0, 0x40, 8, 4, 1, 0x40, 0, 8, 3, 0x40, 0, 192, 4, 0x40, 8, 4}));
+  EXPECT_EQ(SenseOf(read(0)), "5/48/0");  // of a CD
+  unit_.blocks = 400'000;
+  const Bytes physical = Run(read(0)).data;
+  ASSERT_EQ(physical.size(), 2052u);
+  EXPECT_EQ(Bytes(physical.begin(), physical.begin() + 20),
+            (Bytes{8, 2, 0, 0, 1, 0x0f, 1, 0, 0, 0, 0, 0, 0, 6, 0x1a, 0x7f, 0, 6, 0x1a, 0x7f}));
+  EXPECT_EQ(Run(read(1)).data.size(), 8u);
+  EXPECT_EQ(Run(read(4)).data.size(), 2052u);
+  EXPECT_EQ(SenseOf(read(3)), kField);
+  EXPECT_EQ(SenseOf(read(2)), kField);
+  EXPECT_EQ(SenseOf(read(0, 1)), kField);
+  EXPECT_EQ(SenseOf(read(0xff, 0, 1)), kField);
+  unit_.medium = false;
+  EXPECT_EQ(SenseOf(read(0)), "2/58/0");
+  EXPECT_EQ(SenseOf(read(0xff)), "2/58/0");
+}
+
 TEST_F(ScsiCommand, StartStopMovesATrayThatIsNotLocked) {
   EXPECT_EQ(SenseOf({0x1b, 0, 0, 0, 2}), kField);  // a fixed disk
   EXPECT_EQ(SenseOf({0x1e, 0, 0, 0, 1}), "good");
