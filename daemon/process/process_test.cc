@@ -7,13 +7,12 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -23,10 +22,13 @@
 #include "daemon/process/pidfile.h"
 #include "daemon/process/service_manager.h"
 #include "daemon/process/signals.h"
+#include "tests/support/notify_socket.h"
 #include "vmm/io/asio_event_loop.h"
 
 namespace davit::daemon {
 namespace {
+
+using davit::testing::NotifySocket;
 
 std::string TempPath(const std::string& name) {
   const char* folder = std::getenv("TEST_TMPDIR");
@@ -144,49 +146,29 @@ TEST(SignalsTest, SignalIsDescribedOnTheLoop) {
   EXPECT_EQ(status, 0);
 }
 
-// The manager's end of NOTIFY_SOCKET.
+// Paths of bazel's folders are too long for an address.
+std::string ManagerAddress(const std::string& kind) {
+  return kind + (kind == "@" ? "" : "tmp/") + "davit-test-" + std::to_string(getpid());
+}
+
 class ServiceManagerTest : public ::testing::Test {
  protected:
-  void Listen(const std::string& name) {
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    name.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (name[0] == '@') address.sun_path[0] = '\0';
-    socket_.reset(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    ASSERT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address),
-                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size())),
-              0)
-        << strerror(errno);
-    setenv("NOTIFY_SOCKET", name.c_str(), 1);
-    address_ = name;
-  }
-  // The next datagram, or "" when there is none.
-  std::string Told() {
-    char text[64];
-    const ssize_t size = recv(socket_.get(), text, sizeof text, 0);
-    return size < 0 ? std::string() : std::string(text, static_cast<size_t>(size));
-  }
   void TearDown() override { unsetenv("NOTIFY_SOCKET"); }
-
-  UniqueFd socket_;
-  std::string address_;  // the paths of bazel's folders are too long for one
 };
 
 class ServiceManagerSocketTest : public ServiceManagerTest,
                                  public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(ServiceManagerSocketTest, IsToldOfTheSetUpAndOfTheEnd) {
-  const std::string name = GetParam();
-  Listen(name == "@" ? "@davit-test-" + std::to_string(getpid())
-                     : "/tmp/davit-test-" + std::to_string(getpid()));
+  NotifySocket socket(ManagerAddress(GetParam()));
   auto manager = ServiceManager::FromEnvironment();
   ASSERT_TRUE(manager) << manager.error();
   EXPECT_EQ(getenv("NOTIFY_SOCKET"), nullptr);
-  EXPECT_EQ(Told(), "");
+  EXPECT_EQ(socket.Next(std::chrono::milliseconds(0)), "");
   EXPECT_TRUE(manager->Ready());
-  EXPECT_EQ(Told(), "READY=1");
+  EXPECT_EQ(socket.Next(), "READY=1");
   EXPECT_TRUE(manager->Stopping());
-  EXPECT_EQ(Told(), "STOPPING=1");
-  if (name == "/") unlink(address_.c_str());
+  EXPECT_EQ(socket.Next(), "STOPPING=1");
 }
 
 INSTANTIATE_TEST_SUITE_P(Addresses, ServiceManagerSocketTest, ::testing::Values("/", "@"),
@@ -195,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(Addresses, ServiceManagerSocketTest, ::testing::Values(
                          });
 
 TEST_F(ServiceManagerTest, AManagerThatDoesNotReadIsNotWaitedFor) {
-  Listen("@davit-test-" + std::to_string(getpid()));
+  const NotifySocket socket(ManagerAddress("@"));
   auto manager = ServiceManager::FromEnvironment();
   ASSERT_TRUE(manager) << manager.error();
   Status told;

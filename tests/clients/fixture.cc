@@ -64,6 +64,13 @@ json::Value ClientTest::Event(Wire& wire, std::string_view name) {
   }
 }
 
+void OneConnectionTest::SetUp() {
+  ClientTest::SetUp();
+  if (HasFatalFailure() || IsSkipped()) return;
+  wire_ = std::make_unique<Wire>(Connect());
+  EXPECT_TRUE(Message(*wire_)["QMP"].is_object());
+}
+
 std::string Outcome(const json::Value& reply) {
   if (reply["return"] == json::Value(json::Object())) return "done";
   const std::string* cls = reply["error"]["class"].AsString();

@@ -39,6 +39,15 @@ class ClientTest : public ::testing::Test {
   std::unique_ptr<Vm> vm_;
 };
 
+// With one connection, for clients that keep theirs. It has read the greeting and negotiated
+// nothing; null after a failure.
+class OneConnectionTest : public ClientTest {
+ protected:
+  void SetUp() override;
+
+  std::unique_ptr<Wire> wire_;
+};
+
 // "done" for a reply that returns {}, "CLASS: TEXT" for an error, else its JSON.
 std::string Outcome(const json::Value& reply);
 

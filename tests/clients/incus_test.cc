@@ -15,13 +15,11 @@
 namespace davit::testing {
 namespace {
 
-class IncusTest : public ClientTest {
+class IncusTest : public OneConnectionTest {
  protected:
   void SetUp() override {
-    ClientTest::SetUp();
-    if (HasFatalFailure()) return;
-    wire_ = std::make_unique<Wire>(Connect());
-    EXPECT_TRUE(Message(*wire_)["QMP"].is_object());
+    OneConnectionTest::SetUp();
+    if (wire_ == nullptr) return;
     EXPECT_DONE(Run("qmp_capabilities"));
   }
   json::Value Run(const std::string& command, const std::string& arguments = "") {
@@ -35,7 +33,6 @@ class IncusTest : public ClientTest {
            std::to_string(next_id_) + "}\n";
   }
 
-  std::unique_ptr<Wire> wire_;
   // Just before it wraps.
   uint32_t next_id_ = std::numeric_limits<uint32_t>::max() - 2;
 };

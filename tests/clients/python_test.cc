@@ -60,16 +60,13 @@ TEST_F(AsyncQmpTest, NegotiatesOutOfBandWhenItIsOffered) {
   EXPECT_EQ(Reply(wire)["id"], json::Value("__qmp#00003"));
 }
 
-class AvocadoTest : public ClientTest {
+class AvocadoTest : public OneConnectionTest {
  protected:
   void SetUp() override {
-    ClientTest::SetUp();
-    if (HasFatalFailure()) return;
-    wire_ = std::make_unique<Wire>(Connect());
-    EXPECT_TRUE(Message(*wire_)["QMP"].is_object());
+    OneConnectionTest::SetUp();
+    if (wire_ == nullptr) return;
     EXPECT_DONE(Ask(*wire_, "{\"execute\": \"qmp_capabilities\", \"id\": \"vS1pkzVC\"}\n"));
   }
-  std::unique_ptr<Wire> wire_;
 };
 
 TEST_F(AvocadoTest, AnyJsonIsAnId) {

@@ -63,25 +63,6 @@ bool WaitForText(const std::string& path, const std::string& text) {
   return true;
 }
 
-NotifySocket::NotifySocket(const std::string& path)
-    : fd_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << path;
-  setenv("NOTIFY_SOCKET", path.c_str(), 1);
-}
-
-NotifySocket::~NotifySocket() { unsetenv("NOTIFY_SOCKET"); }
-
-std::string NotifySocket::Next() {
-  pollfd p{fd_.get(), POLLIN, 0};
-  if (poll(&p, 1, static_cast<int>(kReplyTime.count())) <= 0) return "nothing";
-  char text[64];
-  const ssize_t size = recv(fd_.get(), text, sizeof text, 0);
-  return size < 0 ? std::string(std::strerror(errno))
-                  : std::string(text, static_cast<size_t>(size));
-}
-
 bool WaitGone(pid_t pid, milliseconds timeout) {
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) return true;

@@ -47,20 +47,6 @@ int OpenDescriptors(pid_t pid);
 // Waits until a file, which is there, holds `text`; woken by each write to it.
 bool WaitForText(const std::string& path, const std::string& text);
 
-// A service manager's end of sd_notify(3): while it lives, davitd is started with NOTIFY_SOCKET.
-class NotifySocket {
- public:
-  explicit NotifySocket(const std::string& path);
-  ~NotifySocket();
-  NotifySocket(const NotifySocket&) = delete;
-  NotifySocket& operator=(const NotifySocket&) = delete;
-  // The next message; an error's text when none comes.
-  std::string Next();
-
- private:
-  UniqueFd fd_;
-};
-
 // Waits until a process that may not be our child has ended.
 bool WaitGone(pid_t pid, milliseconds timeout);
 

@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "tests/integration/common.h"
+#include "tests/support/notify_socket.h"
 
 namespace davit::testing {
 namespace {
