@@ -31,7 +31,7 @@ files() {
 mmdebstrap --quiet --variant=minbase bookworm "$root"
 inside apt-get update -qq
 # What the package needs, so that the difference is the package alone.
-inside apt-get install -qq --no-install-recommends adduser libreadline8 libslirp0 >/dev/null
+inside apt-get satisfy -qq --no-install-recommends "$(dpkg-deb -f "$deb" Depends)" >/dev/null
 files >"$root/tmp/before"
 
 cp "$deb" "$root/tmp/davit.deb"
