@@ -368,6 +368,44 @@ TEST_F(ProbeGuestHotplug, AGuestThatServesASlotUsesWhatComes) {
   ASSERT_NO_FATAL_FAILURE(Use("d", "block: 0 disks"));
 }
 
+// The press of the button waits in the slot's status until the guest's driver looks.
+TEST_F(ProbeGuestHotplug, CardThatIsAskedForWhileTheGuestRebootsGoes) {
+  const Kind& rng = kinds_[0];
+  ASSERT_NO_FATAL_FAILURE(Add(rng, 1));
+  Do("system_reset");
+  Do("device_del", {{"id", rng.id}});
+  ASSERT_NO_FATAL_FAILURE(AwaitReady());
+  ASSERT_NO_FATAL_FAILURE(AwaitDeleted(rng.id));
+  Do(rng.remove);
+}
+
+// Nothing runs before the test says so.
+class ProbeGuestHotplugBeforeBoot : public ProbeGuestHotplug {
+ protected:
+  void SetUp() override {
+    if (std::string why = WhyNoKvm(); !why.empty()) GTEST_SKIP() << why;
+    if (VmmIsQemu()) GTEST_SKIP() << "davit's own: QEMU's boards are booted by firmware";
+    vm_ =
+        StartProbe({"-S", "-machine", "q35", "-device", "pcie-root-port,id=port1,chassis=1,addr=1",
+                    "-device", "pcie-root-port,id=port2,chassis=2,addr=2", "-device",
+                    "virtio-rng-pci,id=cold,bus=port1"});
+    ASSERT_NE(vm_, nullptr);
+  }
+};
+
+TEST_F(ProbeGuestHotplugBeforeBoot, WhatWasAskedForGoesAndWhatCameIsUsed) {
+  Do("device_del", {{"id", "cold"}});
+  EXPECT_EQ(Try("device_del", {{"id", "cold"}}), "Device cold is already in the process of unplug");
+  Do("device_add", {{"driver", "virtio-rng-pci"}, {"id", "hot"}, {"bus", "port2"}});
+  Do("cont");
+  // A guest that prints stands still while nobody reads.
+  ASSERT_NO_FATAL_FAILURE(AwaitReady());
+  ASSERT_NO_FATAL_FAILURE(AwaitDeleted("cold"));
+  ASSERT_NO_FATAL_FAILURE(AwaitLine("hotplug: 0:2.0", " on"));
+  Do("device_add", {{"driver", "virtio-rng-pci"}, {"id", "cold"}, {"bus", "port1"}});
+  AwaitLine("hotplug: 0:1.0", " on");
+}
+
 // One operation after the other on kinds and ports by chance; what is plugged where.
 class ProbeGuestRandomHotplug : public ProbeGuestHotplug {
  protected:
