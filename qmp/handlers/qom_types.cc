@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -77,11 +78,13 @@ constexpr Row kRows[] = {
 // Properties that -device has no part in: of what is on the board, by -global, and of CPUs.
 struct TypeProperty {
   std::string_view owner, name, type;
+  std::optional<bool> default_value = {};  // of a device's; nullopt: QEMU tells none
 };
 constexpr TypeProperty kProperties[] = {
     {"ICH9-LPC", "acpi-pci-hotplug-with-bridge-support", "bool"},
     {"ICH9-LPC", "disable_s3", "uint8"},
     {"ICH9-LPC", "disable_s4", "uint8"},
+    {"ICH9-LPC", "noreboot", "bool", true},
     {"max-x86_64-cpu", "migratable", "bool"},
     {"x86_64-cpu", "unavailable-features", "strList"},
 };
@@ -248,7 +251,9 @@ Result<std::vector<ObjectPropertyInfo>> QomTypes::DeviceProperties(const std::st
       return Fail("Parameter 'typename' expects a non-abstract device type");
     }
     for (const TypeProperty& property : kProperties) {
-      if (property.owner == name) infos.push_back(Info(property.name, property.type));
+      if (property.owner != name) continue;
+      infos.push_back(Info(property.name, property.type));
+      if (property.default_value) infos.back().default_value = json::Value(*property.default_value);
     }
     return infos;
   }

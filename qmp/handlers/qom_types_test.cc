@@ -81,7 +81,8 @@ TEST_F(QomTypesTest, PropertiesOfDevicesAreThoseOfTheirOption) {
   EXPECT_EQ(DeviceProperties("virtserialport"), "chardev:str name:str nr:uint32 ");
   EXPECT_EQ(DeviceProperties("virtio-mmio"), "");
   EXPECT_EQ(DeviceProperties("ICH9-LPC"),
-            "acpi-pci-hotplug-with-bridge-support:bool disable_s3:uint8 disable_s4:uint8 ");
+            "acpi-pci-hotplug-with-bridge-support:bool disable_s3:uint8 disable_s4:uint8 "
+            "noreboot:bool ");
   EXPECT_EQ(DeviceProperties("virtio-rng"), "Device 'virtio-rng' not found");
   for (const char* name : {"pci-device", "iothread", "container", "none-machine"}) {
     EXPECT_EQ(DeviceProperties(name), "Parameter 'typename' expects a non-abstract device type")
