@@ -33,8 +33,14 @@ bool MakeDisk(const std::string& path) {
 
 bool StartHotplug(LinuxDevices& guest, const LinuxBoard& board) {
   OwnNetwork();
-  Args args = {"-smp",    "2,maxcpus=3,cores=3", "-m", "256M,slots=2,maxmem=2G",
-               "-object", "iothread,id=io0"};
+  Args args = {"-smp",    "2,maxcpus=3,cores=3",
+               "-m",      "256M,slots=2,maxmem=2G",
+               "-object", "iothread,id=io0",
+               "-object", "memory-backend-ram,id=ram0,size=192M",
+               "-object", "memory-backend-ram,id=ram1,size=64M",
+               "-numa",   "node,nodeid=0,cpus=0,memdev=ram0",
+               "-numa",   "node,nodeid=1,cpus=1-2,memdev=ram1",
+               "-numa",   "dist,src=0,dst=1,val=30"};
   const std::string steady = guest.dir.File("steady");
   if (!MakeDisk(steady)) {
     ADD_FAILURE() << "no images in " << guest.dir.path();
@@ -180,14 +186,14 @@ class LinuxGuestHotplug : public HotplugTest {
          {},
          "[ -d /sys/bus/virtio/drivers/virtio_console/virtio* ]"},
         {"dimm0",
-         {{"driver", "pc-dimm"}, {"memdev", "memory0"}},
+         {{"driver", "pc-dimm"}, {"memdev", "memory0"}, {"node", "1"}},
          "object-add",
          {{"qom-type", "memory-backend-memfd"},
           {"id", "memory0"},
           {"size", static_cast<int64_t>(128 * kMiB)}},
          "object-del",
          {{"id", "memory0"}},
-         "grep -q online /sys/devices/system/memory/memory32/state"},
+         "grep -q online /sys/devices/system/node/node1/memory32/state"},
         {"cpu2",
          {{"driver", "host-x86_64-cpu"},
           {"socket-id", int64_t{0}},
@@ -236,6 +242,7 @@ void LinuxGuestHotplug::Round(bool stopped) {
   ASSERT_NO_FATAL_FAILURE(AwaitEvents("ACPI_DEVICE_OST", {"dimm0", "cpu2"}));
   for (const Plugged& other : others) Await(other.seen);
   Shell("echo 1 >/sys/devices/system/cpu/cpu2/online");
+  Shell("[ -e /sys/devices/system/node/node1/cpu2 ]");
   for (const Plugged& disk : disks) {
     EXPECT_TRUE(Eventually([&] { return BytesWritten(disk.id) > 0; }, kBootTime)) << disk.id;
     Shell("[ ! -e " + WriterFile(disk.id) + " ]");
@@ -258,6 +265,9 @@ void LinuxGuestHotplug::Round(bool stopped) {
 
 TEST_P(LinuxGuestHotplug, FortyOperationsUnderLoadLeaveNothingBehind) {
   for (const Plugged& disk : Disks()) ASSERT_TRUE(MakeDisk(File(disk.id)));
+  Shell(
+      "cd /sys/devices/system/node && [ $(cat online) = 0-1 ] && [ -e node0/cpu0 ] && "
+      "[ -e node1/cpu1 ] && grep -qx '30 10' node1/distance");
   // What is plugged is given back only if nothing in it must stay.
   Shell("echo online_movable >/sys/devices/system/memory/auto_online_blocks");
   Holdings before = HoldingsOf(vm());
