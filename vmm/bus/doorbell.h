@@ -19,6 +19,7 @@ struct Doorbell {
   uint64_t address = 0;           // guest physical, or port number
   uint32_t size = 0;              // bytes of the write; 0: any
   std::optional<uint64_t> value;  // only writes of this value
+  bool operator==(const Doorbell&) const = default;
 };
 
 class DoorbellHost {

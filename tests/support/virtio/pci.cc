@@ -145,7 +145,7 @@ void PciFunction::AssignBars() {
     }
     Write(at, 4, static_cast<uint32_t>(base));
     if (wide) Write(at + 4, 4, static_cast<uint32_t>(base >> 32));
-    bars_[i] = {base, size};
+    bars_[i] = {base, size, port};
     given[i] = {base, size};
     if (wide) ++i;
   }

@@ -55,6 +55,7 @@ class PciFunction {
   // Offset of the nth capability with this id; nullopt: there is none.
   std::optional<uint8_t> Capability(uint8_t id, size_t nth = 0);
   uint64_t bar(size_t n) const { return bars_[n].base; }  // memory address or port; 0: none
+  bool port(size_t n) const { return bars_[n].port; }
   uint64_t bar_size(size_t n) const { return bars_[n].size; }
 
   // MSI-X with message n = `n + 1` written to a word of RAM of its own. False: no capability.
@@ -71,6 +72,7 @@ class PciFunction {
  private:
   struct Bar {
     uint64_t base = 0, size = 0;
+    bool port = false;
   };
   void AssignBars();
   uint64_t TableEntry(size_t vector) const { return table_ + 16 * vector; }

@@ -63,7 +63,7 @@ class VirtioPci final : public Virtio {
 
   PciFunction& function() { return function_; }
   bool msix() const { return msix_; }
-  // Of cfg_type 1 to 4; ends the program when the capability is missing.
+  // In memory. Of cfg_type 1 to 4; ends the program when the capability is missing.
   uint64_t Structure(uint8_t cfg_type) const { return structures_.at(cfg_type); }
   uint64_t NotifyAddress(uint16_t index);
 
@@ -79,7 +79,7 @@ class VirtioPci final : public Virtio {
   void EnableQueue(uint16_t index, const Ring& ring) override;
   bool QueueReady(uint16_t index) override;
   void ResetQueue(uint16_t index) override;
-  void Notify(uint16_t index) override { machine_.Write(NotifyAddress(index), 2, index); }
+  void Notify(uint16_t index) override;  // at the port, where there is one
   bool TakeQueueInterrupt(uint16_t index) override;
   const char* transport() const override { return msix_ ? "pci" : "pci-intx"; }
 
@@ -98,6 +98,7 @@ class VirtioPci final : public Virtio {
   bool msix_ = false;
   std::array<uint64_t, 6> structures_{};
   uint32_t notify_multiplier_ = 0;
+  uint64_t notify_port_ = 0;  // 0: none
   std::map<uint16_t, uint64_t> notify_;  // by queue
   uint8_t taken_ = 0;                    // ISR bits seen and not asked for yet
 };

@@ -52,7 +52,8 @@ VirtioPci::VirtioPci(Machine& machine, Bdf bdf, bool msix)
     const auto at = function_.Capability(kPciCapVendor, nth);
     if (!at) break;
     const uint32_t type = function_.Read(*at + 3U, 1), bar = function_.Read(*at + 4U, 1);
-    if (type < kCommon || type > kDevice || structures_[type] != 0) continue;
+    if (type == kNotify && function_.port(bar)) notify_port_ = function_.bar(bar);
+    if (type < kCommon || type > kDevice || structures_[type] != 0 || function_.port(bar)) continue;
     structures_[type] = function_.bar(bar) + function_.Read(*at + 8U, 4);
     if (type == kNotify) notify_multiplier_ = function_.Read(*at + 16U, 4);
   }
@@ -129,6 +130,11 @@ void VirtioPci::ResetQueue(uint16_t index) {
   if (!machine_.WaitFor([this] { return Common(kQueueReset, 2) == 0; })) {
     machine_.Die("the queue does not reset");
   }
+}
+
+void VirtioPci::Notify(uint16_t index) {
+  if (notify_port_ == 0) return machine_.Write(NotifyAddress(index), 2, index);
+  machine_.Out(static_cast<uint16_t>(notify_port_), 2, index);
 }
 
 uint64_t VirtioPci::NotifyAddress(uint16_t index) {

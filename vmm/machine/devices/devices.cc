@@ -268,6 +268,10 @@ Status Devices::AddToPci(Entry& entry) {
     const uint64_t vectors = props.Uint("vectors");
     if (vectors != UINT32_MAX) config.vectors = static_cast<uint32_t>(vectors);
     if (props.Has("ioeventfd")) config.ioeventfd = props.Bool("ioeventfd");
+    if (!props.Has("modern-pio-notify")) {
+      entry.spec.properties.push_back({"modern-pio-notify", {bus->is_root()}});
+    }
+    config.port_notify = props.Bool("modern-pio-notify");
     entry.pci.function =
         std::make_unique<virtio::VirtioPci>(config, *entry.frontend, context_.accel.doorbells());
   } else {

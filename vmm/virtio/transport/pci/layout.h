@@ -10,7 +10,9 @@
 namespace davit::virtio {
 
 inline constexpr int kMsixBar = 1;
+inline constexpr int kPortBar = 2;
 inline constexpr int kRegistersBar = 4;
+inline constexpr uint64_t kPortSize = 4;
 inline constexpr uint64_t kRegistersSize = 0x4000;
 inline constexpr uint32_t kBlockSize = 0x1000;
 inline constexpr uint32_t kCommonOffset = 0x0000;

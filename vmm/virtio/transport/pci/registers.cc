@@ -201,4 +201,13 @@ void VirtioPci::Registers::Write(uint64_t offset, std::span<const uint8_t> data)
   }
 }
 
+void VirtioPci::NotifyPort::Read(uint64_t offset, std::span<uint8_t> data) {
+  (void)offset;
+  std::fill(data.begin(), data.end(), 0);
+}
+
+void VirtioPci::NotifyPort::Write(uint64_t offset, std::span<const uint8_t> data) {
+  if (offset == 0) owner_.Kick(static_cast<uint16_t>(LoadLe(data.data(), data.size())));
+}
+
 }  // namespace davit::virtio

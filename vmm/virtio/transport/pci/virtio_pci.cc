@@ -55,15 +55,20 @@ pci::Identity IdentityOf(const DeviceTraits& traits) {
           .class_code = ClassOf(traits.id)};
 }
 
+struct Block {
+  uint8_t type;
+  int bar;
+  uint32_t offset, length;
+};
+
 // virtio_pci_cap (4.1.4). Returns its offset.
-uint32_t AddRegisters(pci::ConfigSpace& space, uint8_t type, uint32_t offset, uint32_t length,
-                      uint8_t size = 16) {
+uint32_t AddRegisters(pci::ConfigSpace& space, const Block& block, uint8_t size = 16) {
   const uint32_t at = space.AddCapability(pci::kCapVendor, size);
   space.Set8(at + 2, size);
-  space.Set8(at + 3, type);
-  space.Set8(at + 4, length != 0 ? kRegistersBar : 0);
-  space.Set32(at + 8, offset);
-  space.Set32(at + 12, length);
+  space.Set8(at + 3, block.type);
+  space.Set8(at + 4, static_cast<uint8_t>(block.bar));
+  space.Set32(at + 8, block.offset);
+  space.Set32(at + 12, block.length);
   return at;
 }
 
@@ -93,12 +98,18 @@ Status VirtioPci::Realize(pci::Bus& bus) {
     pci::AddPowerManagement(space);
     MakeExpress(express);
   }
-  AddRegisters(space, kCapCommon, kCommonOffset, kBlockSize);
-  AddRegisters(space, kCapIsr, kIsrOffset, kBlockSize);
-  AddRegisters(space, kCapDevice, kDeviceOffset, kBlockSize);
-  const uint32_t notify = AddRegisters(space, kCapNotify, kNotifyOffset, kBlockSize, 20);
-  space.Set32(notify + 16, kNotifyMultiplier);
-  window_ = AddRegisters(space, kCapWindow, 0, 0, 20);
+  AddRegisters(space, {kCapCommon, kRegistersBar, kCommonOffset, kBlockSize});
+  AddRegisters(space, {kCapIsr, kRegistersBar, kIsrOffset, kBlockSize});
+  AddRegisters(space, {kCapDevice, kRegistersBar, kDeviceOffset, kBlockSize});
+  const Block words{kCapNotify, kRegistersBar, kNotifyOffset, kBlockSize};
+  space.Set32(AddRegisters(space, words, 20) + 16, kNotifyMultiplier);
+  if (config_.port_notify.value_or(bus.is_root())) {
+    // Of two places a driver takes what it meets first, and the last one added is in front. All
+    // queues share the port: a multiplier of 0 (4.1.4.4).
+    AddRegisters(space, {kCapNotify, kPortBar, 0, kPortSize}, 20);
+    AddBar(kPortBar, {.kind = pci::BarKind::kIo, .size = kPortSize, .device = &notify_port_});
+  }
+  window_ = AddRegisters(space, {.type = kCapWindow, .bar = 0, .offset = 0, .length = 0}, 20);
   space.SetWritable(window_ + 4, 1, 0xff);
   space.SetWritable(window_ + 8, 8, ~uint64_t{0});
   space.SetWritable(window_ + 16, 4, 0xffffffff);
@@ -170,10 +181,10 @@ void VirtioPci::OnFunctionLevelReset() {
 }
 
 void VirtioPci::OnBarMapped(int index, std::optional<uint64_t> base) {
-  if (index != kRegistersBar) return;
+  if (index != kRegistersBar && index != kPortBar) return;
   {
     const std::lock_guard lock(doorbell_mutex_);
-    registers_base_ = base;
+    (index == kPortBar ? port_base_ : registers_base_) = base;
   }
   UpdateDoorbells();
 }
@@ -193,21 +204,32 @@ void VirtioPci::Kick(uint16_t queue) {
 void VirtioPci::UpdateDoorbells() {
   if (!config_.ioeventfd) return;
   const std::lock_guard lock(doorbell_mutex_);
-  const bool live = registers_base_ && bus_master() && (frontend_.status() & kStatusDriverOk) != 0;
+  const bool live = bus_master() && (frontend_.status() & kStatusDriverOk) != 0;
   for (uint16_t i = 0; i < bound_.size(); ++i) {
-    std::optional<uint64_t> wanted;
+    Bells wanted;
     if (live && frontend_.queue(i).ready) {
-      wanted = *registers_base_ + kNotifyOffset + i * kNotifyMultiplier;
+      if (registers_base_) {
+        wanted.word = {.port = false,
+                       .address = *registers_base_ + kNotifyOffset + i * kNotifyMultiplier,
+                       .size = 0,
+                       .value = {}};
+      }
+      if (port_base_) wanted.port = {.port = true, .address = *port_base_, .size = 2, .value = i};
     }
     if (bound_[i] == wanted) continue;
     const auto fd = frontend_.KickFd(i);
     if (!fd) continue;  // kicks come as writes
-    if (bound_[i]) doorbells_.Unbind({.port = false, .address = *bound_[i], .size = 0}, *fd);
-    bound_[i].reset();
-    if (wanted && doorbells_.Bind({.port = false, .address = *wanted, .size = 0}, *fd)) {
-      bound_[i] = wanted;
-    }
+    Rebind(bound_[i].word, wanted.word, *fd);
+    Rebind(bound_[i].port, wanted.port, *fd);
   }
+}
+
+void VirtioPci::Rebind(std::optional<bus::Doorbell>& bound,
+                       const std::optional<bus::Doorbell>& wanted, int fd) {
+  if (bound == wanted) return;
+  if (bound) doorbells_.Unbind(*bound, fd);
+  bound.reset();
+  if (wanted && doorbells_.Bind(*wanted, fd)) bound = wanted;
 }
 
 void VirtioPci::ConfigWindow(bool write) {

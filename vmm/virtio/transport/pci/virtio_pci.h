@@ -30,6 +30,9 @@ struct VirtioPciConfig {
   pci::FunctionOptions function;    // driver "virtio-rng-pci", id, multifunction
   std::optional<uint32_t> vectors;  // vectors=; unset: as many as QEMU gives that device
   bool ioeventfd = true;
+  // A notify port (BAR 2) beside the registers. Unset: on the root bus, where ports are not scarce
+  // (each bridge takes 4 KiB of the 64 KiB there are).
+  std::optional<bool> port_notify;
 };
 
 class VirtioPci final : public pci::Function, public DeviceInterrupts {
@@ -66,6 +69,20 @@ class VirtioPci final : public pci::Function, public DeviceInterrupts {
    private:
     VirtioPci& owner_;
   };
+  class NotifyPort final : public bus::BusDevice {  // BAR 2: the index of a queue is written
+   public:
+    explicit NotifyPort(VirtioPci& owner) : owner_(owner) {}
+    void Read(uint64_t offset, std::span<uint8_t> data) override;
+    void Write(uint64_t offset, std::span<const uint8_t> data) override;
+
+   private:
+    VirtioPci& owner_;
+  };
+  // Where a queue's kicks become signals: its word of BAR 4, its value at the port.
+  struct Bells {
+    std::optional<bus::Doorbell> word, port;
+    bool operator==(const Bells&) const = default;
+  };
 
   uint32_t ReadCommon(uint32_t offset);
   void WriteCommon(uint32_t offset, uint32_t value);
@@ -79,11 +96,14 @@ class VirtioPci final : public pci::Function, public DeviceInterrupts {
   void ConfigWindow(bool write);
   void Kick(uint16_t queue);
   void UpdateDoorbells();  // takes doorbell_mutex_
+  void Rebind(std::optional<bus::Doorbell>& bound, const std::optional<bus::Doorbell>& wanted,
+              int fd);  // doorbell_mutex_ held
 
   const VirtioPciConfig config_;
   Frontend& frontend_;
   bus::DoorbellHost& doorbells_;
   Registers registers_{*this};
+  NotifyPort notify_port_{*this};
   std::unique_ptr<pci::Msix> msix_;
   uint32_t window_ = 0;  // offset of the pci-cfg capability
 
@@ -97,8 +117,8 @@ class VirtioPci final : public pci::Function, public DeviceInterrupts {
   uint8_t isr_ = 0;
 
   std::mutex doorbell_mutex_;
-  std::optional<uint64_t> registers_base_;
-  std::vector<std::optional<uint64_t>> bound_;  // by queue: where its doorbell is
+  std::optional<uint64_t> registers_base_, port_base_;
+  std::vector<Bells> bound_;  // by queue
 };
 
 }  // namespace davit::virtio

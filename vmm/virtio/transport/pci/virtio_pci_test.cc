@@ -30,19 +30,25 @@ using testing::kWrite;
 constexpr uint8_t kAt = pci::Devfn(1, 0);
 constexpr uint64_t kBar = 0x800000000;
 constexpr uint64_t kTable = 0xe0000000;
+constexpr uint64_t kPort = 0xc040;
 
 class RecordingDoorbells final : public bus::DoorbellHost {
  public:
   Status Bind(const bus::Doorbell& doorbell, int event_fd) override {
     if (refuse) return Fail("no room");
-    EXPECT_TRUE(bound.emplace(doorbell.address, event_fd).second);
+    EXPECT_TRUE((doorbell.port ? ports : bound).emplace(doorbell.address, event_fd).second);
+    if (doorbell.port) {
+      EXPECT_EQ(doorbell.size, 2u);
+      EXPECT_EQ(doorbell.value, 0u);
+    }
     return {};
   }
   void Unbind(const bus::Doorbell& doorbell, int event_fd) override {
-    EXPECT_EQ(bound.at(doorbell.address), event_fd);
-    bound.erase(doorbell.address);
+    auto& from = doorbell.port ? ports : bound;
+    EXPECT_EQ(from.at(doorbell.address), event_fd);
+    from.erase(doorbell.address);
   }
-  std::map<uint64_t, int> bound;
+  std::map<uint64_t, int> bound, ports;  // of one queue
   bool refuse = false;
 };
 
@@ -301,6 +307,40 @@ TEST_F(VirtioPciTest, DoorbellFollowsTheBar) {
   EXPECT_TRUE(doorbells_.bound.empty());
 }
 
+TEST_F(VirtioPciTest, DoorbellAtThePortFollowsItsBar) {
+  Plug();
+  Start();
+  EXPECT_TRUE(doorbells_.ports.empty());
+  ConfigStore(0, kAt, 0x18, kPort);
+  Command(pci::kCommandIo | pci::kCommandMemory | pci::kCommandMaster);
+  ASSERT_EQ(doorbells_.ports.size(), 1u);
+  EXPECT_EQ(doorbells_.ports.begin()->first, kPort);
+  EXPECT_EQ(doorbells_.bound.size(), 1u) << "firmware may use the one, the system the other";
+  Command(pci::kCommandMemory | pci::kCommandMaster);
+  EXPECT_TRUE(doorbells_.ports.empty());
+  EXPECT_EQ(doorbells_.bound.size(), 1u);
+}
+
+TEST_F(VirtioPciTest, ValueAtThePortIsTheQueue) {
+  Plug();
+  doorbells_.refuse = true;  // so that it arrives as a write
+  Start();
+  ConfigStore(0, kAt, 0x18, kPort);
+  Command(pci::kCommandIo | pci::kCommandMemory | pci::kCommandMaster);
+  ring_->Publish({{0x8000, 4, 0}, {0x9000, 4, kWrite}});
+  loop_.RunPosted();
+  const int handled = seen_.handled;
+  Store(ports_, kPort, 2, 1);  // none such
+  Store(ports_, kPort, 4, 0xffff);
+  Store(ports_, kPort + 2, 2, 0);
+  loop_.RunPosted();
+  EXPECT_EQ(seen_.handled, handled);
+  Store(ports_, kPort, 2, 0);
+  loop_.RunPosted();
+  EXPECT_EQ(seen_.handled, handled + 1);
+  EXPECT_EQ(Load(ports_, kPort, 4), 0u);
+}
+
 TEST_F(VirtioPciTest, KickOfAnyIndexIsHarmless) {
   Plug();
   Start();
@@ -429,15 +469,19 @@ TEST_P(RecordedVirtioTest, ConfigurationSpaceIsQemus) {
 
 INSTANTIATE_TEST_SUITE_P(
     Devices, RecordedVirtioTest,
-    ::testing::Values(
-        Recorded{"rng_root_bus", kIdRng, 1, false}, Recorded{"rng_behind_port", kIdRng, 1, true},
-        Recorded{"balloon_behind_port", kIdBalloon, 3, true},
-        Recorded{"blk_behind_port", kIdBlock, 4, true},
-        Recorded{"scsi_root_bus",
-                 kIdScsi,
-                 6,
-                 false,
-                 {.function = {.driver = {}, .id = {}, .multifunction = true}, .vectors = 200}}),
+    ::testing::Values(Recorded{"rng_root_bus_port", kIdRng, 1, false},
+                      Recorded{
+                          "rng_root_bus", kIdRng, 1, false, {.function = {}, .port_notify = false}},
+                      Recorded{"rng_behind_port", kIdRng, 1, true},
+                      Recorded{"balloon_behind_port", kIdBalloon, 3, true},
+                      Recorded{"blk_behind_port", kIdBlock, 4, true},
+                      Recorded{"scsi_root_bus",
+                               kIdScsi,
+                               6,
+                               false,
+                               {.function = {.driver = {}, .id = {}, .multifunction = true},
+                                .vectors = 200,
+                                .port_notify = false}}),
     [](const auto& info) { return std::string(info.param.file); });
 
 }  // namespace
