@@ -98,7 +98,7 @@ class VirtioPci final : public Virtio {
   bool msix_ = false;
   std::array<uint64_t, 6> structures_{};
   uint32_t notify_multiplier_ = 0;
-  uint64_t notify_port_ = 0;  // 0: none
+  uint64_t notify_port_ = 0;             // 0: none
   std::map<uint16_t, uint64_t> notify_;  // by queue
   uint8_t taken_ = 0;                    // ISR bits seen and not asked for yet
 };
