@@ -181,6 +181,23 @@ TEST(NumaQtest, NodesAreMadeBeforeTheMachine) {
             "node 1 cpus: 0 1\r\nnode 1 size: 64 MB\r\nnode 1 plugged: 0 MB\r\n");
 }
 
+TEST(NumaQtest, AMachineThatCouldNotBeMadeIsMadeFromWhatComesThen) {
+  if (Machine::IsQemu()) GTEST_SKIP() << "QEMU ends";
+  Machine m({"-M", "q35", "-cpu", "max", "-m", "128M", "-smp", "2", "--preconfig", "-object",
+             "memory-backend-ram,id=m0,size=64M", "-object", "memory-backend-ram,id=m1,size=64M"});
+  const auto set = [&m](const char* memdev, int64_t cpu) {
+    m.Qmp("set-numa-node", {{"type", "node"}, {"memdev", memdev}, {"cpus", json::Array{cpu}}});
+  };
+  set("m0", 0);
+  const auto exit = m.qmp().Execute("x-exit-preconfig");
+  ASSERT_FALSE(exit);
+  EXPECT_EQ(exit.error().message,
+            "total memory for NUMA nodes (0x4000000) should equal RAM size (0x8000000)");
+  set("m1", 1);
+  m.Qmp("x-exit-preconfig");
+  EXPECT_EQ(json::Write((*m.Qmp("query-cpus-fast").AsArray())[1]["props"]["node-id"]), "1");
+}
+
 TEST(NumaQtest, MicrovmTakesNodesThatItsGuestIsNotToldOf) {
   Machine m({"-M", "microvm", "-m", "128M", "-smp", "2", "-object",
              "memory-backend-ram,id=m0,size=64M", "-object", "memory-backend-ram,id=m1,size=64M",
