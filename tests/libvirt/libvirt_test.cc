@@ -195,7 +195,8 @@ TEST_F(LibvirtTest, DisksComeAndGo) {
   auto guest = Create(domain);
   ASSERT_NE(guest, nullptr);
   EXPECT_OK(guest->Ask('d', "block: 1 disks"));
-  VirshOk({"attach-disk", "disks", Image("vdb", 2 << 20), "vdb", "--subdriver", "raw"});
+  VirshOk({"attach-disk", "disks", Image("vdb", 2 << 20), "vdb", "--subdriver", "raw", "--cache",
+           "none", "--io", "native"});
   EXPECT_OK(guest->Await(" on"));  // its slot
   auto tested = guest->Ask('d', "block: 2 disks");
   ASSERT_OK(tested);
