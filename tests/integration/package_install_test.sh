@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # package_install_test.sh DEB: a Debian of its own (a chroot that mmdebstrap makes) in which apt
-# installs the package, its programs run a guest, apt removes it and leaves nothing, and virt-install
-# starts a guest on it with no other emulator there.
+# installs the package, its programs run a guest, apt removes it and leaves nothing, AppArmor takes its
+# snippet, and virt-install starts a guest on it with no other emulator there.
 set -euo pipefail
 deb=$1
 # shellcheck source=tests/support/skip.sh
@@ -61,6 +61,16 @@ diff <(grep -v -e '^./etc/.*-$' "$root/tmp/before") <(grep -v -e '^./etc/.*-$' "
 [ -w /dev/kvm ] || { echo "PASS, but for virt-install: no /dev/kvm" && exit 0; }
 inside apt-get install -qq --no-install-recommends /tmp/davit.deb libvirt-daemon-system \
   libvirt-clients virtinst >/dev/null
+# AppArmor's own compiler, loading nothing: what libvirt gives each machine includes the snippet.
+inside apt-get install -qq --no-install-recommends apparmor >/dev/null
+profile=$'include <tunables/global>\nprofile machine { include <abstractions/libvirt-qemu> }'
+compile() { printf '%s\n' "$profile" | inside apparmor_parser --skip-kernel-load --skip-cache "$@"; }
+! compile --preprocess | grep davitd >/dev/null || fail "libvirt's profile knows davitd without the snippet"
+mkdir -p "$root/etc/apparmor.d/local/abstractions"
+cp "$root/usr/share/doc/davit/examples/libvirt-qemu.apparmor" "$root/etc/apparmor.d/local/abstractions/libvirt-qemu"
+compile || fail "AppArmor does not take the snippet"
+compile --preprocess | grep '^ */usr/bin/davitd rmix,' >/dev/null || fail "the snippet is not in the profile"
+
 cat >"$root/tmp/virt-install" <<'END'
 set -euo pipefail
 # As the root of a mount namespace, which libvirt's own start from; devices that a host has.
