@@ -27,15 +27,17 @@ def qapi_library(name, schema, srcs, prefix = "", namespace = "", defines = [], 
       defines: names that `if` conditions of the schema find defined.
       visibility: of the library.
 
-    Also made: <name>_reference, the Markdown page "<prefix>qmp-reference.md".
+    Also made: <name>_reference, the Markdown page "<prefix>qmp-reference.md"; <name>_help, the
+    cc_library of "<prefix>help.h".
     """
     headers = [prefix + stem + ".h" for stem in _STEMS]
     sources = [prefix + stem + ".cc" for stem in _STEMS]
     page = prefix + "qmp-reference.md"
+    help = [prefix + "help.h", prefix + "help.cc"]
     native.genrule(
         name = name + "_generate",
         srcs = srcs,
-        outs = headers + sources + [page],
+        outs = headers + sources + help + [page],
         cmd = " ".join([
             "$(location //schema/compiler:qapi-compiler)",
             "--schema $(location %s)" % schema,
@@ -52,6 +54,12 @@ def qapi_library(name, schema, srcs, prefix = "", namespace = "", defines = [], 
         name = name + "_reference",
         srcs = [page],
         visibility = ["//visibility:public"],
+    )
+    cc_library(
+        name = name + "_help",
+        srcs = help[1:],
+        hdrs = help[:1],
+        visibility = visibility,
     )
     cc_library(
         name = name,

@@ -11,6 +11,7 @@
 #include "clients/lib/client.h"
 #include "clients/qmp-shell/shell.h"
 #include "clients/qmp-shell/terminal.h"
+#include "schema/qapi/help.h"
 
 namespace davit::client {
 namespace {
@@ -66,6 +67,7 @@ int Fatal(const std::string& message) {
 
 int Main(int argc, char** argv) {
   ShellOptions options;
+  options.documentation = qapi::CommandHelp;
   std::string wait;
   bool negotiate = true;
   for (int c; (c = getopt_long(argc, argv, "HNpvw:h", kLongOptions, nullptr)) != -1;) {

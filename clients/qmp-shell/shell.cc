@@ -30,7 +30,7 @@ constexpr std::string_view kHelp =
     "{\"execute\": ...}                 send a JSON message as it is\n"
     "wait-event NAME [SECONDS]         wait until an event comes (default 30 s)\n"
     "transaction( ... )                the commands between become one transaction command\n"
-    "help [COMMAND]                    this text, or the arguments of a command\n"
+    "help [COMMAND]                    this text, or what a command does and takes\n"
     "exit                              leave (as does Ctrl-D); the VM goes on\n"
     "Ctrl-C drops the line; while a command runs it ends the shell.\n"
     "Tab completes commands, arguments and values. Lines that begin with # are comments.\n";
@@ -155,6 +155,10 @@ Shell::Outcome Shell::Help(const std::vector<Word>& words) {
     out_ << (field.optional ? " [" : " ") << field.name << (field.optional ? "=]" : "=");
   }
   out_ << "\n";
+  if (options_.documentation) {
+    const std::string_view text = options_.documentation(topic);
+    if (!text.empty()) out_ << "\n" << text;
+  }
   return Outcome::kOk;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <iosfwd>
 #include <memory>
 #include <optional>
@@ -27,6 +28,8 @@ struct ShellOptions {
   bool hmp = false;      // -H
   bool verbose = false;  // -v: show what is sent
   bool pretty = false;   // -p: replies over several lines
+  // What "help COMMAND" says beside the arguments; lines of text, or nothing.
+  std::function<std::string_view(std::string_view)> documentation;
 };
 
 class Shell {

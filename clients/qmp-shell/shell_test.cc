@@ -81,6 +81,22 @@ TEST_F(ShellTest, RawMessagesGoAsTheyAre) {
   EXPECT_EQ(Heard(), "{\"execute\": \"stop\", \"id\": \"me\"}\n");
 }
 
+TEST_F(ShellTest, HelpOfACommandHasItsDocumentation) {
+  ShellOptions options;
+  options.documentation = [](std::string_view name) {
+    return name == "stop" ? std::string_view("Stops it.\n") : std::string_view();
+  };
+  Start(options);
+  Say(R"({"return": [{"name": "stop", "meta-type": "command", "arg-type": "0"}, )"
+      R"({"name": "cont", "meta-type": "command", "arg-type": "0"}, {"name": "0", )"
+      R"("meta-type": "object", "members": [{"name": "at", "type": "int"}]}], "id": 1})");
+  shell_->LearnCommands();
+  EXPECT_EQ(shell_->Execute("help stop"), Shell::Outcome::kOk);
+  EXPECT_EQ(shell_->Execute("help cont"), Shell::Outcome::kOk);
+  EXPECT_EQ(out_.str(), "stop at=\n\nStops it.\ncont at=\n");
+  EXPECT_EQ(shell_->Execute("help nothing"), Shell::Outcome::kFailed);
+}
+
 TEST_F(ShellTest, HmpLinesTravelWithTheChosenCpu) {
   Start({.hmp = true});
   Say(R"({"return": "VM status: running\r\n", "id": 1})");

@@ -41,7 +41,9 @@ bool Matters(const Emitter& emitter, const Schema& schema) {
   const auto any = [&](auto test) {
     return std::any_of(schema.modules.begin(), schema.modules.end(), test);
   };
-  if (emitter.name == "docs" || emitter.name == "introspect") return false;
+  if (emitter.name == "docs" || emitter.name == "introspect" || emitter.name == "help") {
+    return false;
+  }
   if (emitter.name == "commands" || emitter.name == "client") {
     return any([](const auto& module) { return !module->commands.empty(); });
   }

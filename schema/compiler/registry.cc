@@ -8,6 +8,7 @@
 #include "schema/compiler/emit_devices.h"
 #include "schema/compiler/emit_docs.h"
 #include "schema/compiler/emit_events.h"
+#include "schema/compiler/emit_help.h"
 #include "schema/compiler/emit_introspect.h"
 #include "schema/compiler/emit_types.h"
 #include "schema/compiler/emitter.h"
@@ -16,10 +17,15 @@ namespace davit::schema {
 namespace {
 
 constexpr Emitter kEmitters[] = {
-    {"types", EmitTypes},           {"codecs", EmitCodecs},
-    {"commands", EmitCommands},     {"events", EmitEvents},
-    {"introspect", EmitIntrospect}, {"client", EmitClient},
-    {"devices", EmitDevices},       {"docs", EmitDocs},
+    {"types", EmitTypes},
+    {"codecs", EmitCodecs},
+    {"commands", EmitCommands},
+    {"events", EmitEvents},
+    {"introspect", EmitIntrospect},
+    {"client", EmitClient},
+    {"devices", EmitDevices},
+    {"docs", EmitDocs},
+    {"help", EmitHelp},
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "schema/qapi/commands.h"
+#include "schema/qapi/help.h"
 
 namespace davit::qapi {
 namespace {
@@ -37,6 +38,15 @@ TEST(Reference, HasEveryCommand) {
     const std::string anchor = "<a id=\"command-" + std::string(command.name) + "\"></a>";
     EXPECT_NE(Page().find(anchor), std::string::npos) << command.name;
   }
+}
+
+TEST(Help, HasEveryCommandAndItsArguments) {
+  for (const CommandEntry& command : Commands()) {
+    EXPECT_GT(CommandHelp(command.name).size(), 10u) << command.name;
+    EXPECT_EQ(CommandHelp(command.name).find('@'), std::string_view::npos) << command.name;
+  }
+  EXPECT_NE(CommandHelp("device_del").find("\nArguments:\n  id: "), std::string_view::npos);
+  EXPECT_EQ(CommandHelp("device_dell"), "");
 }
 
 TEST(Reference, EveryLinkHasItsAnchor) {

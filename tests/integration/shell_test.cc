@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -149,6 +150,40 @@ TEST_F(ShellProgramTest, QuitAsTheLastLineIsAGoodEnd) {
   const RunResult run = Shell("quit\n# the end\n\n", {(*vm)->qmp_address()});
   EXPECT_EQ(run.status, 0) << run.err;
   EXPECT_EQ(run.err, "");
+}
+
+// Ready when it is in the background.
+class ShellWithQemuTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const RunResult run = RunCommand({"qemu-system-x86_64", "-M", "none", "-nodefaults", "-display",
+                                      "none", "-daemonize", "-pidfile", dir_.File("pid"), "-qmp",
+                                      "unix:" + dir_.File("qmp") + ",server=on,wait=off"});
+    if (run.err.starts_with("cannot run")) GTEST_SKIP() << run.err;
+    ASSERT_EQ(run.status, 0) << run.err;
+    pid_t pid = 0;
+    std::ifstream(dir_.File("pid")) >> pid;
+    ASSERT_GT(pid, 0);
+    guard_.emplace(pid);
+  }
+  std::string qmp() const { return dir_.File("qmp"); }
+
+ private:
+  TempDir dir_;
+  std::optional<KillGuard> guard_;
+};
+
+TEST_F(ShellWithQemuTest, ItsOwnWordsWorkThere) {
+  const RunResult help = Shell("help stop\nhelp block-commit\n", {qmp()});
+  EXPECT_EQ(help.status, 0) << help.err;
+  EXPECT_TRUE(help.out.starts_with("stop\n\nStops the vCPUs")) << help.out;
+  EXPECT_CONTAINS(help.out, "\nblock-commit [job-id=] device= ");
+  const RunResult transaction = Shell("transaction(\nabort\n)\n", {qmp()});
+  EXPECT_EQ(transaction.status, 1);
+  EXPECT_CONTAINS(transaction.out, "Transaction aborted using Abort action");
+  const RunResult quit = Shell("quit\n", {"--wait", "SHUTDOWN", qmp()});
+  EXPECT_EQ(quit.status, 0) << quit.out << quit.err;
+  EXPECT_CONTAINS(quit.out, "\"reason\": \"host-qmp-quit\"");
 }
 
 }  // namespace
