@@ -108,9 +108,10 @@ Status ImageLocks::Change(int fd, BlockPermissions used, BlockPermissions shared
     }
     return {};
   };
+  const bool more = (used & ~old_used) != 0 || (unshared & ~old_unshared) != 0;
   // First the new ones beside the old, so that two processes that try at once cannot both succeed.
   Status status = Set(fd, old_used | used, old_unshared | unshared);
-  if (status) status = test();
+  if (status && more) status = test();
   if (!status) {
     (void)Set(fd, old_used, old_unshared);
     return status;

@@ -33,7 +33,7 @@ class ImageLocks {
   static bool Supported(int fd);
 
   // Moves from the permissions held to (used, shared). Error, with the old ones still held: another
-  // process is in the way ("Failed to get \"write\" lock").
+  // process is in the way ("Failed to get \"write\" lock"). Less is never refused.
   Status Change(int fd, BlockPermissions used, BlockPermissions shared);
   // The same locks on another descriptor of the file, while this one keeps others away.
   Status CopyTo(int fd) const;

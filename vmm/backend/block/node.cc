@@ -90,9 +90,9 @@ void BlockNode::NoteWrite(uint64_t end) {
   }
 }
 
-Status BlockNode::CheckConflict(const Entry& entry, const std::set<const void*>& leaving) const {
-  for (const Entry& other : users_) {
-    if (other.key == entry.key || leaving.contains(other.key)) continue;
+Status BlockNode::CheckConflict(const Entry& entry, const std::vector<Entry>& users) const {
+  for (const Entry& other : users) {
+    if (other.key == entry.key) continue;
     if (other.user.used & ~entry.user.shared) {
       return Fail(ConflictError(name_, other.user, entry.user));
     }
@@ -103,10 +103,10 @@ Status BlockNode::CheckConflict(const Entry& entry, const std::set<const void*>&
   return {};
 }
 
-std::pair<BlockPermissions, BlockPermissions> BlockNode::Totals() const {
+std::pair<BlockPermissions, BlockPermissions> BlockNode::Totals(const std::vector<Entry>& users) {
   BlockPermissions used = 0;
   BlockPermissions shared = kPermAll;
-  for (const Entry& entry : users_) {
+  for (const Entry& entry : users) {
     used |= entry.user.used;
     shared &= entry.user.shared;
   }
@@ -114,20 +114,32 @@ std::pair<BlockPermissions, BlockPermissions> BlockNode::Totals() const {
 }
 
 Status BlockNode::Apply() {
-  const auto [used, shared] = Totals();
+  const auto [used, shared] = Totals(users_);
   return ApplyPermissions(used, shared);
 }
 
-bool BlockNode::WrittenBut(const std::set<const void*>& leaving) const {
-  return std::any_of(users_.begin(), users_.end(), [&](const Entry& entry) {
-    return (entry.user.used & kPermWrite) && !leaving.contains(entry.key);
-  });
+Status BlockNode::CheckUsers(const std::vector<Entry>& users, bool read_only_then) const {
+  for (const Entry& entry : users) DAVIT_TRY(CheckConflict(entry, users));
+  if (!read_only_then || !(Totals(users).first & kPermWrite)) return {};
+  if (read_only_) return Fail("Block node is read-only");
+  return Fail(fmt::format("Read-only block node '{}' cannot support read-write users", name_));
 }
 
-Status BlockNode::SetUser(const void* key, BlockNodeUser user,
-                          const std::set<const void*>& leaving) {
+Status BlockNode::LockFor(const std::vector<Entry>& users) {
+  const auto [used, shared] = Totals(users_);
+  const auto [used_then, shared_then] = Totals(users);
+  if (child() != nullptr || (used == used_then && shared == shared_then)) return {};
+  return ApplyPermissions(used | used_then, shared & shared_then);
+}
+
+void BlockNode::SetUsers(std::vector<Entry> users) {
+  users_ = std::move(users);
+  if (child() == nullptr) (void)Apply();  // less is never refused
+}
+
+Status BlockNode::SetUser(const void* key, BlockNodeUser user) {
   Entry entry{key, std::move(user)};
-  DAVIT_TRY(CheckConflict(entry, leaving));
+  DAVIT_TRY(CheckConflict(entry, users_));
   if (read_only_ && (entry.user.used & kPermWrite)) return Fail("Block node is read-only");
   const std::vector<Entry> before = users_;
   std::erase_if(users_, [key](const Entry& other) { return other.key == key; });

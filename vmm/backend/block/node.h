@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -104,35 +103,41 @@ class BlockNode {
   virtual Result<std::unique_ptr<NodeChange>> PrepareReopen(const BlockNodeSpec& spec,
                                                             std::shared_ptr<BlockNode> child,
                                                             std::shared_ptr<ThrottleGroup> group);
-  void set_read_only(bool on) { read_only_ = on; }
   // Other options for a child that was given inline.
   void set_inline(std::shared_ptr<const BlockNodeSpec> file) { spec_.file = std::move(file); }
 
-  // Adds a user or changes what it uses. `key` tells users apart; those of `leaving` are on their
-  // way to another node. Error: it conflicts with another, here or in another process; nothing has
-  // changed.
-  Status SetUser(const void* key, BlockNodeUser user, const std::set<const void*>& leaving = {});
+  // Adds a user or changes what it uses. `key` tells users apart. Error: it conflicts with another,
+  // here or in another process; nothing has changed.
+  Status SetUser(const void* key, BlockNodeUser user);
   void RemoveUser(const void* key);
   bool in_use() const { return !users_.empty(); }
-  // Whether any but those writes.
-  bool WrittenBut(const std::set<const void*>& leaving) const;
   bool force_share() const { return spec_.force_share; }
+
+  // --- blockdev-reopen, which gives all nodes the users they will have at once ---
+  struct Entry {
+    const void* key;
+    BlockNodeUser user;
+  };
+  const std::vector<Entry>& users() const { return users_; }
+  // Error: two of those exclude each other, or one writes and the node is read-only then.
+  Status CheckUsers(const std::vector<Entry>& users, bool read_only_then) const;
+  // A leaf keeps other processes away for the users that it has and for those. Error: it cannot.
+  Status LockFor(const std::vector<Entry>& users);
+  // Follows CheckUsers() and LockFor(). Does not pass on to the node below.
+  void SetUsers(std::vector<Entry> users);
 
  protected:
   // Checks what does not depend on the driver.
   static Status CheckSpec(const BlockNodeSpec& spec);
   BlockNode(const BlockNodeSpec& spec, std::string name, bool read_only);
   void set_spec(const BlockNodeSpec& spec) { spec_ = spec; }
+  void set_read_only(bool on) { read_only_ = on; }
   // What all users together use, and let others have.
-  std::pair<BlockPermissions, BlockPermissions> Totals() const;
+  static std::pair<BlockPermissions, BlockPermissions> Totals(const std::vector<Entry>& users);
   virtual Status ApplyPermissions(BlockPermissions used, BlockPermissions shared) = 0;
 
  private:
-  struct Entry {
-    const void* key;
-    BlockNodeUser user;
-  };
-  Status CheckConflict(const Entry& entry, const std::set<const void*>& leaving) const;
+  Status CheckConflict(const Entry& entry, const std::vector<Entry>& users) const;
   Status Apply();
 
   const std::string name_;

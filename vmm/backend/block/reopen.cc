@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // blockdev-reopen: see graph.h. First all names and options are looked at; then, with the disks
-// above quiet, everything that can fail is prepared (descriptors opened, users moved, locks taken);
-// then, with the devices locked, the nodes change at once. Until there each step can be undone.
+// above quiet, everything that can fail is prepared (descriptors opened, the users that each node
+// will have looked at, locks taken for them); then, with the devices locked, the nodes change at
+// once. Until there each step can be undone.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <mutex>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "vmm/backend/block/file_node.h"
 #include "vmm/backend/block/graph.h"
@@ -65,7 +67,7 @@ Status CheckFixed(const BlockNodeSpec& from, const BlockNodeSpec& to) {
 
 class Reopening {
  public:
-  explicit Reopening(BlockGraph& graph) : graph_(graph) {}
+  explicit Reopening(BlockGraph& graph) : graph_(graph), nodes_(graph.Nodes()) {}
   Status Run(const std::vector<BlockNodeSpec>& specs);
 
  private:
@@ -74,9 +76,7 @@ class Reopening {
     BlockNodeSpec spec;
     std::shared_ptr<BlockNode> child, old_child;  // of raw and throttle
     std::unique_ptr<NodeChange> change;
-    bool named = true;      // by the client, and not by way of its parent
-    bool uses = false;      // has become a user of `child`
-    bool unlocked = false;  // may be written from now on
+    bool named = true;  // by the client, and not by way of its parent
   };
 
   Status Collect(std::shared_ptr<BlockNode> node, BlockNodeSpec spec, bool named);
@@ -84,15 +84,21 @@ class Reopening {
   Status CheckLimits(const Step& step) const;
   Status Prepare();
   Status PrepareOne(Step& step);
-  Status Move(Step& step);
-  Status CheckReadOnly() const;
+  Status Share();
   void Undo();
   void Do(const std::vector<BlockBackend*>& disks);
-  // Those that will not use the node any more.
-  std::set<const void*> Leaving(const BlockNode& node) const;
+
+  // The graph as the steps make it.
+  const Step* StepOf(const BlockNode& node) const;
+  std::shared_ptr<BlockNode> ChildThen(const BlockNode& node) const;
+  bool StandsOnThen(const BlockNode& node, const BlockNode& below) const;
+  std::vector<std::shared_ptr<BlockNode>> TopDownThen() const;
+  std::vector<BlockNode::Entry> StayingUsers(const BlockNode& node) const;
 
   BlockGraph& graph_;
+  const std::vector<std::shared_ptr<BlockNode>> nodes_;  // all there are
   std::vector<Step> steps_;
+  std::map<const BlockNode*, std::vector<BlockNode::Entry>> users_;  // then
 };
 
 Status Reopening::Run(const std::vector<BlockNodeSpec>& specs) {
@@ -153,7 +159,8 @@ Status Reopening::CollectChild(Step& step) {
     if (step.child == nullptr) {
       return Fail(fmt::format("Cannot find device='' nor node-name='{}'", step.spec.file_node));
     }
-    if (StandsOn(*step.child, *step.node)) {
+    // Those before this one have their new children by now.
+    if (StandsOnThen(*step.child, *step.node)) {
       return Fail(fmt::format("Making '{}' a file child of '{}' would create a cycle",
                               step.child->name(), step.node->name()));
     }
@@ -168,31 +175,66 @@ Status Reopening::CollectChild(Step& step) {
 
 // Requests obey one throttle node at most.
 Status Reopening::CheckLimits(const Step& step) const {
-  if (step.child == step.old_child || step.child->Target().throttle == nullptr) return {};
-  for (const std::shared_ptr<BlockNode>& node : graph_.Nodes()) {
-    if (node->driver() == BlockDriver::kThrottle && StandsOn(*node, *step.node)) {
-      return Fail(fmt::format("Node '{}' is throttled already", step.child->name()));
-    }
+  if (step.child == step.old_child) return {};
+  const auto limits = [](const BlockNode& node) { return node.driver() == BlockDriver::kThrottle; };
+  std::shared_ptr<BlockNode> below = step.child;
+  while (below != nullptr && !limits(*below)) below = ChildThen(*below);
+  if (below == nullptr) return {};
+  for (const std::shared_ptr<BlockNode>& node : nodes_) {
+    if (!limits(*node) || !StandsOnThen(*node, *step.node)) continue;
+    return Fail(fmt::format("Node '{}' is throttled already", step.child->name()));
   }
   return {};
 }
 
-std::set<const void*> Reopening::Leaving(const BlockNode& node) const {
-  std::set<const void*> leaving;
-  for (const Step& step : steps_) {
-    if (step.old_child.get() == &node && step.child != step.old_child) {
-      leaving.insert(step.node.get());
-    }
+const Reopening::Step* Reopening::StepOf(const BlockNode& node) const {
+  const auto it = std::find_if(steps_.begin(), steps_.end(),
+                               [&](const Step& step) { return step.node.get() == &node; });
+  return it == steps_.end() ? nullptr : &*it;
+}
+
+std::shared_ptr<BlockNode> Reopening::ChildThen(const BlockNode& node) const {
+  const Step* const step = StepOf(node);
+  return step != nullptr ? step->child : node.child();
+}
+
+bool Reopening::StandsOnThen(const BlockNode& node, const BlockNode& below) const {
+  if (&node == &below) return true;
+  const std::shared_ptr<BlockNode> child = ChildThen(node);
+  return child != nullptr && StandsOnThen(*child, below);
+}
+
+// Each node behind all that stand on it.
+std::vector<std::shared_ptr<BlockNode>> Reopening::TopDownThen() const {
+  std::map<const BlockNode*, size_t> above;
+  for (const std::shared_ptr<BlockNode>& node : nodes_) {
+    if (const auto child = ChildThen(*node)) ++above[child.get()];
   }
-  return leaving;
+  std::vector<std::shared_ptr<BlockNode>> order;
+  for (const std::shared_ptr<BlockNode>& node : nodes_) {
+    if (!above.contains(node.get())) order.push_back(node);
+  }
+  for (size_t i = 0; i < order.size(); ++i) {
+    std::shared_ptr<BlockNode> child = ChildThen(*order[i]);
+    if (child != nullptr && --above[child.get()] == 0) order.push_back(std::move(child));
+  }
+  return order;
+}
+
+// Disks, and the nodes above that stay.
+std::vector<BlockNode::Entry> Reopening::StayingUsers(const BlockNode& node) const {
+  std::vector<BlockNode::Entry> users = node.users();
+  std::erase_if(users, [&](const BlockNode::Entry& entry) {
+    return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& other) {
+      return other.get() == entry.key && ChildThen(*other).get() != &node;
+    });
+  });
+  return users;
 }
 
 Status Reopening::Prepare() {
   for (Step& step : steps_) DAVIT_TRY(PrepareOne(step));
-  for (Step& step : steps_) {
-    if (step.child != nullptr) DAVIT_TRY(Move(step));
-  }
-  DAVIT_TRY(CheckReadOnly());
+  DAVIT_TRY(Share());
   for (Step& step : steps_) DAVIT_TRY(step.change->Secure());
   return {};
 }
@@ -213,41 +255,40 @@ Status Reopening::PrepareOne(Step& step) {
     }
   }
   DAVIT_ASSIGN(step.change, step.node->PrepareReopen(step.spec, step.child, std::move(group)));
-  if (step.node->read_only() && !step.change->read_only()) {
-    step.node->set_read_only(false);
-    step.unlocked = true;
+  return {};
+}
+
+// What the disks use is passed on from above along the new edges. The locks are those of before and
+// of then together.
+Status Reopening::Share() {
+  for (const std::shared_ptr<BlockNode>& node : nodes_) users_[node.get()] = StayingUsers(*node);
+  for (const std::shared_ptr<BlockNode>& node : TopDownThen()) {
+    const std::vector<BlockNode::Entry>& users = users_[node.get()];
+    const Step* const step = StepOf(*node);
+    const bool read_only = step != nullptr ? step->change->read_only() : node->read_only();
+    DAVIT_TRY(node->CheckUsers(users, read_only));
+    const std::shared_ptr<BlockNode> child = ChildThen(*node);
+    if (child == nullptr) continue;
+    BlockNode::Entry entry = static_cast<const UpperNode&>(*node).UseOf(
+        *child, step != nullptr ? step->spec : node->spec(), users);
+    std::vector<BlockNode::Entry>& below = users_[child.get()];
+    const auto same = [&](const BlockNode::Entry& other) { return other.key == entry.key; };
+    const auto it = std::find_if(below.begin(), below.end(), same);
+    if (it != below.end()) {
+      *it = std::move(entry);
+    } else {
+      below.insert(below.begin(), std::move(entry));
+    }
   }
-  return {};
-}
-
-Status Reopening::Move(Step& step) {
-  DAVIT_TRY(static_cast<UpperNode&>(*step.node).Use(*step.child, step.spec, Leaving(*step.child)));
-  step.uses = true;
-  return {};
-}
-
-Status Reopening::CheckReadOnly() const {
-  for (const Step& step : steps_) {
-    if (!step.change->read_only() || !step.node->WrittenBut(Leaving(*step.node))) continue;
-    return Fail(fmt::format("Read-only block node '{}' cannot support read-write users",
-                            step.node->name()));
+  for (const std::shared_ptr<BlockNode>& node : nodes_) {
+    DAVIT_TRY(node->LockFor(users_[node.get()]));
   }
   return {};
 }
 
 void Reopening::Undo() {
-  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
-    auto* const upper = dynamic_cast<UpperNode*>(step->node.get());
-    if (step->uses && step->child != step->old_child) {
-      step->child->RemoveUser(step->node.get());
-    } else if (step->uses) {
-      (void)upper->Use(*step->child, upper->spec(), {});
-    }
-    step->change.reset();
-  }
-  for (const Step& step : steps_) {
-    if (step.unlocked) step.node->set_read_only(true);
-  }
+  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) step->change.reset();
+  for (const std::shared_ptr<BlockNode>& node : nodes_) node->SetUsers(node->users());
 }
 
 void Reopening::Do(const std::vector<BlockBackend*>& disks) {
@@ -268,9 +309,10 @@ void Reopening::Do(const std::vector<BlockBackend*>& disks) {
       node->set_inline(std::make_shared<BlockNodeSpec>(step.spec));
     }
   }
-  for (Step& step : steps_) {
-    if (step.child != step.old_child) step.old_child->RemoveUser(step.node.get());
-    step.change.reset();  // descriptors and children that are of no more use
+  // Descriptors that are of no more use, with their locks.
+  for (Step& step : steps_) step.change.reset();
+  for (const std::shared_ptr<BlockNode>& node : nodes_) {
+    node->SetUsers(std::move(users_[node.get()]));
   }
 }
 

@@ -47,6 +47,17 @@ class Reopen : public ::testing::Test {
   }
   FileNode& File(const std::string& name) { return *graph_.FindNode(name)->Target().file; }
   int Flags(const std::string& name) { return fcntl(File(name).fd(), F_GETFL); }
+  // Whether a user of the image in this process writes to it: byte 101 is such a one's.
+  static bool WriteLocked(const BlockNodeSpec& file) {
+    const UniqueFd fd(::open(file.filename.c_str(), O_RDWR | O_CLOEXEC));
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = 101;
+    lock.l_len = 1;
+    EXPECT_EQ(fcntl(fd.get(), F_OFD_GETLK, &lock), 0);
+    return lock.l_type != F_UNLCK;
+  }
   void Attach(const std::string& node, AttachOptions options = {.qdev = "d"}) {
     auto disk = graph_.Attach(node, std::move(options));
     ASSERT_TRUE(disk) << disk.error().message;
@@ -256,6 +267,126 @@ TEST_F(Reopen, AWriterDoesNotMoveToWhatIsReadOnly) {
   ASSERT_EQ(Error({f1_, Raw("r0", "f1"), f0_}), "");
   EXPECT_EQ(user_->Write(0, std::string(512, 'x')), 0);
   EXPECT_EQ(ReadFile(f1_.filename)[0], 'x');
+}
+
+// r0 comes to stand on r1, which itself moves to f2.
+class ReopenChain : public Reopen {
+ protected:
+  ReopenChain() {
+    EXPECT_TRUE(graph_.AddNode(Raw("r1", "f1")));
+    EXPECT_TRUE(graph_.AddNode(f2_));
+    Attach("r0");
+  }
+  std::string Locked() const {
+    std::string names;
+    for (const BlockNodeSpec* file : {&f0_, &f1_, &f2_}) {
+      if (WriteLocked(*file)) names += file->node_name;
+    }
+    return names;
+  }
+
+  BlockNodeSpec f2_ = FileSpec("f2", dir_.Image("c", kMiB));
+  const std::vector<BlockNodeSpec> upper_first_{Raw("r0", "r1"), Raw("r1", "f2")};
+  const std::vector<BlockNodeSpec> lower_first_{Raw("r1", "f2"), Raw("r0", "r1")};
+};
+
+TEST_F(ReopenChain, AWriterTakesItsRightsAlong) {
+  for (const auto& move : {upper_first_, lower_first_}) {
+    ASSERT_EQ(Error(move), "");
+    EXPECT_EQ(Locked(), "f2");
+    EXPECT_EQ(user_->Write(0, std::string(512, 'c')), 0);
+    EXPECT_EQ(ReadFile(f2_.filename)[0], 'c');
+    ASSERT_EQ(Error({Raw("r1", "f1"), Raw("r0", "f0")}), "");
+    EXPECT_EQ(Locked(), "f0");
+  }
+}
+
+TEST_F(ReopenChain, AWriterStaysOffWhatIsReadOnly) {
+  f2_.read_only = true;
+  ASSERT_EQ(Error({f2_}), "");
+  for (const auto& move : {upper_first_, lower_first_}) {
+    EXPECT_EQ(Error(move), "Block node is read-only");
+    EXPECT_EQ(Locked(), "f0");
+    EXPECT_EQ(graph_.FindNode("r0")->child()->name(), "f0");
+    EXPECT_EQ(graph_.FindNode("r1")->child()->name(), "f1");
+  }
+  EXPECT_EQ(user_->Write(0, std::string(512, 'a')), 0);
+  EXPECT_EQ(ReadFile(f0_.filename)[0], 'a');
+}
+
+TEST_F(ReopenChain, TheNodeThatIsLeftMayBeAnothers) {
+  const auto other = graph_.Attach("f1", {.qdev = "e"});
+  ASSERT_TRUE(other);
+  for (const auto& move : {upper_first_, lower_first_}) {
+    ASSERT_EQ(Error(move), "");
+    EXPECT_EQ(Locked(), "f1f2");
+    ASSERT_EQ(Error({Raw("r0", "f0"), Raw("r1", "f1")}), "");
+  }
+}
+
+TEST_F(ReopenChain, WhatAnotherProcessHasIsNotTaken) {
+  BlockGraph process(opener_);
+  ASSERT_TRUE(process.AddNode(FileSpec("g", f2_.filename)));
+  auto disk = process.Attach("g", {.qdev = "e"});
+  ASSERT_TRUE(disk);
+  for (const auto& move : {upper_first_, lower_first_}) {
+    EXPECT_EQ(Error(move), "Failed to get \"write\" lock");
+    EXPECT_EQ(Locked(), "f0f2");
+  }
+  disk->reset();
+  EXPECT_EQ(Locked(), "f0");
+  EXPECT_EQ(Error(upper_first_), "");
+}
+
+// What a node on the way lets through counts no more when those above it have left.
+TEST_F(ReopenChain, ANodeThatIsLeftHasNoRightsBelow) {
+  ASSERT_EQ(Error({Raw("r0", "r1")}), "");
+  ASSERT_EQ(Error({Raw("r0", "f1")}), "");
+  EXPECT_EQ(Locked(), "f1");
+  ASSERT_EQ(Error({Raw("r0", "r1")}), "");
+  f1_.read_only = true;
+  ASSERT_EQ(Error({Raw("r0", "f2"), f1_}), "");
+  EXPECT_EQ(Locked(), "f2");
+}
+
+TEST_F(ReopenChain, NoCycleOfNewEdges) {
+  EXPECT_EQ(Error({Raw("r0", "r1"), Raw("r1", "r0")}),
+            "Making 'r0' a file child of 'r1' would create a cycle");
+  EXPECT_EQ(Error({Raw("r1", "r0"), Raw("r0", "r1")}),
+            "Making 'r1' a file child of 'r0' would create a cycle");
+  EXPECT_EQ(graph_.FindNode("r0")->child()->name(), "f0");
+  EXPECT_EQ(graph_.FindNode("r1")->child()->name(), "f1");
+  // One after the other: what goes first is out of the way.
+  ASSERT_EQ(Error({Raw("r0", "r1")}), "");
+  EXPECT_EQ(Error({Raw("r1", "r0"), Raw("r0", "f0")}),
+            "Making 'r0' a file child of 'r1' would create a cycle");
+  EXPECT_EQ(Error({Raw("r0", "f0"), Raw("r1", "r0")}), "");
+  EXPECT_EQ(graph_.FindNode("r1")->child()->name(), "r0");
+}
+
+TEST_F(ReopenChain, OneThrottleNodeOnNewEdges) {
+  const auto g0 = graph_.MakeGroup("g0", {});
+  const auto g1 = graph_.MakeGroup("g1", {});
+  ASSERT_TRUE(g0 && g1);
+  const auto throttle = [](const std::string& name, const std::string& file,
+                           const std::string& group) {
+    BlockNodeSpec spec = Raw(name, file);
+    spec.driver = BlockDriver::kThrottle;
+    spec.throttle_group = group;
+    return spec;
+  };
+  ASSERT_TRUE(graph_.AddNode(throttle("t0", "f2", "g0")));
+  ASSERT_TRUE(graph_.AddNode(throttle("t1", "f0", "g1")));
+  for (const auto& move : {std::vector{throttle("t0", "r1", "g0"), Raw("r1", "t1")},
+                           std::vector{Raw("r1", "t1"), throttle("t0", "r1", "g0")}}) {
+    EXPECT_TRUE(Error(move).ends_with("is throttled already"));
+    EXPECT_EQ(graph_.FindNode("t0")->child()->name(), "f2");
+    EXPECT_EQ(graph_.FindNode("r1")->child()->name(), "f1");
+  }
+  // A limit that moves from above to below is one all the time.
+  ASSERT_EQ(Error({throttle("t0", "r1", "g0")}), "");
+  ASSERT_EQ(Error({throttle("t0", "f1", "g0"), Raw("r1", "t0")}), "");
+  EXPECT_EQ(graph_.FindNode("r1")->Target().throttle, g0->get());
 }
 
 TEST_F(Reopen, CyclesAndLimits) {

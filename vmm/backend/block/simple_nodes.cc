@@ -92,22 +92,22 @@ BlockTarget UpperNode::Target() {
   return target;
 }
 
-Status UpperNode::Use(BlockNode& child, const BlockNodeSpec& spec,
-                      const std::set<const void*>& leaving) {
-  const auto [used, shared] = Totals();
-  return Pass(child, spec, used, shared, leaving);
+BlockNode::Entry UpperNode::UseOf(const BlockNode& child, const BlockNodeSpec& spec,
+                                  const std::vector<Entry>& users) const {
+  const auto [used, shared] = Totals(users);
+  return {key(), Pass(child, spec, used, shared)};
 }
 
 Status UpperNode::ApplyPermissions(BlockPermissions used, BlockPermissions shared) {
-  return Pass(*child_, spec(), used, shared, {});
+  return child_->SetUser(key(), Pass(*child_, spec(), used, shared));
 }
 
-Status UpperNode::Pass(BlockNode& child, const BlockNodeSpec& spec, BlockPermissions used,
-                       BlockPermissions shared, const std::set<const void*>& leaving) {
+BlockNodeUser UpperNode::Pass(const BlockNode& child, const BlockNodeSpec& spec,
+                              BlockPermissions used, BlockPermissions shared) const {
   // A window does not let the file below shrink away from under it.
   if ((spec.offset != 0 || spec.size) && used != 0) shared &= ~kPermResize;
   if (child.force_share()) shared = kPermAll;
-  return child.SetUser(key(), {fmt::format("node '{}'", name()), "file", used, shared}, leaving);
+  return {fmt::format("node '{}'", name()), "file", used, shared};
 }
 
 Result<std::shared_ptr<RawNode>> RawNode::Create(const BlockNodeSpec& spec, std::string name,

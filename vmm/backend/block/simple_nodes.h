@@ -7,9 +7,9 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "vmm/backend/block/node.h"
 #include "vmm/backend/block/throttle.h"
@@ -24,8 +24,9 @@ class UpperNode : public BlockNode {
   std::shared_ptr<BlockNode> child() const override { return child_; }
   BlockTarget Target() override;
   bool has_dirty_flag() const override { return child_->has_dirty_flag(); }
-  // Becomes a user of what is, or will be, the child, with the options that it will have.
-  Status Use(BlockNode& child, const BlockNodeSpec& spec, const std::set<const void*>& leaving);
+  // As a user of what is, or will be, the child: with those options and users.
+  Entry UseOf(const BlockNode& child, const BlockNodeSpec& spec,
+              const std::vector<Entry>& users) const;
 
  protected:
   UpperNode(const BlockNodeSpec& spec, std::string name, std::shared_ptr<BlockNode> child)
@@ -37,8 +38,8 @@ class UpperNode : public BlockNode {
  private:
   friend class UpperChange;
   const BlockNode* key() const { return this; }
-  Status Pass(BlockNode& child, const BlockNodeSpec& spec, BlockPermissions used,
-              BlockPermissions shared, const std::set<const void*>& leaving);
+  BlockNodeUser Pass(const BlockNode& child, const BlockNodeSpec& spec, BlockPermissions used,
+                     BlockPermissions shared) const;
 
   std::shared_ptr<BlockNode> child_;  // changes while the disks above are locked
 };
