@@ -269,7 +269,8 @@ Status Devices::AddToPci(Entry& entry) {
     if (vectors != UINT32_MAX) config.vectors = static_cast<uint32_t>(vectors);
     if (props.Has("ioeventfd")) config.ioeventfd = props.Bool("ioeventfd");
     if (!props.Has("modern-pio-notify")) {
-      entry.spec.properties.push_back({"modern-pio-notify", {bus->is_root()}});
+      const bool port = virtio::VirtioPci::PortByDefault(entry.frontend->traits(), *bus);
+      entry.spec.properties.push_back({"modern-pio-notify", {port}});
     }
     config.port_notify = props.Bool("modern-pio-notify");
     entry.pci.function =

@@ -86,6 +86,10 @@ VirtioPci::VirtioPci(const VirtioPciConfig& config, Frontend& frontend,
   frontend_.SetInterrupts(this);
 }
 
+bool VirtioPci::PortByDefault(const DeviceTraits& traits, const pci::Bus& bus) {
+  return bus.is_root() && traits.id != kIdNet;
+}
+
 VirtioPci::~VirtioPci() { frontend_.SetInterrupts(nullptr); }
 
 Status VirtioPci::Realize(pci::Bus& bus) {
@@ -103,7 +107,7 @@ Status VirtioPci::Realize(pci::Bus& bus) {
   AddRegisters(space, {kCapDevice, kRegistersBar, kDeviceOffset, kBlockSize});
   const Block words{kCapNotify, kRegistersBar, kNotifyOffset, kBlockSize};
   space.Set32(AddRegisters(space, words, 20) + 16, kNotifyMultiplier);
-  if (config_.port_notify.value_or(bus.is_root())) {
+  if (config_.port_notify) {
     // Of two places a driver takes what it meets first, and the last one added is in front. All
     // queues share the port: a multiplier of 0 (4.1.4.4).
     AddRegisters(space, {kCapNotify, kPortBar, 0, kPortSize}, 20);
@@ -236,16 +240,19 @@ void VirtioPci::ConfigWindow(bool write) {
   pci::ConfigSpace& space = config();
   const uint32_t length = space.Get32(window_ + 12);
   const uint32_t offset = space.Get32(window_ + 8);
-  if (space.Get8(window_ + 4) != kRegistersBar) return;
+  const uint8_t bar = space.Get8(window_ + 4);
+  const bool port = bar == kPortBar && config_.port_notify;
+  if (bar != kRegistersBar && !port) return;
   if (length != 1 && length != 2 && length != 4) return;
-  if (offset % length != 0 || offset >= kRegistersSize) return;
+  if (offset % length != 0 || offset >= (port ? kPortSize : kRegistersSize)) return;
+  bus::BusDevice& block = port ? static_cast<bus::BusDevice&>(notify_port_) : registers_;
   std::array<uint8_t, 4> data{};
   const auto used = std::span(data).first(length);
   if (write) {
     space.Read(window_ + 16, used);
-    registers_.Write(offset, used);
+    block.Write(offset, used);
   } else {
-    registers_.Read(offset, used);
+    block.Read(offset, used);
     for (uint32_t i = 0; i < length; ++i) space.Set8(window_ + 16 + i, data[i]);
   }
 }

@@ -30,13 +30,17 @@ struct VirtioPciConfig {
   pci::FunctionOptions function;    // driver "virtio-rng-pci", id, multifunction
   std::optional<uint32_t> vectors;  // vectors=; unset: as many as QEMU gives that device
   bool ioeventfd = true;
-  // A notify port (BAR 2) beside the registers. Unset: on the root bus, where ports are not scarce
-  // (each bridge takes 4 KiB of the 64 KiB there are).
-  std::optional<bool> port_notify;
+  bool port_notify = false;  // a notify port (BAR 2) beside the registers
 };
 
 class VirtioPci final : public pci::Function, public DeviceInterrupts {
  public:
+  // Whether a device has a notify port unless told otherwise. On the root bus alone: each bridge
+  // takes 4 KiB of the 64 KiB of ports there are. Not a network card: a cheaper kick comes more
+  // often, and its streams lose by smaller batches what a single request gains
+  // (docs/benchmarks.md).
+  static bool PortByDefault(const DeviceTraits& traits, const pci::Bus& bus);
+
   // Frontend and doorbells outlive it. Attach it to a bus, once, to bring it to the guest; detach
   // before it dies.
   VirtioPci(const VirtioPciConfig& config, Frontend& frontend, bus::DoorbellHost& doorbells);

@@ -308,7 +308,7 @@ TEST_F(VirtioPciTest, DoorbellFollowsTheBar) {
 }
 
 TEST_F(VirtioPciTest, DoorbellAtThePortFollowsItsBar) {
-  Plug();
+  Plug({.function = {}, .port_notify = true});
   Start();
   EXPECT_TRUE(doorbells_.ports.empty());
   ConfigStore(0, kAt, 0x18, kPort);
@@ -322,7 +322,7 @@ TEST_F(VirtioPciTest, DoorbellAtThePortFollowsItsBar) {
 }
 
 TEST_F(VirtioPciTest, ValueAtThePortIsTheQueue) {
-  Plug();
+  Plug({.function = {}, .port_notify = true});
   doorbells_.refuse = true;  // so that it arrives as a write
   Start();
   ConfigStore(0, kAt, 0x18, kPort);
@@ -339,6 +339,32 @@ TEST_F(VirtioPciTest, ValueAtThePortIsTheQueue) {
   loop_.RunPosted();
   EXPECT_EQ(seen_.handled, handled + 1);
   EXPECT_EQ(Load(ports_, kPort, 4), 0u);
+}
+
+TEST_F(VirtioPciTest, APortIsForTheRootBusAndNotForANetworkCard) {
+  DeviceTraits traits;
+  traits.id = kIdNet;
+  EXPECT_FALSE(VirtioPci::PortByDefault(traits, host_.root()));
+  traits.id = kIdBlock;
+  EXPECT_TRUE(VirtioPci::PortByDefault(traits, host_.root()));
+}
+
+TEST_F(VirtioPciTest, WindowReachesThePort) {
+  Plug({.function = {}, .port_notify = true});
+  Start();
+  const uint32_t window = device_->config().FindCapability(pci::kCapVendor);
+  ASSERT_EQ(ConfigLoad(0, kAt, window + 3, 1), kCapWindow);
+  ConfigStore(0, kAt, window + 4, kPortBar, 1);
+  ConfigStore(0, kAt, window + 12, 2);
+  const int handled = seen_.handled;
+  ConfigStore(0, kAt, window + 8, kPortSize);  // behind it
+  ConfigStore(0, kAt, window + 16, 0, 2);
+  loop_.RunPosted();
+  EXPECT_EQ(seen_.handled, handled);
+  ConfigStore(0, kAt, window + 8, 0);
+  ConfigStore(0, kAt, window + 16, 0, 2);
+  loop_.RunPosted();
+  EXPECT_EQ(seen_.handled, handled + 1);
 }
 
 TEST_F(VirtioPciTest, KickOfAnyIndexIsHarmless) {
@@ -469,19 +495,16 @@ TEST_P(RecordedVirtioTest, ConfigurationSpaceIsQemus) {
 
 INSTANTIATE_TEST_SUITE_P(
     Devices, RecordedVirtioTest,
-    ::testing::Values(Recorded{"rng_root_bus_port", kIdRng, 1, false},
-                      Recorded{
-                          "rng_root_bus", kIdRng, 1, false, {.function = {}, .port_notify = false}},
-                      Recorded{"rng_behind_port", kIdRng, 1, true},
-                      Recorded{"balloon_behind_port", kIdBalloon, 3, true},
-                      Recorded{"blk_behind_port", kIdBlock, 4, true},
-                      Recorded{"scsi_root_bus",
-                               kIdScsi,
-                               6,
-                               false,
-                               {.function = {.driver = {}, .id = {}, .multifunction = true},
-                                .vectors = 200,
-                                .port_notify = false}}),
+    ::testing::Values(
+        Recorded{"rng_root_bus_port", kIdRng, 1, false, {.function = {}, .port_notify = true}},
+        Recorded{"rng_root_bus", kIdRng, 1, false}, Recorded{"rng_behind_port", kIdRng, 1, true},
+        Recorded{"balloon_behind_port", kIdBalloon, 3, true},
+        Recorded{"blk_behind_port", kIdBlock, 4, true},
+        Recorded{"scsi_root_bus",
+                 kIdScsi,
+                 6,
+                 false,
+                 {.function = {.driver = {}, .id = {}, .multifunction = true}, .vectors = 200}}),
     [](const auto& info) { return std::string(info.param.file); });
 
 }  // namespace
