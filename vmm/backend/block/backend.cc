@@ -75,19 +75,22 @@ Status BlockBackend::ChangeMedium(std::shared_ptr<BlockNode> node,
     }
   }
   if (first) first();
-  const auto change = [&] { SetNode(std::move(node)); };
+  WhileStill([&] { SetNode(std::move(node)); });
+  if (leave) old->RemoveUser(this);
+  return status;
+}
+
+void BlockBackend::WhileStill(const std::function<void()>& fn) {
   if (tray_ != nullptr) {
-    tray_->WhileQuiet(change);
+    tray_->WhileQuiet(fn);
   } else if (owner_ != nullptr) {
     owner_->WhileQuiet([&] {
       const auto lock = owner_->Lock();
-      change();
+      fn();
     });
   } else {
-    change();
+    fn();
   }
-  if (leave) old->RemoveUser(this);
-  return status;
 }
 
 void BlockBackend::NoteTrayMoved(bool open, bool by_guest) {
@@ -139,10 +142,13 @@ void BlockBackend::Detach() {
 }
 
 void BlockBackend::Disown() {
-  name_.clear();
-  std::unique_lock<std::mutex> lock;
-  if (owner_ != nullptr) lock = owner_->Lock();
-  rerror_ = werror_ = ErrorPolicy::kReport;
+  const std::shared_ptr<BlockNode> old = node_;  // goes without the device's lock
+  WhileStill([this] {
+    SetNode(nullptr);
+    name_.clear();
+    rerror_ = werror_ = ErrorPolicy::kReport;
+  });
+  if (old != nullptr) old->RemoveUser(this);
 }
 
 io::Clock::time_point BlockBackend::now() const {

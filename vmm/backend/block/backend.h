@@ -174,7 +174,10 @@ class BlockBackend {
   BlockBackend(BlockGraph& graph, std::string name, std::shared_ptr<BlockNode> node);
   Status Attach(AttachOptions options);
   void Detach();  // the device has nothing in flight
-  void Disown();  // drive_del: the name goes, and errors are the device's
+  // drive_del: the medium and the name go, and errors are the device's, all at once.
+  void Disown();
+  // Runs fn with the device's lock held and nothing of it under way.
+  void WhileStill(const std::function<void()>& fn);
   BlockNodeUser User() const;
   void SetNode(std::shared_ptr<BlockNode> node);
   void Retarget();  // the node is the same, and another
@@ -183,7 +186,7 @@ class BlockBackend {
 
   BlockGraph& graph_;
   const std::string id_;             // of -drive; may be empty
-  std::string name_;                 // the same, until drive_del
+  std::string name_;                 // the same, until drive_del; changes as node_ does
   std::shared_ptr<BlockNode> node_;  // changes on the control thread, with the device quiet
   BlockTarget target_;               // of node_
   MediumOptions last_medium_;        // when there is none

@@ -180,7 +180,6 @@ Status BlockGraph::RemoveDrive(const std::string& id) {
     return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", id));
   }
   if (disk->attached()) {
-    DAVIT_TRY(disk->ChangeMedium(nullptr));
     disk->Disown();
   } else {
     std::erase_if(drives_, [disk](const auto& drive) { return drive.get() == disk; });

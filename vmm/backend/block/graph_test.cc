@@ -301,6 +301,47 @@ TEST_F(Graph, ADeletedDriveLeavesItsDeviceADiskWithoutAMedium) {
   EXPECT_EQ(MessageOf(graph_.AddDrive(drive)), "");
 }
 
+// A device that fails a flush as soon as it may run again.
+class RestlessOwner final : public DiskOwner {
+ public:
+  explicit RestlessOwner(BlockBackend& disk) : disk_(disk) {}
+  void WhileQuiet(const std::function<void()>& fn) override {
+    fn();
+    action_ = disk_.OnError(false, EIO);
+  }
+  std::unique_lock<std::mutex> Lock() override {
+    name_ = disk_.name();
+    return std::unique_lock(mutex_);
+  }
+  const std::string& name() const { return name_; }  // before the device was locked
+  ErrorAction action() const { return action_; }
+
+ private:
+  BlockBackend& disk_;
+  std::mutex mutex_;
+  std::string name_;
+  ErrorAction action_ = ErrorAction::kIgnore;
+};
+
+TEST_F(Graph, ADeletedDriveIsADevicesAllAtOnce) {
+  DriveSpec drive;
+  drive.id = "x0";
+  drive.node = FileSpec("f", dir_.Image("a", kMiB));
+  ASSERT_EQ(MessageOf(graph_.AddDrive(drive)), "");
+  auto disk = graph_.Attach("x0", {.qdev = "d", .werror = ErrorPolicy::kStop});
+  ASSERT_TRUE(disk);
+  std::vector<std::string> names;
+  graph_.SetErrorSink([&](const BlockIoError& error) { names.push_back(error.device); });
+  RestlessOwner owner(**disk);
+  (*disk)->set_owner(&owner);
+  ASSERT_EQ(MessageOf(graph_.RemoveDrive("x0")), "");
+  EXPECT_EQ(owner.name(), "x0");
+  EXPECT_EQ(owner.action(), ErrorAction::kReport);
+  EXPECT_EQ(names, std::vector<std::string>{""});
+  EXPECT_TRUE(graph_.Nodes().empty());
+  (*disk)->set_owner(nullptr);
+}
+
 TEST_F(Graph, UnknownDrive) {
   auto disk = graph_.Attach("zz", {});
   ASSERT_FALSE(disk);
