@@ -57,9 +57,11 @@ Status SetFlags(int fd, const BlockNodeSpec& spec) {
 // The file may have been replaced under its name.
 bool SameFile(int fd, int other) {
   struct stat a, b;
-  return fstat(fd, &a) == 0 && fstat(other, &b) == 0 &&
-         (S_ISREG(a.st_mode) ? a.st_dev == b.st_dev && a.st_ino == b.st_ino
-                             : a.st_rdev == b.st_rdev);
+  if (fstat(fd, &a) != 0 || fstat(other, &b) != 0) return false;
+  if ((a.st_mode & S_IFMT) != (b.st_mode & S_IFMT)) return false;
+  // A device may have several names.
+  if (S_ISBLK(a.st_mode) || S_ISCHR(a.st_mode)) return a.st_rdev == b.st_rdev;
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 Status CheckAio(const BlockNodeSpec& spec) {

@@ -5,9 +5,11 @@
 // nothing left behind. The words are QEMU's (tests/conformance, reopen.txt).
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "vmm/backend/block/file_node.h"
 #include "vmm/backend/block/graph.h"
@@ -229,10 +231,15 @@ TEST_F(Reopen, NativeInputAndOutputStaysDirect) {
 
 TEST_F(Reopen, AFileThatWasReplacedIsNotTheImage) {
   std::filesystem::rename(f0_.filename, dir_ / "moved");
-  dir_.Image("a", kMiB);
   const size_t before = Descriptors();
   f0_.read_only = true;
-  EXPECT_EQ(Error({f0_}), "Could not reopen '" + f0_.filename + "': it is another file now");
+  for (const auto& replace : std::vector<std::function<void()>>{
+           [&] { dir_.Image("a", kMiB); }, [&] { mkfifo(f0_.filename.c_str(), 0600); },
+           [&] { std::filesystem::create_directory(f0_.filename); }}) {
+    replace();
+    EXPECT_EQ(Error({f0_}), "Could not reopen '" + f0_.filename + "': it is another file now");
+    std::filesystem::remove(f0_.filename);
+  }
   EXPECT_EQ(Descriptors(), before);
   EXPECT_FALSE(graph_.FindNode("f0")->read_only());
 }
