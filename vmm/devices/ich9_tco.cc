@@ -73,7 +73,8 @@ void Ich9Tco::Run(bool running) {
   UpdateTimer();
 }
 
-bool Ich9Tco::CanCount() const { return !(r_.control1 & kHalt) && (r_.initial & kCountMask) != 0; }
+// 13.9.11 of the data book: an initial value of 0 or 1 is ignored.
+bool Ich9Tco::CanCount() const { return !(r_.control1 & kHalt) && (r_.initial & kCountMask) > 1; }
 
 void Ich9Tco::Start() {
   r_.reload = r_.initial;

@@ -117,6 +117,18 @@ TEST_F(Ich9TcoTest, HaltStopsAndWritesOfTheReloadAreKept) {
   EXPECT_EQ(Read(kReload), 7u);
 }
 
+TEST_F(Ich9TcoTest, InitialValuesBelowTwoAreIgnored) {
+  for (const uint16_t ticks : {0, 1, 0x400, 0x401}) {
+    StartTicks(ticks);
+    loop_.Advance(Ich9Tco::kTick * 100);
+    EXPECT_EQ(Read(kStatus1), 0u) << ticks;
+    Write(kControl1, 0);
+    loop_.Advance(Ich9Tco::kTick * 100);
+    EXPECT_EQ(Read(kStatus1), 0u) << ticks;
+  }
+  EXPECT_EQ(fired_, 0);
+}
+
 TEST_F(Ich9TcoTest, OnlyAResetUnlocks) {
   EXPECT_FALSE(tco_.locked());
   Write(kControl1, 0xffff);
