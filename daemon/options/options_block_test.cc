@@ -89,6 +89,7 @@ TEST(Drive, WithoutAFormatItIsRawToo) {
   const Options options = Parse({"-drive", "file=/a,if=none"}).value();
   EXPECT_EQ(options.drives.at(0).spec.node.driver, BlockDriver::kRaw);
   EXPECT_EQ(options.drives.at(0).spec.id, "none0");
+  EXPECT_TRUE(options.drives[0].spec.id_made_up);
 }
 
 TEST(Drive, VirtioMakesTheDevice) {
@@ -99,6 +100,7 @@ TEST(Drive, VirtioMakesTheDevice) {
   EXPECT_EQ(options.machine.devices[0].spec.driver, "virtio-blk-device");
   EXPECT_EQ(options.drives[0].spec.id, "virtio0");
   EXPECT_EQ(options.drives[1].spec.id, "x");
+  EXPECT_FALSE(options.drives[1].spec.id_made_up);
 }
 
 TEST(Drive, WithoutAMedium) {

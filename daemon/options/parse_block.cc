@@ -221,7 +221,8 @@ Status TakeFile(ParamList& list, const std::string& format, BlockNodeSpec& node)
 }
 
 // if= and index= make the id that a drive without one has.
-Status TakePlace(ParseContext& context, ParamList& list, bool& with_device, std::string& id) {
+Status TakePlace(ParseContext& context, ParamList& list, bool& with_device,
+                 control::DriveSpec& drive) {
   const std::string bus = list.Take("if").value_or("ide");
   for (const char* known : {"ide", "scsi", "floppy", "pflash", "mtd", "sd", "xen"}) {
     if (bus == known) return Fail(fmt::format("if={} is not supported; use virtio or none", bus));
@@ -243,8 +244,9 @@ Status TakePlace(ParseContext& context, ParamList& list, bool& with_device, std:
   }
   list.Take("index");
   taken.push_back(index);
-  id = list.Take("id").value_or(fmt::format("{}{}", bus, index));
-  if (!IsWellFormedId(id)) {
+  drive.id_made_up = !list.Has("id");
+  drive.id = list.Take("id").value_or(fmt::format("{}{}", bus, index));
+  if (!IsWellFormedId(drive.id)) {
     return Fail(
         "Parameter 'id' expects an identifier\n"
         "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.");
@@ -298,7 +300,7 @@ Status ApplyBlockdev(ParseContext& context, ParamList& list) {
 Status ApplyDrive(ParseContext& context, ParamList& list) {
   control::DriveSpec drive;
   bool with_device = false;
-  DAVIT_TRY(TakePlace(context, list, with_device, drive.id));
+  DAVIT_TRY(TakePlace(context, list, with_device, drive));
   const auto& drives = context.options.drives;
   if (std::any_of(drives.begin(), drives.end(),
                   [&](const DriveOption& other) { return other.spec.id == drive.id; })) {
@@ -336,11 +338,10 @@ Result<control::DriveSpec> ParseDriveText(const std::string& text) {
   if (it != std::begin(kKinds)) {
     return Fail(fmt::format("Can't hot-add drive to type {}", it - std::begin(kKinds)));
   }
-  const bool named = list.Has("id");
   ParseContext context;
   DAVIT_TRY(ApplyDrive(context, list));
   control::DriveSpec drive = std::move(context.options.drives.front().spec);
-  if (!named) drive.id.clear();
+  if (drive.id_made_up) drive.id.clear();
   return drive;
 }
 

@@ -185,8 +185,8 @@ class BlockBackend {
   void RunThrottled();
 
   BlockGraph& graph_;
-  const std::string id_;             // of -drive; may be empty
-  std::string name_;                 // the same, until drive_del; changes as node_ does
+  std::string id_;                   // that -drive gave; may be empty
+  std::string name_;                 // of -drive, until drive_del; changes as node_ does
   std::shared_ptr<BlockNode> node_;  // changes on the control thread, with the device quiet
   BlockTarget target_;               // of node_
   MediumOptions last_medium_;        // when there is none

@@ -150,7 +150,9 @@ std::vector<std::shared_ptr<BlockNode>> BlockGraph::Nodes() const {
 }
 
 Status BlockGraph::AddDrive(const DriveSpec& spec) {
-  const auto has_id = [&](const auto& disk) { return disk->id_ == spec.id; };
+  const auto has_id = [&](const auto& disk) {
+    return disk->name_ == spec.id || (!spec.id_made_up && disk->id_ == spec.id);
+  };
   if (std::any_of(drives_.begin(), drives_.end(), has_id)) {
     return Fail(fmt::format("Duplicate ID '{}' for drive", spec.id));
   }
@@ -163,6 +165,7 @@ Status BlockGraph::AddDrive(const DriveSpec& spec) {
     DAVIT_ASSIGN(node, Make(spec.node));
   }
   std::shared_ptr<BlockBackend> disk(new BlockBackend(*this, spec.id, std::move(node)));
+  if (spec.id_made_up) disk->id_.clear();
   disks_.push_back(disk.get());
   disk->last_medium_.read_only = spec.node.read_only;
   if (!spec.empty) DAVIT_TRY(disk->node_->SetUser(disk.get(), disk->User()));
@@ -203,7 +206,7 @@ std::vector<std::shared_ptr<BlockBackend>> BlockGraph::TakeDrivesOf(
 Result<std::shared_ptr<BlockBackend>> BlockGraph::Attach(const std::string& drive,
                                                          AttachOptions options) {
   for (const std::shared_ptr<BlockBackend>& disk : drives_) {
-    if (disk->name() != drive) continue;
+    if (drive.empty() || disk->name() != drive) continue;
     if (disk->attached()) {
       return Fail(fmt::format("Drive '{}' is already in use by another device", drive));
     }

@@ -22,7 +22,8 @@ namespace davit::backend {
 // -drive
 struct DriveSpec {
   std::string id;
-  bool empty = false;  // no medium; of `node`, read_only alone counts
+  bool id_made_up = false;  // none was given: it is a name alone
+  bool empty = false;       // no medium; of `node`, read_only alone counts
   BlockNodeSpec node;
   ErrorPolicy rerror = ErrorPolicy::kAuto;
   ErrorPolicy werror = ErrorPolicy::kAuto;
@@ -55,7 +56,7 @@ class BlockGraph {
 
   Status AddDrive(const DriveSpec& spec);
   // drive_del: a drive, or a node that is nobody's. A device keeps its disk, without a medium, and
-  // hears of errors; the id is free again when it goes. Error: QEMU's.
+  // hears of errors; an id that was given is free again when it goes. Error: QEMU's.
   Status RemoveDrive(const std::string& id);
   // The -drives of a device that is about to go for good: they go when the caller lets them.
   std::vector<std::shared_ptr<BlockBackend>> TakeDrivesOf(const std::vector<std::string>& qdevs);

@@ -144,6 +144,7 @@ Status BlockControlImpl::ReopenNodes(const std::vector<control::BlockNodeSpec>& 
 Status BlockControlImpl::AddDrive(const control::DriveSpec& spec) {
   backend::DriveSpec drive;
   drive.id = spec.id;
+  drive.id_made_up = spec.id_made_up;
   drive.empty = spec.empty;
   drive.node = ToSpec(spec.node);
   drive.rerror = Same<backend::ErrorPolicy>(spec.rerror);
@@ -156,6 +157,7 @@ Status BlockControlImpl::AddDrive(const control::DriveSpec& spec) {
 
 Status BlockControlImpl::AddDriveText(const std::string& text) {
   DAVIT_ASSIGN(control::DriveSpec spec, parse_drive_(text));
+  spec.id_made_up = spec.id.empty();
   for (unsigned n = 0; spec.id.empty(); ++n) {
     const std::string id = fmt::format("none{}", n);
     if (graph_.FindDrive(id) == nullptr) spec.id = id;

@@ -61,6 +61,35 @@ class MediaControl : public ::testing::Test {
   std::shared_ptr<backend::BlockBackend> disk_;
 };
 
+TEST_F(MediaControl, ADriveWithoutAnIdTakesAFreeName) {
+  BlockControlImpl blocks(graph_, [](const std::string& id) -> Result<control::DriveSpec> {
+    return control::DriveSpec{.id = id, .empty = true};
+  });
+  const auto attach = [&](const std::string& drive) {
+    return graph_.Attach(drive, {.qdev = "d1", .needs_medium = false});
+  };
+  ASSERT_TRUE(blocks.AddDriveText(""));
+  const auto disk = attach("none0");
+  ASSERT_TRUE(disk);
+  ASSERT_TRUE(blocks.RemoveDrive("none0"));
+  const auto nameless = attach("");  // not the disk that has lost its name
+  ASSERT_FALSE(nameless);
+  EXPECT_EQ(nameless.error().message, "can't find value ''");
+  // The name is free, whether it is made up anew or given.
+  EXPECT_TRUE(blocks.AddDriveText(""));
+  ASSERT_NE(graph_.FindDrive("none0"), nullptr);
+  EXPECT_EQ(backend::MessageOf(blocks.AddDriveText("none0")), "Duplicate ID 'none0' for drive");
+  ASSERT_TRUE(blocks.RemoveDrive("none0"));
+  ASSERT_TRUE(blocks.AddDriveText("none0"));
+  // One that was given stays until the device goes, but others may be called so.
+  const auto other = attach("none0");
+  ASSERT_TRUE(other);
+  ASSERT_TRUE(blocks.RemoveDrive("none0"));
+  EXPECT_EQ(backend::MessageOf(blocks.AddDriveText("none0")), "Duplicate ID 'none0' for drive");
+  EXPECT_TRUE(blocks.AddDriveText(""));
+  EXPECT_NE(graph_.FindDrive("none0"), nullptr);
+}
+
 TEST_F(MediaControl, AChangeOpensSwapsAndCloses) {
   Attach("c0");
   ASSERT_TRUE(Change({}));
