@@ -292,9 +292,11 @@ void BlockQueue::End(BlockRequest& request, int error) {
 // From another thread the destructor waits for what is posted; on the loop's thread it takes
 // alive_.
 void BlockQueue::PostReady() {
-  if (!started_) return;
+  if (!started_ || posted_.exchange(true)) return;
   loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
-    if (!alive.expired()) ready_();
+    if (alive.expired()) return;
+    posted_ = false;  // before it looks: what comes now is seen, or posts anew
+    ready_();
   });
 }
 
@@ -310,10 +312,10 @@ void BlockQueue::Hurry() {
 }
 
 void BlockQueue::WaitSome() {
-  if (ring_ && ring_->stuck()) return;  // Reap() tries again
   pollfd fds[] = {{.fd = event_.get(), .events = POLLIN, .revents = 0},
                   {.fd = ring_ ? ring_->fd() : -1, .events = POLLIN, .revents = 0}};
-  (void)poll(fds, 2, -1);
+  const bool stuck = ring_ && ring_->stuck();  // Reap() tries again
+  (void)poll(fds, 2, stuck ? 1 : -1);
   eventfd_t count;
   if (fds[0].revents & POLLIN) (void)eventfd_read(event_.get(), &count);
 }

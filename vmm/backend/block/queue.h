@@ -48,9 +48,11 @@ class BlockQueue final : private io::Poller {
   size_t in_flight() const { return in_flight_; }
   // Requests that only wait for time (null-co with a latency) end now.
   void Hurry();
-  // Blocks until there may be something to Reap(). Touches nothing that Reap() does.
+  // Blocks until there may be something to Reap(); a moment where the kernel has no room, since
+  // nobody tells when it has. Touches nothing that Reap() does.
   void WaitSome();
-  // Any thread: makes ready() be called on the loop. Nothing happens before the first Submit().
+  // Any thread: makes ready() be called on the loop, once for all that ask until then. Nothing
+  // happens before the first Submit().
   void PostReady();
 
  private:
@@ -73,6 +75,7 @@ class BlockQueue final : private io::Poller {
   const std::function<void()> ready_;
   std::thread::id thread_;  // of the loop, once started
   std::atomic<bool> started_ = false;
+  std::atomic<bool> posted_ = false;  // ready_ is on its way to the loop
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   size_t in_flight_ = 0;
   std::vector<BlockRequest*> ended_;

@@ -71,5 +71,31 @@ TEST_F(UringBusy, WhoWaitsForItIsNotStuck) {
   EXPECT_EQ(data, std::string(512, '\0'));
 }
 
+// Inside a wait nothing that is posted to the loop runs; it must not pile up there.
+TEST_F(UringBusy, ALongWaitLeavesNoQueueOfTries) {
+  user_.reset();
+  auto disk = graph_.Attach("f0", {.qdev = "e"});
+  ASSERT_TRUE(disk);
+  BlockBackend& busy = **disk;
+  int ready = 0;
+  busy.Start(loop_, [&] { ++ready; });
+  refusals = 20;
+  std::string data(512, '?');
+  const iovec iov{data.data(), data.size()};
+  int error = -1;
+  BlockRequest request{.op = BlockOp::kRead, .bytes = 512, .iov = {&iov, 1}};
+  request.done = [&](int result) { error = result; };
+  busy.Submit(request);
+  busy.Kick();
+  while (busy.in_flight() != 0) {
+    busy.WaitSome();
+    busy.Reap();
+  }
+  EXPECT_EQ(error, 0);
+  loop_.Post([&] { loop_.Stop(); });
+  loop_.Run();
+  EXPECT_LE(ready, 2);  // one try, and the ring's own word
+}
+
 }  // namespace
 }  // namespace davit::backend
