@@ -64,7 +64,7 @@ struct BlockLimits {
 struct DriveSpec {
   std::string id;
   bool id_made_up = false;  // none was given: free again when drive_del takes the name
-  bool empty = false;  // no medium; of `node`, read_only alone counts
+  bool empty = false;       // no medium; of `node`, read_only alone counts
   BlockNodeSpec node;
   BlockErrorPolicy rerror = BlockErrorPolicy::kAuto;
   BlockErrorPolicy werror = BlockErrorPolicy::kAuto;
