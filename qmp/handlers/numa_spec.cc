@@ -12,7 +12,7 @@ control::NumaNodeOptions ToNode(const qapi::NumaNodeOptions& from) {
   node.id = from.nodeid;
   if (from.cpus) node.cpus = *from.cpus;
   node.mem = from.mem;
-  node.memdev = from.memdev.value_or("");
+  node.memdev = from.memdev;
   node.has_initiator = from.initiator.has_value();
   return node;
 }

@@ -70,6 +70,10 @@ TEST(RefusalTest, NumaNodesThatContradict) {
   refused({"-M", "q35", "-numa", "node,memdev=m0", "-numa", "node,mem=64M"},
           "davitd: -numa node,mem=64M: numa configuration should use either mem= or memdev=,mixing "
           "both is not allowed");
+  refused({"-M", "q35", "-numa", "node,mem=64M"},
+          "davitd: -numa node,mem=64M: Parameter -numa node,mem is not supported by this machine "
+          "type\nUse -numa node,memdev instead");
+  refused({"-M", "q35", "-numa", "node,memdev="}, "-numa node,memdev=: memdev= is ambiguous");
   refused({"-M", "q35", "-numa", "node,memdev=m0"},
           "davitd: total memory for NUMA nodes (0x4000000) should equal RAM size (0x8000000)");
   refused({"-M", "q35,memory-backend=all", "-object", "memory-backend-ram,id=all,size=128M",

@@ -181,6 +181,25 @@ TEST(NumaQtest, NodesAreMadeBeforeTheMachine) {
             "node 1 cpus: 0 1\r\nnode 1 size: 64 MB\r\nnode 1 plugged: 0 MB\r\n");
 }
 
+// Deleted, and its id given to another: RAM is what the nodes were given.
+TEST(NumaQtest, ANodeKeepsItsMemory) {
+  Machine m({"-M", "q35", "-cpu", "max", "-m", "128M", "--preconfig", "-object",
+             "memory-backend-ram,id=m0,size=64M", "-object", "memory-backend-ram,id=m1,size=64M"});
+  m.Qmp("set-numa-node", {{"type", "node"}, {"memdev", "m0"}});
+  m.Qmp("set-numa-node", {{"type", "node"}, {"memdev", "/objects/m1"}});
+  m.Qmp("object-del", {{"id", "m0"}});
+  m.Qmp("object-del", {{"id", "m1"}});
+  m.Qmp("object-add",
+        {{"qom-type", "memory-backend-ram"}, {"id", "m0"}, {"size", int64_t{256 * kMib}}});
+  m.Qmp("x-exit-preconfig");
+  EXPECT_EQ(json::Write(m.Qmp("query-memory-size-summary")["base-memory"]),
+            std::to_string(128 * kMib));
+  m.Write(64 * kMib - 4, 8, 0x1122334455667788);
+  EXPECT_EQ(m.Read(64 * kMib - 4, 8), 0x1122334455667788U);
+  EXPECT_EQ(Le(&ReadItem(m, kNuma, 4 * 8)[16], 8), 64 * kMib);
+  m.Qmp("object-del", {{"id", "m0"}});
+}
+
 TEST(NumaQtest, AMachineThatCouldNotBeMadeIsMadeFromWhatComesThen) {
   if (Machine::IsQemu()) GTEST_SKIP() << "QEMU ends";
   Machine m({"-M", "q35", "-cpu", "max", "-m", "128M", "-smp", "2", "--preconfig", "-object",

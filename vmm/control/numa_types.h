@@ -16,10 +16,10 @@ namespace davit::control {
 // A node; its number is the next one when there is none.
 struct NumaNodeOptions {
   std::optional<uint16_t> id;
-  std::vector<uint16_t> cpus;   // indexes
-  std::optional<uint64_t> mem;  // bytes, of the machine's one block of RAM
-  std::string memdev;           // memory backend with the node's RAM; empty: none
-  bool has_initiator = false;   // of the HMAT
+  std::vector<uint16_t> cpus;         // indexes
+  std::optional<uint64_t> mem;        // bytes, of the machine's one block of RAM
+  std::optional<std::string> memdev;  // memory backend with the node's RAM
+  bool has_initiator = false;         // of the HMAT
 };
 
 // How far the memory of dst is from the CPUs of src: 10 is local, 255 unreachable.

@@ -44,7 +44,7 @@ TEST_F(CpuSlotsTest, TheNodeIsThatOfNumaAndNoOther) {
   EXPECT_EQ(Find({.apic = 3, .node = 1}), "invalid node-id, must be 0");
   EXPECT_FALSE(slots_.TopologyOf(3).node);
   Numa numa(Shape(2, 2, 2, 1));
-  const auto no_memory = [](const std::string&) { return std::nullopt; };
+  const auto no_memory = [](const std::string&) { return nullptr; };
   ASSERT_TRUE(numa.Add(control::NumaNodeOptions{}, no_memory));
   ASSERT_TRUE(numa.Add(control::NumaNodeOptions{.id = {}, .cpus = {3}, .mem = {}, .memdev = {}},
                        no_memory));

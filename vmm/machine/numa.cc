@@ -33,10 +33,10 @@ tl::unexpected<Error> NoHmat() {
 
 }  // namespace
 
-Status Numa::Add(const control::NumaOption& option, const MemorySize& memory_size) {
+Status Numa::Add(const control::NumaOption& option, const FindMemory& find_memory) {
   Numa next = *this;
   if (const auto* node = std::get_if<control::NumaNodeOptions>(&option)) {
-    DAVIT_TRY(next.AddNode(*node, memory_size));
+    DAVIT_TRY(next.AddNode(*node, find_memory));
   } else if (const auto* distance = std::get_if<control::NumaDistOptions>(&option)) {
     DAVIT_TRY(next.AddDistance(*distance));
   } else if (const auto* cpu = std::get_if<control::NumaCpuOptions>(&option)) {
@@ -55,10 +55,10 @@ bool Numa::present(int64_t node) const {
 
 bool Numa::has_memdevs() const {
   return std::any_of(nodes_.begin(), nodes_.end(),
-                     [](const Node& node) { return !node.memdev.empty(); });
+                     [](const Node& node) { return node.memory != nullptr; });
 }
 
-Status Numa::AddNode(const control::NumaNodeOptions& node, const MemorySize& memory_size) {
+Status Numa::AddNode(const control::NumaNodeOptions& node, const FindMemory& find_memory) {
   const auto count =
       std::count_if(nodes_.begin(), nodes_.end(), [](const Node& known) { return known.present; });
   const uint32_t id = node.id ? *node.id : static_cast<uint32_t>(count);
@@ -74,19 +74,16 @@ Status Numa::AddNode(const control::NumaNodeOptions& node, const MemorySize& mem
     DAVIT_TRY(Assign(cpu, id));
   }
   mem_given_ = mem_given_ || node.mem;
-  if (mem_given_ && (!node.memdev.empty() || has_memdevs())) {
+  if (mem_given_ && (node.memdev || has_memdevs())) {
     return Fail("numa configuration should use either mem= or memdev=,mixing both is not allowed");
   }
-  if (node.mem) {
-    return Fail(
-        "Parameter -numa node,mem is not supported by this machine type\n"
-        "Use -numa node,memdev instead");
-  }
-  if (!node.memdev.empty()) {
-    const std::optional<uint64_t> size = memory_size(node.memdev);
-    if (!size) return Fail(fmt::format("memdev={} is ambiguous", node.memdev));
-    nodes_[id].size = *size;
-    nodes_[id].memdev = node.memdev;
+  if (node.mem) return Fail(kMemRefused);
+  if (node.memdev) {
+    nodes_[id].memory = find_memory(*node.memdev);
+    if (nodes_[id].memory == nullptr) {
+      return Fail(fmt::format("memdev={} is ambiguous", *node.memdev));
+    }
+    nodes_[id].size = nodes_[id].memory->options().size;
   }
   nodes_[id].present = true;
   return {};
@@ -156,7 +153,7 @@ Status Numa::Assign(uint32_t cpu, uint32_t node) {
 Status Numa::Complete(uint64_t ram_bytes, bool implied) {
   if (nodes_.empty()) {
     if (!implied) return {};
-    nodes_.push_back({.present = true, .memdev = {}, .size = ram_bytes});
+    nodes_.push_back({.present = true, .memory = nullptr, .size = ram_bytes});
   }
   for (size_t i = nodes_.size(); i-- > 0;) {
     if (!nodes_[i].present) return Fail(fmt::format("numa: Node ID missing: {}", i));
@@ -174,10 +171,10 @@ Status Numa::CheckMemory(uint64_t ram_bytes) const {
     return Fail(fmt::format("total memory for NUMA nodes (0x{:x}) should equal RAM size (0x{:x})",
                             total, ram_bytes));
   }
-  std::set<std::string> used;
+  std::set<const memory::RamBlock*> used;
   for (const Node& node : nodes_) {
-    if (node.memdev.empty() || used.insert(node.memdev).second) continue;
-    return Fail(fmt::format("memory backend {} can't be used multiple times.", node.memdev));
+    if (node.memory == nullptr || used.insert(node.memory.get()).second) continue;
+    return Fail(fmt::format("memory backend {} can't be used multiple times.", node.memory->id()));
   }
   return {};
 }

@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The NUMA nodes of a machine: which RAM and which CPUs are in each, and how far they are from one
-// another, as -numa and set-numa-node say it; errors are QEMU 7.2's words. Knows no memory and no
-// vCPU. A value. Owner: control thread.
+// another, as -numa and set-numa-node say it; errors are QEMU 7.2's words. Knows no vCPU. A value,
+// which shares the memory backends that its nodes have. Owner: control thread.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "vmm/base/error.h"
 #include "vmm/control/numa_types.h"
 #include "vmm/cpu/topology.h"
+#include "vmm/memory/ram_block.h"
 
 namespace davit::machine {
 
@@ -23,16 +25,20 @@ class Numa {
   static constexpr uint32_t kMaxNodes = 128;
   struct Node {
     bool present = false;
-    std::string memdev;  // of the RAM; empty: it has none, or that of the machine
-    uint64_t size = 0;   // bytes of RAM that it starts with
+    // Its RAM, whatever its id names by now; null: it has none, or that of the machine.
+    std::shared_ptr<memory::RamBlock> memory;
+    uint64_t size = 0;  // bytes of RAM that it starts with
   };
-  // Bytes of the memory backend of this id; nullopt: there is none.
-  using MemorySize = std::function<std::optional<uint64_t>(const std::string& id)>;
+  // The memory backend of this id or path; null: there is none.
+  using FindMemory = std::function<std::shared_ptr<memory::RamBlock>(const std::string& memdev)>;
+  // The error of a node with mem=.
+  static constexpr char kMemRefused[] =
+      "Parameter -numa node,mem is not supported by this machine type";
 
   explicit Numa(const cpu::Topology& topology) : topology_(topology), cpus_(topology.maxcpus) {}
 
   // One option, in the order in which they are given. Error: nothing is changed.
-  Status Add(const control::NumaOption& option, const MemorySize& memory_size);
+  Status Add(const control::NumaOption& option, const FindMemory& find_memory);
   // No more options come: checks them as a whole and puts the CPUs that none named somewhere.
   // ram_bytes: of the machine. implied: it has one node when it was given none.
   Status Complete(uint64_t ram_bytes, bool implied);
@@ -46,7 +52,7 @@ class Numa {
   std::vector<uint8_t> Distances() const;
 
  private:
-  Status AddNode(const control::NumaNodeOptions& node, const MemorySize& memory_size);
+  Status AddNode(const control::NumaNodeOptions& node, const FindMemory& find_memory);
   Status AddDistance(const control::NumaDistOptions& distance);
   Status AddCpu(const control::NumaCpuOptions& cpu);
   Status Assign(uint32_t cpu, uint32_t node);

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "vmm/base/units.h"
 
 namespace davit::machine {
@@ -15,11 +17,11 @@ using control::NumaCpuOptions;
 using control::NumaDistOptions;
 using control::NumaNodeOptions;
 
-// Backends a, b, c of 64, 64 and 128 MiB.
-std::optional<uint64_t> SizeOf(const std::string& id) {
-  if (id == "a" || id == "b") return 64 * kMiB;
-  if (id == "c") return 128 * kMiB;
-  return std::nullopt;
+std::shared_ptr<memory::RamBlock> Backend(const std::string& id, uint64_t size) {
+  memory::RamBlockOptions options;
+  options.id = id;
+  options.size = size;
+  return *memory::RamBlock::Create(options);
 }
 
 cpu::Topology Shape(uint64_t sockets, uint64_t dies, uint64_t cores) {
@@ -31,14 +33,14 @@ cpu::Topology Shape(uint64_t sockets, uint64_t dies, uint64_t cores) {
   return *cpu::Topology::Create(request, {"pc-q35-7.2", 288, true});
 }
 
-NumaNodeOptions Node(const std::string& memdev, std::vector<uint16_t> cpus = {}) {
+NumaNodeOptions Node(std::optional<std::string> memdev, std::vector<uint16_t> cpus = {}) {
   NumaNodeOptions node;
-  node.memdev = memdev;
+  node.memdev = std::move(memdev);
   node.cpus = std::move(cpus);
   return node;
 }
-NumaNodeOptions NodeOf(uint16_t id, const std::string& memdev = "") {
-  NumaNodeOptions node = Node(memdev);
+NumaNodeOptions NodeOf(uint16_t id, std::optional<std::string> memdev = {}) {
+  NumaNodeOptions node = Node(std::move(memdev));
   node.id = id;
   return node;
 }
@@ -52,7 +54,12 @@ NumaCpuOptions Core(int64_t node, int64_t core) {
 class NumaTest : public testing::Test {
  protected:
   static std::string Text(const Status& status) { return status ? "ok" : status.error().message; }
-  std::string Add(const control::NumaOption& option) { return Text(numa_.Add(option, SizeOf)); }
+  std::string Add(const control::NumaOption& option) {
+    return Text(numa_.Add(option, [this](const std::string& memdev) {
+      const auto it = backends_.find(memdev);
+      return it == backends_.end() ? nullptr : it->second;
+    }));
+  }
   std::string Complete(uint64_t ram = 128 * kMiB, bool implied = false) {
     return Text(numa_.Complete(ram, implied));
   }
@@ -68,6 +75,10 @@ class NumaTest : public testing::Test {
     ASSERT_EQ(Add(Node("b")), "ok");
   }
 
+  std::map<std::string, std::shared_ptr<memory::RamBlock>> backends_ = {
+      {"a", Backend("a", 64 * kMiB)},
+      {"b", Backend("b", 64 * kMiB)},
+      {"c", Backend("c", 128 * kMiB)}};
   Numa numa_{Shape(1, 1, 4)};
 };
 
@@ -76,11 +87,27 @@ TEST_F(NumaTest, NodesAreCountedAndTakeTheirCpusAndMemory) {
   EXPECT_EQ(Add(Node("b", {1, 3})), "ok");
   EXPECT_EQ(Complete(), "ok");
   ASSERT_EQ(numa_.nodes().size(), 2u);
-  EXPECT_EQ(numa_.nodes()[1].memdev, "b");
+  EXPECT_EQ(numa_.nodes()[1].memory->id(), "b");
   EXPECT_EQ(numa_.nodes()[1].size, 64 * kMiB);
   EXPECT_EQ(Cpus(), "0101");
   EXPECT_TRUE(numa_.has_memdevs());
   EXPECT_TRUE(numa_.Distances().empty());
+}
+
+TEST_F(NumaTest, ANodeKeepsTheBackendThatItWasGiven) {
+  const std::shared_ptr<memory::RamBlock> first = backends_["a"];
+  AddTwo();
+  backends_["a"] = Backend("a", 128 * kMiB);
+  EXPECT_EQ(Complete(), "ok");
+  EXPECT_EQ(numa_.nodes()[0].memory, first);
+  EXPECT_EQ(numa_.nodes()[0].size, 64 * kMiB);
+}
+
+TEST_F(NumaTest, OneBackendByTwoNamesIsOne) {
+  backends_["/objects/a"] = backends_["a"];
+  EXPECT_EQ(Add(Node("a")), "ok");
+  EXPECT_EQ(Add(Node("/objects/a")), "ok");
+  EXPECT_EQ(Complete(), "memory backend a can't be used multiple times.");
 }
 
 TEST_F(NumaTest, WithoutANodeThereIsNoneUnlessTheMachineImpliesOne) {
@@ -126,19 +153,18 @@ TEST_F(NumaTest, CpusAreNamedByAnyOfTheirIds) {
 TEST_F(NumaTest, NodesThatCannotBeAreRefused) {
   EXPECT_EQ(Add(NodeOf(128)), "Max number of NUMA nodes reached: 128");
   EXPECT_EQ(Add(Node("nope")), "memdev=nope is ambiguous");
+  EXPECT_EQ(Add(Node("")), "memdev= is ambiguous");
   EXPECT_EQ(Add(Node("a", {4})), "CPU index (4) should be smaller than maxcpus (4)");
   EXPECT_EQ(Add(NodeOf(1, "a")), "ok");
   EXPECT_EQ(Add(NodeOf(1)), "Duplicate NUMA nodeid: 1");
-  EXPECT_EQ(Add(Node("")), "Duplicate NUMA nodeid: 1") << "the count is the next number";
+  EXPECT_EQ(Add(Node({})), "Duplicate NUMA nodeid: 1") << "the count is the next number";
   EXPECT_EQ(Complete(), "numa: Node ID missing: 0");
 }
 
 TEST_F(NumaTest, MemoryIsThatOfTheMachineAndInBackendsAlone) {
-  NumaNodeOptions mem = Node("");
+  NumaNodeOptions mem = Node({});
   mem.mem = 64 * kMiB;
-  EXPECT_EQ(Add(mem),
-            "Parameter -numa node,mem is not supported by this machine type\n"
-            "Use -numa node,memdev instead");
+  EXPECT_EQ(Add(mem), "Parameter -numa node,mem is not supported by this machine type");
   EXPECT_EQ(Add(Node("a")), "ok");
   EXPECT_EQ(Add(mem),
             "numa configuration should use either mem= or memdev=,mixing both is not allowed");

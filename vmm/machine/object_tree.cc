@@ -26,6 +26,12 @@ io::PollOptions PollingOf(const control::IoThreadInfo& info) {
   return {.max_ns = info.poll_max_ns, .grow = info.poll_grow, .shrink = info.poll_shrink};
 }
 
+// Of an object that is named by its id or its QOM path.
+std::string IdOf(const std::string& path) {
+  constexpr std::string_view kFolder = "/objects/";
+  return path.starts_with(kFolder) ? path.substr(kFolder.size()) : path;
+}
+
 tl::unexpected<Error> NotFound(const std::string& id) {
   return Fail(ErrorCode::kDeviceNotFound, fmt::format("Device '{}' not found", id));
 }
@@ -54,8 +60,7 @@ Status ObjectTree::CheckPreallocContext(const control::ObjectSpec& spec) const {
   for (const auto& [name, value] : spec.properties) {
     const auto* text = std::get_if<std::string>(&value.value);
     if (name != "prealloc-context" || text == nullptr || text->empty()) continue;
-    constexpr std::string_view kFolder = "/objects/";
-    if (Has(text->starts_with(kFolder) ? text->substr(kFolder.size()) : *text)) {
+    if (Has(IdOf(*text))) {
       return Fail("Invalid parameter type for 'prealloc-context', expected: thread-context");
     }
     return NotFound(*text);
@@ -156,10 +161,10 @@ Result<std::shared_ptr<backend::RngSource>> ObjectTree::UseRng(const std::string
   return object->rng;
 }
 
-Result<std::shared_ptr<memory::RamBlock>> ObjectTree::FindMemory(const std::string& id,
+Result<std::shared_ptr<memory::RamBlock>> ObjectTree::FindMemory(const std::string& path,
                                                                  std::string_view property) const {
-  const Object* object = Find(id);
-  if (object == nullptr) return NotFound(id);
+  const Object* object = Find(IdOf(path));
+  if (object == nullptr) return NotFound(path);
   if (object->memory == nullptr) return NotOfType(property, "memory-backend");
   return object->memory;
 }

@@ -53,9 +53,9 @@ class ObjectTree {
   Status Remove(const std::string& id);
   bool Has(const std::string& id) const { return Find(id) != nullptr; }
 
-  // A memory backend, in use or not. Error: none of this id ("Device 'x' not found"), or of another
-  // type.
-  Result<std::shared_ptr<memory::RamBlock>> FindMemory(const std::string& id,
+  // A memory backend, in use or not, by id or QOM path ("/objects/x"). Error: there is none
+  // ("Device 'x' not found"), or it is of another type.
+  Result<std::shared_ptr<memory::RamBlock>> FindMemory(const std::string& path,
                                                        std::string_view property) const;
   bool MemoryInUse(const std::string& id) const;
   // The mapping of a memory backend, from now on in use. Error: none of this id, or taken already.

@@ -87,6 +87,16 @@ TEST_F(Objects, UsedMemoryCannotGoNorBeUsedTwice) {
   EXPECT_EQ(objects_.Remove("m").error().message, "object 'm' is in use, can not be deleted");
 }
 
+TEST_F(Objects, MemoryIsFoundByIdAndByPath) {
+  ASSERT_TRUE(objects_.Add(Ram("m")));
+  const auto memory = objects_.FindMemory("/objects/m", "memdev");
+  ASSERT_TRUE(memory) << memory.error();
+  EXPECT_EQ(*memory, *objects_.FindMemory("m", "memdev"));
+  EXPECT_EQ(objects_.FindMemory("/objects/x", "memdev").error().message,
+            "Device '/objects/x' not found");
+  EXPECT_FALSE(objects_.Remove("/objects/m")) << "object-del takes ids alone";
+}
+
 TEST_F(Objects, UnusedObjectGoesAndItsIdIsFree) {
   ASSERT_TRUE(objects_.Add(Ram("m")));
   ASSERT_TRUE(objects_.Remove("m"));

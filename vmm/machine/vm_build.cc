@@ -259,6 +259,8 @@ Status VmImpl::AddNumaNodes() {
   for (const NumaConfig& numa : config_.numa) {
     if (Status added = AddNumaNode(numa.option); !added) {
       Error error = std::move(added).error();
+      // A hint for who wrote the command line; a QMP error has none.
+      if (error.message == Numa::kMemRefused) error.message += "\nUse -numa node,memdev instead";
       if (!numa.where.empty()) error.message = numa.where + ": " + error.message;
       return Fail(std::move(error));
     }
@@ -268,10 +270,8 @@ Status VmImpl::AddNumaNodes() {
 
 Status VmImpl::AddNumaNode(const control::NumaOption& option) {
   if (!numa_) return Fail("NUMA is not supported by this machine-type");
-  return numa_->Add(option, [this](const std::string& id) -> std::optional<uint64_t> {
-    const auto block = objects_->FindMemory(id, "memdev");
-    if (!block) return std::nullopt;
-    return (*block)->options().size;
+  return numa_->Add(option, [this](const std::string& memdev) {
+    return objects_->FindMemory(memdev, "memdev").value_or(nullptr);
   });
 }
 
@@ -296,20 +296,26 @@ Result<uint64_t> VmImpl::RamSize() const {
 
 // The blocks that are the RAM, in this order: that of each NUMA node, or one.
 Result<std::vector<std::shared_ptr<memory::RamBlock>>> VmImpl::UseRam(uint64_t size) {
-  std::vector<std::string> ids;
-  if (!options_.memory_backend.empty()) ids.push_back(options_.memory_backend);
+  std::vector<std::shared_ptr<memory::RamBlock>> blocks;
+  if (!options_.memory_backend.empty()) {
+    DAVIT_ASSIGN(blocks.emplace_back(),
+                 objects_->FindMemory(options_.memory_backend, "memory-backend"));
+  }
   if (numa_ && numa_->has_memdevs()) {
-    if (!ids.empty()) {
+    if (!blocks.empty()) {
       return Fail("'-machine memory-backend' and '-numa memdev' properties are mutually exclusive");
     }
     for (const Numa::Node& node : numa_->nodes()) {
-      if (!node.memdev.empty()) ids.push_back(node.memdev);
+      if (node.memory != nullptr) blocks.push_back(node.memory);
     }
   }
-  std::vector<std::shared_ptr<memory::RamBlock>> blocks;
-  for (const std::string& id : ids) {
-    DAVIT_ASSIGN(auto block, objects_->UseMemory(id));
-    ram_ids_.push_back(id);
+  for (const auto& block : blocks) {
+    const std::string& id = block->id();
+    // A node keeps its backend when that is deleted, and its id may then be that of another.
+    if (objects_->FindMemory(id, "memdev").value_or(nullptr) == block) {
+      DAVIT_TRY(objects_->UseMemory(id));
+      ram_ids_.push_back(id);
+    }
     if (block->readonly()) {
       return Fail(
           fmt::format("memory backend '{}' is read-only and cannot be the machine's RAM", id));
@@ -318,7 +324,6 @@ Result<std::vector<std::shared_ptr<memory::RamBlock>>> VmImpl::UseRam(uint64_t s
       return Fail(
           fmt::format("size of memory backend '{}' is not a multiple of the page size", id));
     }
-    blocks.push_back(std::move(block));
   }
   if (blocks.empty() && size != 0) {
     const std::string& id = row_->info.default_ram_id;

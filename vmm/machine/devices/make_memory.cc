@@ -86,10 +86,9 @@ Result<uint32_t> FindSlot(const devices::MemoryHotplug& slots, int64_t wanted) {
 }  // namespace
 
 MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props) {
-  const std::string memdev = props.Text("memdev");
   std::shared_ptr<memory::RamBlock> block;
-  if (!memdev.empty()) {
-    DAVIT_ASSIGN(block, context.objects.FindMemory(memdev, "memdev"));
+  if (const std::string path = props.Text("memdev"); !path.empty()) {
+    DAVIT_ASSIGN(block, context.objects.FindMemory(path, "memdev"));
   }
   if (context.memory_devices == nullptr) {
     return Fail(props.hot() ? "Device 'pc-dimm' can not be hotplugged on this machine"
@@ -101,6 +100,7 @@ MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props) {
   }
   DAVIT_ASSIGN(const uint32_t slot, FindSlot(*context.memory_slots, props.Int("slot")));
   if (block == nullptr) return Fail("'memdev' property must be set");
+  const std::string& memdev = block->id();
   MemoryDevices::Request request{.id = props.id(),
                                  .block = block,
                                  .size = block->options().size,

@@ -76,9 +76,10 @@ bool HasSharedZeroPage(const memory::RamBlock& block) {
 }  // namespace
 
 MadeVirtio MakeMem(DeviceContext& context, const DeviceProperties& props) {
-  const std::string memdev = props.Text("memdev");
-  if (memdev.empty()) return Fail("'memdev' property must be set");
-  DAVIT_ASSIGN(const auto block, context.objects.FindMemory(memdev, "memdev"));
+  const std::string path = props.Text("memdev");
+  if (path.empty()) return Fail("'memdev' property must be set");
+  DAVIT_ASSIGN(const auto block, context.objects.FindMemory(path, "memdev"));
+  const std::string& memdev = block->id();
   MemConfig config;
   DAVIT_ASSIGN(config.block_size, BlockSize(props, *block));
   if (context.memory_devices == nullptr) {
