@@ -164,6 +164,21 @@ TEST_F(IaslTest, Q35DsdtWithPciSlotsOfAcpi) {
   }
 }
 
+// iasl declares what a table only refers to as External. Ports of hotplug=off have no number: here
+// 0x10 and the second function behind it.
+TEST_F(IaslTest, EveryCardThatIsNotifiedIsDeclared) {
+  Q35AcpiConfig config = FullQ35();
+  config.pci_slots = {
+      {{0x10, 0x00}, 0}, {{0x10, 0x01, 0x00}, 1}, {{0x18}, 2}, {{0x18, 0x00, 0x01}, 3}};
+  const std::string source = RoundTrip("dsdt", BuildQ35Dsdt(config));
+  EXPECT_EQ(source.find("External"), std::string::npos) << source;
+  for (const char* expected :
+       {"Notify (\\_SB.PCI0.S10.S00.S00, One)", "Notify (\\_SB.PCI0.S10.S01.S00.S00, One)",
+        "Notify (\\_SB.PCI0.S18.S00.S01.S00, One)"}) {
+    EXPECT_NE(source.find(expected), std::string::npos) << expected << " not in\n" << source;
+  }
+}
+
 TEST_F(IaslTest, Q35FixedTables) {
   const Result<AcpiImage> image = PlaceQ35Acpi(BuildQ35Acpi(FullQ35()));
   ASSERT_TRUE(image) << image.error();

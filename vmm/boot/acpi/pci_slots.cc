@@ -26,8 +26,31 @@ constexpr uint64_t kNotifyDeviceCheck = 1, kNotifyEjectRequest = 3;  // 5.6.6
 constexpr char kLock[] = "\\_SB.PCI0.PLCK";
 constexpr char kPorts[] = "PHPP";
 
-using Path = std::vector<uint8_t>;  // Q35PciSlot::ports
 using Slots = std::span<const Q35PciSlot>;
+
+// What is behind it: a slot of these registers, when it has a number here, and ports. One without
+// (hotplug=off) is only on the way to others.
+struct Port {
+  uint8_t devfn = 0;
+  std::optional<uint32_t> number;
+  std::vector<Port> behind;
+};
+
+Port& PortAt(std::vector<Port>& bus, uint8_t devfn) {
+  const auto it = std::ranges::find(bus, devfn, &Port::devfn);
+  return it != bus.end() ? *it : bus.emplace_back(Port{devfn, {}, {}});
+}
+
+// Those on the root bus.
+std::vector<Port> Tree(Slots slots) {
+  Port root;
+  for (const Q35PciSlot& slot : slots) {
+    Port* port = &root;
+    for (const uint8_t devfn : slot.ports) port = &PortAt(port->behind, devfn);
+    port->number = slot.bus;
+  }
+  return root.behind;
+}
 
 std::string FunctionName(uint8_t devfn) { return fmt::format("S{:02X}", devfn); }
 
@@ -44,35 +67,23 @@ Term Function(uint8_t devfn, Terms more) {
   return Device(FunctionName(devfn), terms);
 }
 
-Term Port(Slots slots, const Q35PciSlot& slot);
-
-// The ports on a bus: behind the last of these, or the root bus. without: one that is left out.
-Terms PortsBehind(Slots slots, const Path& path, std::optional<uint8_t> without = {}) {
+// The card of the slot, function 0, which may be a port itself, and the other ports.
+Terms Behind(const Port& port) {
   Terms terms;
-  for (const Q35PciSlot& slot : slots) {
-    const bool here = slot.ports.size() == path.size() + 1 &&
-                      std::equal(path.begin(), path.end(), slot.ports.begin());
-    if (here && slot.ports.back() != without) terms.push_back(Port(slots, slot));
+  if (port.number) {
+    const Term number = Integer(*port.number);
+    terms = {Name("_SUN", number), Method("_EJ0", 1, false, {Call("PEJT", {number})})};
+    const auto inner = std::ranges::find(port.behind, 0, &Port::devfn);
+    if (inner != port.behind.end()) {
+      const Terms more = Behind(*inner);
+      terms.insert(terms.end(), more.begin(), more.end());
+    }
+    terms = {Function(0, terms)};
+  }
+  for (const Port& inner : port.behind) {
+    if (inner.devfn != 0 || !port.number) terms.push_back(Function(inner.devfn, Behind(inner)));
   }
   return terms;
-}
-
-// The card of the slot, which may be a port itself.
-Term Card(Slots slots, const Q35PciSlot& slot) {
-  const Term bus = Integer(slot.bus);
-  Terms terms = {Name("_SUN", bus), Method("_EJ0", 1, false, {Call("PEJT", {bus})})};
-  Path path = slot.ports;
-  path.push_back(0);
-  for (const Q35PciSlot& inner : slots) {
-    if (inner.ports == path) terms.push_back(Card(slots, inner));
-  }
-  return Function(0, terms);
-}
-
-Term Port(Slots slots, const Q35PciSlot& slot) {
-  Terms terms = PortsBehind(slots, slot.ports, 0);
-  terms.insert(terms.begin(), Card(slots, slot));
-  return Function(slot.ports.back(), terms);
 }
 
 // An Express port has one slot behind it: bit 0.
@@ -82,7 +93,7 @@ Term EjectMethod() {
                  Store(Integer(1), Reference("PEJC")), Release(kLock)});
 }
 
-Term ScanMethod(std::span<const Q35PciSlot> slots) {
+Term ScanMethod(Slots slots) {
   Terms body;
   for (const Q35PciSlot& slot : slots) {
     const Term card = Reference(CardName(slot));
@@ -97,7 +108,7 @@ Term ScanMethod(std::span<const Q35PciSlot> slots) {
 
 }  // namespace
 
-Terms PciSlots(std::span<const Q35PciSlot> slots, uint16_t base) {
+Terms PciSlots(Slots slots, uint16_t base) {
   Terms terms = {
       Device("PHPR",
              {Name("_HID", EisaId("PNP0A06")), Name("_UID", String("PCI Hotplug resources")),
@@ -110,8 +121,7 @@ Terms PciSlots(std::span<const Q35PciSlot> slots, uint16_t base) {
       Mutex("PLCK"),
       EjectMethod(),
   };
-  const Terms ports = PortsBehind(slots, {});
-  terms.insert(terms.end(), ports.begin(), ports.end());
+  for (const Port& port : Tree(slots)) terms.push_back(Function(port.devfn, Behind(port)));
   terms.push_back(ScanMethod(slots));
   return terms;
 }
