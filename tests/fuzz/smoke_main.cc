@@ -3,8 +3,12 @@
 //
 // Runs a fuzz target without libFuzzer: smoke_main ROUNDS FILE... gives it the empty input, each
 // file, each file cut short at many places, and ROUNDS mutations from a fixed seed, so that a run
-// can be repeated. A crash or a failed check is the failure; the last input is in
-// $TEST_TMPDIR/input.
+// can be repeated. A crash or a failed check is the failure, and so is an end by the test's limit
+// of time; the input is then left in $TEST_TMPDIR/input.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -14,21 +18,37 @@
 #include <string>
 #include <vector>
 
+// A sanitizer's report ends the process without a signal.
+extern "C" __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)());
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
 
 using Input = std::vector<uint8_t>;
 
+// What the signal handler needs: no allocation there.
+std::string input_path;
+const Input* running = nullptr;
+
+void KeepInput() {
+  const int fd = open(input_path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+  if (fd < 0 || running == nullptr) return;
+  (void)!write(fd, running->data(), running->size());
+  close(fd);
+}
+
+void OnSignal(int signal) {
+  KeepInput();
+  std::signal(signal, SIG_DFL);
+  raise(signal);
+}
+
 void Run(const Input& input) {
-  static const char* const dir = std::getenv("TEST_TMPDIR");
-  static const std::string path = std::string(dir == nullptr ? "/tmp" : dir) + "/input";
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(input.data()),
-             static_cast<std::streamsize>(input.size()));
   // A copy of the exact size, so that a sanitizer sees a read behind the end.
   const Input exact(input);
+  running = &exact;
   LLVMFuzzerTestOneInput(exact.data(), exact.size());
+  running = nullptr;
 }
 
 // One random edit: flip a bit, set a byte that parsers care about, cut, repeat, insert.
@@ -81,6 +101,14 @@ int main(int argc, char** argv) {
   if (argc < 2) {
     std::fprintf(stderr, "usage: %s ROUNDS [FILE...]\n", argv[0]);
     return 2;
+  }
+  const char* const dir = std::getenv("TEST_TMPDIR");
+  input_path = std::string(dir == nullptr ? "/tmp" : dir) + "/input";
+  for (const int signal : {SIGABRT, SIGTERM}) std::signal(signal, OnSignal);
+  if (__sanitizer_set_death_callback != nullptr) {
+    __sanitizer_set_death_callback(KeepInput);
+  } else {
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(signal, OnSignal);
   }
   std::vector<Input> corpus = {{}};
   for (int i = 2; i < argc; ++i) corpus.push_back(Load(argv[i]));

@@ -298,6 +298,7 @@ void Reopening::Do(const std::vector<BlockBackend*>& disks) {
   }
   {
     std::vector<std::unique_lock<std::mutex>> locks;
+    locks.reserve(owners.size());
     for (DiskOwner* const owner : owners) locks.push_back(owner->Lock());
     for (Step& step : steps_) step.change->Do();
     for (BlockBackend* disk : disks) disk->Retarget();

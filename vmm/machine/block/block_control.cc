@@ -137,6 +137,7 @@ Status BlockControlImpl::AddNode(const control::BlockNodeSpec& spec) {
 
 Status BlockControlImpl::ReopenNodes(const std::vector<control::BlockNodeSpec>& specs) {
   std::vector<backend::BlockNodeSpec> nodes;
+  nodes.reserve(specs.size());
   for (const control::BlockNodeSpec& spec : specs) nodes.push_back(ToSpec(spec));
   return graph_.Reopen(nodes);
 }
