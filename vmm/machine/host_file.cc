@@ -5,15 +5,32 @@
 #include "vmm/machine/host_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "vmm/base/unique_fd.h"
 #include "vmm/base/units.h"
 
 namespace davit::machine {
+
+ssize_t ReadWaiting(int fd, void* to, size_t size) {
+  sigset_t none;
+  sigemptyset(&none);
+  for (;;) {
+    pollfd ready{fd, POLLIN, 0};
+    if (ppoll(&ready, 1, nullptr, &none) < 0) {
+      if (errno == EINTR) continue;
+      return -1;
+    }
+    const ssize_t n = read(fd, to, size);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    return n;
+  }
+}
 
 Result<std::vector<std::byte>> ReadHostFile(const std::string& path, size_t max) {
   const auto failed = [](int err) { return Fail(std::strerror(err)); };
@@ -25,11 +42,7 @@ Result<std::vector<std::byte>> ReadHostFile(const std::string& path, size_t max)
     const size_t at = data.size();
     if (at > max) return failed(EFBIG);
     data.resize(at + kPiece);
-    const ssize_t n = read(fd.get(), &data[at], kPiece);
-    if (n < 0 && errno == EINTR) {
-      data.resize(at);
-      continue;
-    }
+    const ssize_t n = ReadWaiting(fd.get(), &data[at], kPiece);
     if (n < 0) return failed(errno);
     data.resize(at + static_cast<size_t>(n));
     if (n == 0) return data;

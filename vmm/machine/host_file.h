@@ -1,9 +1,11 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files of the host whose content the guest gets as it is: -fw_cfg file=, -smbios path=. Control
-// thread.
+// Files of the host whose content the guest gets as it is (-fw_cfg file=, -smbios path=) or that
+// objects are made of. Control thread.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstddef>
 #include <string>
@@ -13,8 +15,12 @@
 
 namespace davit::machine {
 
-// Whole, once; a FIFO without a writer is empty, nobody is waited for. Error: only the cause
-// ("No such file or directory"); more than `max` bytes are "File too large".
+// As read(), of a file that was opened with O_NONBLOCK, but what has not come yet is waited for,
+// and the writer of a FIFO, too. Meanwhile no signal is blocked: one that ends the process ends it.
+ssize_t ReadWaiting(int fd, void* to, size_t size);
+
+// Whole, once, waiting as ReadWaiting(). Error: only the cause ("No such file or directory"); more
+// than `max` bytes are "File too large".
 Result<std::vector<std::byte>> ReadHostFile(const std::string& path, size_t max);
 
 }  // namespace davit::machine

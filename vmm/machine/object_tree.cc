@@ -68,7 +68,7 @@ Status ObjectTree::CheckPreallocContext(const control::ObjectSpec& spec) const {
   return {};
 }
 
-Status ObjectTree::Add(const control::ObjectSpec& spec) {
+Status ObjectTree::Add(const control::ObjectSpec& spec, bool may_wait) {
   if (!IsIdentifier(spec.id)) return Fail("Parameter 'id' expects an identifier");
   if (Has(spec.id)) {
     return Fail(fmt::format("attempt to add duplicate property '{}' to object (type 'container')",
@@ -98,8 +98,8 @@ Status ObjectTree::Add(const control::ObjectSpec& spec) {
     DAVIT_ASSIGN(object->throttle, host_.blocks->MakeGroup(spec.id, config));
   } else if (spec.qom_type == kSecret) {
     object->spec.properties.clear();  // the secret keeps what may be asked for
-    DAVIT_ASSIGN(object->secret,
-                 Secret::Create(spec, [this](const std::string& key) { return FindSecret(key); }));
+    const auto find = [this](const std::string& key) { return FindSecret(key); };
+    DAVIT_ASSIGN(object->secret, Secret::Create(spec, find, may_wait));
   } else {
     return Fail(fmt::format("Parameter 'qom-type' does not accept value '{}'", spec.qom_type));
   }

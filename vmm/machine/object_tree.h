@@ -47,8 +47,9 @@ class ObjectTree {
   explicit ObjectTree(Defaults defaults) : defaults_(defaults) {}
   ObjectTree(Defaults defaults, Host host) : defaults_(defaults), host_(host) {}
 
-  // Error: duplicate id, unknown type or property, a value that the type refuses, no resources.
-  Status Add(const control::ObjectSpec& spec);
+  // may_wait: for a file of the host that has no end yet; nobody is served meanwhile. Error:
+  // duplicate id, unknown type or property, a value that the type refuses, no resources.
+  Status Add(const control::ObjectSpec& spec, bool may_wait = false);
   // Error: there is none of this id, or it is in use.
   Status Remove(const std::string& id);
   bool Has(const std::string& id) const { return Find(id) != nullptr; }

@@ -224,7 +224,7 @@ Status VmImpl::AddObjects() {
       ObjectTree::Host{&deps_.loop, deps_.chardevs, deps_.files, deps_.blocks});
   for (const control::ObjectSpec& spec : config_.objects) {
     if (objects_->Has(spec.id)) return Fail(fmt::format("Duplicate ID '{}' for object", spec.id));
-    DAVIT_TRY(objects_->Add(spec));
+    DAVIT_TRY(objects_->Add(spec, /*may_wait=*/true));
   }
   return deps_.open_disks ? deps_.open_disks() : Status();
 }

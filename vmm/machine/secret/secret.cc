@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +15,7 @@
 
 #include "vmm/base/unique_fd.h"
 #include "vmm/base/units.h"
+#include "vmm/machine/host_file.h"
 #include "vmm/machine/secret/aes_cbc.h"
 
 namespace davit::machine {
@@ -25,14 +27,20 @@ tl::unexpected<Error> Unreadable(const std::string& path, std::string_view what,
   return Fail(fmt::format("Unable to read {0}: {1} “{0}”: {2}", path, what, std::strerror(error)));
 }
 
-Result<WipedBytes> ReadAll(const std::string& path) {
-  // O_NONBLOCK: the control thread waits for no writer of a FIFO.
+Result<WipedBytes> ReadAll(const std::string& path, bool may_wait) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return Unreadable(path, "Failed to open file", errno);
+  struct stat info {};
+  if (fstat(fd.get(), &info) < 0) return Unreadable(path, "Failed to open file", errno);
+  // It might never end, or have no writer yet, which looks like one that has ended.
+  if (!may_wait && S_ISFIFO(info.st_mode)) {
+    return Fail(fmt::format("Unable to read {}: it is a FIFO, which only -object waits for", path));
+  }
   WipedBytes bytes;
   WipedBytes buffer(4 * kKiB);
   for (;;) {
-    const ssize_t n = read(fd.get(), buffer.data(), buffer.size());
+    const ssize_t n = may_wait ? ReadWaiting(fd.get(), buffer.data(), buffer.size())
+                               : read(fd.get(), buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Unreadable(path, "Error reading file", errno);
     if (n == 0) return bytes;
@@ -92,11 +100,12 @@ Status Secret::Take(const control::ObjectSpec& spec) {
   return {};
 }
 
-Result<std::unique_ptr<Secret>> Secret::Create(const control::ObjectSpec& spec, const Find& find) {
+Result<std::unique_ptr<Secret>> Secret::Create(const control::ObjectSpec& spec, const Find& find,
+                                               bool may_wait) {
   std::unique_ptr<Secret> secret(new Secret);
   DAVIT_TRY(secret->Take(spec));
   if (secret->file_) {
-    DAVIT_ASSIGN(secret->bytes_, ReadAll(*secret->file_));
+    DAVIT_ASSIGN(secret->bytes_, ReadAll(*secret->file_, may_wait));
   } else {
     secret->bytes_ = WipedBytes(secret->data_->text());
   }

@@ -27,8 +27,11 @@ class Secret {
   // The secret of this id. Error: there is none, or it is no secret.
   using Find = std::function<Result<const Secret*>(const std::string& id)>;
 
-  // Error: QEMU's words; of the file: why it cannot be read. A file of more than 1 MiB is refused.
-  static Result<std::unique_ptr<Secret>> Create(const control::ObjectSpec& spec, const Find& find);
+  // may_wait: for what a FIFO or another slow file gives; if not, a FIFO is refused, and nothing is
+  // waited for. Error: QEMU's words; of the file: why it cannot be read. A file of more than 1 MiB
+  // is refused.
+  static Result<std::unique_ptr<Secret>> Create(const control::ObjectSpec& spec, const Find& find,
+                                                bool may_wait);
 
   // The value of a property, given or not. nullopt: there is none of this name.
   std::optional<control::PropertyValue> Property(std::string_view name) const;

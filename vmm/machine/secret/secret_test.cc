@@ -5,14 +5,19 @@
 // no message has the bytes. The transcript `secret` holds both programs to the rest.
 #include "vmm/machine/secret/secret.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <thread>
 
+#include "vmm/base/unique_fd.h"
 #include "vmm/machine/secret/aes_cbc.h"
 
 namespace davit::machine {
@@ -35,16 +40,18 @@ class SecretTest : public ::testing::Test {
   }
   ~SecretTest() override { std::filesystem::remove(file_); }
 
-  Result<std::unique_ptr<Secret>> Try(const std::string& id, const Given& given) {
+  Result<std::unique_ptr<Secret>> Try(const std::string& id, const Given& given,
+                                      bool may_wait = false) {
     control::ObjectSpec spec{"secret", id, {}};
     for (const auto& [name, value] : given) {
       spec.properties.emplace_back(name, control::PropertyValue{value});
     }
-    return Secret::Create(spec, [this](const std::string& other) -> Result<const Secret*> {
+    const auto find = [this](const std::string& other) -> Result<const Secret*> {
       const auto it = made_.find(other);
       if (it == made_.end()) return Fail(fmt::format("No secret with id '{}'", other));
       return it->second.get();
-    });
+    };
+    return Secret::Create(spec, find, may_wait);
   }
   void Make(const std::string& id, const Given& given) {
     auto secret = Try(id, given);
@@ -188,6 +195,20 @@ TEST_F(SecretTest, FilesThatAreNoneOrEndless) {
       BytesOf({{"file", "/nonexistent"}, {"keyid", "nope"}}),
       "error: Unable to read /nonexistent: Failed to open file “/nonexistent”: No such file or "
       "directory");
+}
+
+// One without a writer yet would be an empty secret.
+TEST_F(SecretTest, FifosAreWaitedForOrRefused) {
+  ASSERT_EQ(mkfifo(file_.c_str(), 0600), 0);
+  EXPECT_EQ(BytesOf({{"file", file_}}),
+            "error: Unable to read " + file_ + ": it is a FIFO, which only -object waits for");
+  std::jthread writer([this] {
+    const UniqueFd fd(open(file_.c_str(), O_WRONLY | O_CLOEXEC));
+    for (const char byte : {'a', 'b', 'c'}) EXPECT_EQ(write(fd.get(), &byte, 1), 1);
+  });
+  const auto secret = Try("s", {{"file", file_}}, true);
+  ASSERT_TRUE(secret) << secret.error();
+  EXPECT_EQ(Text((*secret)->bytes()), "abc");
 }
 
 }  // namespace
