@@ -18,19 +18,6 @@ namespace {
 
 class Graph : public ::testing::Test {
  protected:
-  static BlockNodeSpec Null(const std::string& name) {
-    BlockNodeSpec spec;
-    spec.driver = BlockDriver::kNullCo;
-    spec.node_name = name;
-    return spec;
-  }
-  static BlockNodeSpec Raw(const std::string& name, const std::string& file) {
-    BlockNodeSpec spec;
-    spec.driver = BlockDriver::kRaw;
-    spec.node_name = name;
-    spec.file_node = file;
-    return spec;
-  }
   std::string AddError(const BlockNodeSpec& spec) { return MessageOf(graph_.AddNode(spec)); }
 
   TempDir dir_;

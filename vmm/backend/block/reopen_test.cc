@@ -31,19 +31,6 @@ class Reopen : public ::testing::Test {
     EXPECT_TRUE(graph_.AddNode(f1_));
     EXPECT_TRUE(graph_.AddNode(Raw("r0", "f0")));
   }
-  static BlockNodeSpec Null(const std::string& name) {
-    BlockNodeSpec spec;
-    spec.driver = BlockDriver::kNullCo;
-    spec.node_name = name;
-    return spec;
-  }
-  static BlockNodeSpec Raw(const std::string& name, const std::string& file) {
-    BlockNodeSpec spec;
-    spec.driver = BlockDriver::kRaw;
-    spec.node_name = name;
-    spec.file_node = file;
-    return spec;
-  }
   // The file system of the tests may have no O_DIRECT.
   static bool NoDirect(const std::string& error) {
     return error.ends_with(": filesystem does not support O_DIRECT");

@@ -1,8 +1,8 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// For tests: a directory with images, files that fail, a running loop, and one disk that is driven
-// by hand.
+// For tests: a directory with images, files that fail, specs of nodes, a running loop, and one disk
+// that is driven by hand.
 #pragma once
 
 #include <fcntl.h>
@@ -68,6 +68,22 @@ class FileSizeLimit {
 inline std::string ReadFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Nodes for a graph: null-co, and raw on a node of that name.
+inline BlockNodeSpec Null(const std::string& name) {
+  BlockNodeSpec spec;
+  spec.driver = BlockDriver::kNullCo;
+  spec.node_name = name;
+  return spec;
+}
+
+inline BlockNodeSpec Raw(const std::string& name, const std::string& file) {
+  BlockNodeSpec spec;
+  spec.driver = BlockDriver::kRaw;
+  spec.node_name = name;
+  spec.file_node = file;
+  return spec;
 }
 
 // A disk and its loop; requests are waited for one by one or together.
