@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // virtio over PCI (virtio 1.2, 4.1), non-transitional: a Function whose BAR 4 holds the register
-// blocks (common, ISR, device, notify; each also reachable through the pci-cfg capability) and BAR
-// 1 the MSI-X table, laid out as QEMU 7.2's. Kicks come through doorbells where the host has them,
-// else as writes.
+// blocks (common, ISR, device, notify), BAR 1 the MSI-X table and, where it is wanted, BAR 2 a port
+// for kicks, laid out as QEMU 7.2's; blocks and port are also reachable through the pci-cfg
+// capability. Kicks come through doorbells where the host has them, else as writes.
 //
 // Threads: as pci::Function; registers in BAR 4 are called on vCPU threads without the host lock.
 // Lock order: host, doorbells, device (Frontend), interrupts.
