@@ -309,6 +309,10 @@ TEST_F(LibvirtTest, WhatIsNotThereIsRefusedAndTheDomainRuns) {
        "The command blockdev-create has not been found"},
       {{"blockcopy", "refused", "vda", host->File("copy"), "--transient-job"},
        "The command blockdev-create has not been found"},
+      {{"blockcommit", "refused", "vda", "--active"},
+       "could not find base image in chain for 'vda'"},
+      // The refused save has left nothing.
+      {{"restore", host->File("saved")}, "Failed to open file '" + host->File("saved") + "'"},
       {{"screenshot", "refused"}, "no screens to take screenshot from"},
   };
   for (const auto& [command, message] : cases) {
