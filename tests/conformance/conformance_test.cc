@@ -3,6 +3,7 @@
 //
 // Plays each transcript to davitd, and to Debian's QEMU where it is installed: so that what is
 // written as expected is QEMU's answer and not our belief.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
 #include "clients/lib/client.h"
@@ -38,20 +40,27 @@ Result<Transcript> Load(const std::string& name) {
   return ParseTranscript(text.str());
 }
 
-void ExpectEnd(client::Client& qmp, int line) {
-  Result<std::string> end = qmp.ReadLine();
-  EXPECT_FALSE(end) << "line " << line << ": expected the end of the connection, got: " << *end;
+// "line N: what"
+tl::unexpected<Error> FailAt(int line, const std::string& what) {
+  return Fail(fmt::format("line {}: {}", line, what));
 }
 
-void ExpectLine(const TranscriptStep& step, const std::string& line, Server server) {
-  if (HasRows(step.text)) {
-    ASSERT_TRUE(line.ends_with('\r')) << line;
-    EXPECT_EQ(CompareRows(step.text, step.rows, line.substr(0, line.size() - 1), server), "")
-        << "line " << step.line;
-    return;
+Status ExpectEnd(client::Client& qmp, int line) {
+  Result<std::string> end = qmp.ReadLine();
+  if (end) return FailAt(line, "expected the end of the connection, got: " + *end);
+  return {};
+}
+
+Status ExpectLine(const TranscriptStep& step, const std::string& line, Server server) {
+  if (!HasRows(step.text)) {
+    if (LineMatches(step.text + "\r", line)) return {};
+    return FailAt(step.line, fmt::format("expected {}\n  got      {}", step.text, line));
   }
-  ASSERT_TRUE(LineMatches(step.text + "\r", line))
-      << "line " << step.line << "\n  expected " << step.text << "\n  got      " << line;
+  if (!line.ends_with('\r')) return FailAt(step.line, "no CR at its end: " + line);
+  const std::string difference =
+      CompareRows(step.text, step.rows, line.substr(0, line.size() - 1), server);
+  if (!difference.empty()) return FailAt(step.line, difference);
+  return {};
 }
 
 // The server's lines in the order of the transcript, which says a reply first: QEMU finishes a
@@ -82,54 +91,53 @@ class Lines {
   std::deque<std::string> early_;
 };
 
-void Play(const Transcript& transcript, client::Client& qmp, Server server) {
-  bool ended = false;
+Status Play(const Transcript& transcript, client::Client& qmp, Server server) {
   Lines lines(qmp, server);
   for (const TranscriptStep& step : transcript.steps) {
     switch (step.kind) {
       case TranscriptStep::Kind::kSend:
-        ASSERT_TRUE(qmp.SendRaw(step.text)) << "line " << step.line;
+        DAVIT_TRY(qmp.SendRaw(step.text));
         break;
       case TranscriptStep::Kind::kExpect: {
         Result<std::string> line = lines.Next(step.text);
-        ASSERT_TRUE(line) << "line " << step.line << ": " << line.error() << "\n  expected "
-                          << step.text;
-        ExpectLine(step, *line, server);
-        if (::testing::Test::HasFatalFailure()) return;
+        if (!line) return FailAt(step.line, line.error().message + "\n  expected " + step.text);
+        DAVIT_TRY(ExpectLine(step, *line, server));
         break;
       }
       case TranscriptStep::Kind::kEndOfFile:
-        ExpectEnd(qmp, step.line);
-        ended = true;
-        break;
+        return ExpectEnd(qmp, step.line);
     }
   }
-  if (ended) return;
   // Nothing may come that the transcript does not have.
-  ASSERT_TRUE(qmp.SendRaw("{\"execute\": \"x\", \"id\": \"end-of-transcript\"}\n"));
-  Result<std::string> last = qmp.ReadLine();
-  ASSERT_TRUE(last) << last.error();
-  EXPECT_NE(last->find(kEndMark), std::string::npos) << "not in the transcript: " << *last;
+  DAVIT_TRY(qmp.SendRaw("{\"execute\": \"x\", \"id\": \"end-of-transcript\"}\n"));
+  DAVIT_ASSIGN(const std::string last, qmp.ReadLine());
+  if (last.find(kEndMark) == std::string::npos) return Fail("not in the transcript: " + last);
+  return {};
 }
 
 bool NeedsKvm(const std::vector<std::string>& args) {
   return std::find(args.begin(), args.end(), "kvm") != args.end();
 }
 
-void PlayTo(Server server, const Transcript& recorded) {
+const std::vector<std::string>& Arguments(const Transcript& transcript, Server server) {
+  return server == Server::kDavit ? transcript.davit_args : transcript.qemu_args;
+}
+
+Status PlayTo(Server server, const Transcript& recorded) {
   TempDir dir;
   const Transcript transcript = InFolder(recorded, dir.path());
-  const auto& args = server == Server::kDavit ? transcript.davit_args : transcript.qemu_args;
-  if (const std::string why = WhyNoKvm(); NeedsKvm(args) && !why.empty()) GTEST_SKIP() << why;
+  const auto& args = Arguments(transcript, server);
   VmOptions options;
   options.program = server == Server::kDavit ? DavitdPath() : kQemu;
   options.args = {"-nodefaults", "-display", "none"};
   options.args.insert(options.args.end(), args.begin(), args.end());
   options.serial_stdio = false;
   options.negotiate = false;
-  Result<std::unique_ptr<Vm>> vm = Vm::Start(std::move(options));
-  ASSERT_TRUE(vm) << vm.error();
-  Play(transcript, (*vm)->qmp(), server);
+  DAVIT_ASSIGN(const std::unique_ptr<Vm> vm, Vm::Start(std::move(options)));
+  Status played = Play(transcript, vm->qmp(), server);
+  // One that failed need not end well, too.
+  if (!played) vm->Kill();
+  return played;
 }
 
 class ConformanceTest : public ::testing::TestWithParam<std::string> {};
@@ -137,14 +145,31 @@ class ConformanceTest : public ::testing::TestWithParam<std::string> {};
 TEST_P(ConformanceTest, Davitd) {
   Result<Transcript> transcript = Load(GetParam());
   ASSERT_TRUE(transcript) << transcript.error();
-  PlayTo(Server::kDavit, *transcript);
+  if (const std::string why = WhyNoKvm(); NeedsKvm(transcript->davit_args) && !why.empty()) {
+    GTEST_SKIP() << why;
+  }
+  const Status played = PlayTo(Server::kDavit, *transcript);
+  EXPECT_TRUE(played) << played.error();
 }
 
+// Of a thousand starts of Debian's QEMU on a loaded host, one spoils the session: its monitor moves
+// to a thread of its own while the client connects, which then is greeted twice, sees RESUME before
+// the greeting, gets no answer or loses QEMU to a signal. A transcript that is wrong fails thrice.
 TEST_P(ConformanceTest, Qemu) {
+  constexpr int kAttempts = 3;
   Result<Transcript> transcript = Load(GetParam());
   ASSERT_TRUE(transcript) << transcript.error();
   if (access(kQemu, X_OK) != 0) GTEST_SKIP() << kQemu << " is not installed";
-  PlayTo(Server::kQemu, *transcript);
+  if (const std::string why = WhyNoKvm(); NeedsKvm(transcript->qemu_args) && !why.empty()) {
+    GTEST_SKIP() << why;
+  }
+  Status played = PlayTo(Server::kQemu, *transcript);
+  for (int attempt = 2; !played && attempt <= kAttempts; ++attempt) {
+    std::cerr << "attempt " << attempt << " after: " << played.error() << "\n";
+    RecordProperty("again", attempt);
+    played = PlayTo(Server::kQemu, *transcript);
+  }
+  EXPECT_TRUE(played) << played.error();
 }
 
 INSTANTIATE_TEST_SUITE_P(Transcripts, ConformanceTest, ::testing::ValuesIn(TranscriptNames()),

@@ -49,6 +49,8 @@ class Vm {
  public:
   static Result<std::unique_ptr<Vm>> Start(VmOptions options);
   ~Vm();  // EndVmm()
+  // Ends the VMM at once, whatever state it is in; nothing but the destructor may follow.
+  void Kill() { process_.reset(); }
 
   client::Client& qmp() { return *qmp_; }
   Console& serial() { return *console_; }
