@@ -105,15 +105,22 @@ BlockDevice::BlockDevice(const BlockConfig& config, std::shared_ptr<backend::Blo
   traits_.name = "virtio-blk";
   traits_.id = kIdBlock;
   traits_.queue_sizes.assign(config_.num_queues, config_.queue_size);
-  traits_.config_size = sizeof(block::Config);
   traits_.features = block::kFeatureSegMax | block::kFeatureBlkSize | block::kFeatureTopology;
   if (disk_->read_only()) traits_.features |= block::kFeatureReadOnly;
   if (config_.config_wce) traits_.features |= block::kFeatureConfigWce;
   // With config-wce the driver may turn the cache on, and must then be able to flush it.
   if (write_cache_ || config_.config_wce) traits_.features |= block::kFeatureFlush;
   if (config_.num_queues > 1) traits_.features |= block::kFeatureMultiQueue;
-  if (config_.discard) traits_.features |= block::kFeatureDiscard;
-  if (config_.write_zeroes) traits_.features |= block::kFeatureWriteZeroes;
+  // The space ends behind the last field whose feature is offered.
+  traits_.config_size = offsetof(block::Config, max_discard_sectors);
+  if (config_.discard) {
+    traits_.features |= block::kFeatureDiscard;
+    traits_.config_size = offsetof(block::Config, max_write_zeroes_sectors);
+  }
+  if (config_.write_zeroes) {
+    traits_.features |= block::kFeatureWriteZeroes;
+    traits_.config_size = offsetof(block::Config, unused1);
+  }
   notify_.resize(config_.num_queues);
   disk_->set_resized([this] {
     const auto lock = host().Lock();

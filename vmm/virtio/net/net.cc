@@ -71,7 +71,7 @@ void Net::MakeTraits() {
   traits_.id = kIdNet;
   traits_.features = kAlways;
   if (passes_headers_) traits_.features |= kOffloads;
-  if (config_.mq && pairs_.size() > 1) traits_.features |= net::kMq;
+  if (config_.mq) traits_.features |= net::kMq;
   if (config_.mtu != 0) traits_.features |= net::kMtu;
   if (config_.speed != -1 || config_.duplex != 0xff) traits_.features |= net::kSpeedDuplex;
   traits_.features &= ~config_.features_off;
@@ -80,7 +80,10 @@ void Net::MakeTraits() {
     traits_.withheld = vhost_->withheld();
   }
   // The space ends behind the last field whose feature is offered.
-  traits_.config_size = offsetof(net::Config, max_virtqueue_pairs);
+  traits_.config_size = offsetof(net::Config, status);
+  if ((traits_.features & net::kStatus) != 0) {
+    traits_.config_size = offsetof(net::Config, max_virtqueue_pairs);
+  }
   if ((traits_.features & net::kMq) != 0) traits_.config_size = offsetof(net::Config, mtu);
   if ((traits_.features & net::kMtu) != 0) traits_.config_size = offsetof(net::Config, speed);
   if ((traits_.features & net::kSpeedDuplex) != 0) traits_.config_size = sizeof(net::Config);

@@ -27,7 +27,7 @@ namespace davit::virtio {
 struct NetConfig {
   net::MacAddress mac{};
   uint16_t queue_pairs = 1;  // 1..256
-  bool mq = false;           // offered when the back end has several queues
+  bool mq = false;           // VIRTIO_NET_F_MQ is offered, also with one pair
   uint16_t rx_queue_size = 256, tx_queue_size = 256;  // powers of two, 256..1024
   uint16_t mtu = 0;                                   // host_mtu=; 0: not told
   int32_t speed = -1;                                 // Mb/s; -1: unknown
