@@ -13,6 +13,7 @@
 #include "tests/support/virtio/virtio.h"
 #include "vmm/virtio/block/wire.h"
 #include "vmm/virtio/console/wire.h"
+#include "vmm/virtio/mem/wire.h"
 #include "vmm/virtio/net/wire.h"
 #include "vmm/virtio/scsi/wire.h"
 
@@ -26,6 +27,18 @@ bool Random(Virtio& dev) {
 }
 bool Inflate(Virtio& dev) {
   return dev.queue(0).Do(Request().Struct(uint32_t{0x1000})).has_value();
+}
+bool ReportPages(Virtio& dev) {
+  return dev.queue(3).Do(Request().At(0x1000000, 4096, true)).has_value();
+}
+bool PlugBlock(Virtio& dev) {
+  namespace mem = virtio::mem;
+  mem::Request request{};
+  request.type = mem::kPlug;
+  request.addr = uint64_t{4} << 30;
+  request.nb_blocks = uint16_t{1};
+  const auto used = dev.queue(0).Do(Request().Struct(request).Writable(sizeof(mem::Response)));
+  return used && used->length == sizeof(mem::Response);
 }
 bool ReadSector(Virtio& dev) {
   const auto used =
@@ -56,6 +69,9 @@ bool SayReady(Virtio& dev) {
 bool Print(Virtio& dev) {
   return dev.queue(virtio::console::TransmitQueue(0)).Do(Request().Readable("text")).has_value();
 }
+bool PrintOnChannel(Virtio& dev) {
+  return dev.queue(virtio::console::TransmitQueue(1)).Do(Request().Readable("text")).has_value();
+}
 
 bool SendFrame(Virtio& dev) {
   const std::string frame(60, '\0');
@@ -76,10 +92,13 @@ struct Device {
   std::string properties = {};           // ",drive=d0"
   std::vector<std::string> before = {};  // options that come before -device
   std::vector<std::string> after = {};   // and behind
+  bool mmio = true;                      // there is one for virtio-mmio
 };
 
 const Device kDevices[] = {
     {"Balloon", "virtio-balloon", virtio::kIdBalloon, 0, Inflate},
+    {"BalloonReporting", "virtio-balloon", virtio::kIdBalloon, 3, ReportPages,
+     ",free-page-reporting=on"},
     {"Block",
      "virtio-blk",
      virtio::kIdBlock,
@@ -87,6 +106,15 @@ const Device kDevices[] = {
      ReadSector,
      ",drive=n0",
      {"-blockdev", "null-co,node-name=n0,read-zeroes=on"}},
+    {"Mem",
+     "virtio-mem",
+     virtio::kIdMem,
+     0,
+     PlugBlock,
+     ",memdev=m0,requested-size=64M",
+     {"-object", "memory-backend-ram,id=m0,size=1G,reserve=off"},
+     {},
+     false},
     {"Net", "virtio-net", virtio::kIdNet, 1, SendFrame, ",netdev=n", {"-netdev", "user,id=n"}},
     {"NetControl",
      "virtio-net",
@@ -122,6 +150,14 @@ const Device kDevices[] = {
      ",max_ports=1",
      {"-chardev", "null,id=c"},
      {"-device", "virtconsole,chardev=c"}},
+    {"Channel",
+     "virtio-serial",
+     virtio::kIdConsole,
+     virtio::console::TransmitQueue(1),
+     PrintOnChannel,
+     ",max_ports=2",
+     {"-chardev", "null,id=c"},
+     {"-device", "virtserialport,chardev=c"}},
 };
 
 using Param = std::tuple<size_t, bool>;  // device, pci
@@ -138,7 +174,8 @@ class Abuse : public ::testing::TestWithParam<Param> {
  protected:
   void SetUp() override {
     const bool pci = std::get<1>(GetParam());
-    std::vector<std::string> args = {"-M", pci ? "q35" : "microvm", "-m", "128"};
+    std::vector<std::string> args = {"-M", pci ? "q35" : "microvm", "-m",
+                                     device().mmio ? "128" : "128M,maxmem=4G"};
     args.insert(args.end(), device().before.begin(), device().before.end());
     args.insert(args.end(), {"-device", std::string(device().name) + (pci ? "-pci" : "-device") +
                                             device().properties});
@@ -432,10 +469,16 @@ TEST_P(Abuse, AnyRingContents) {
   ExpectAlive();
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, Abuse,
-                         ::testing::Combine(::testing::Range<size_t>(0, std::size(kDevices)),
-                                            ::testing::Bool()),
-                         NameOf);
+std::vector<Param> Params() {
+  std::vector<Param> params;
+  for (size_t i = 0; i < std::size(kDevices); ++i) {
+    params.emplace_back(i, true);
+    if (kDevices[i].mmio) params.emplace_back(i, false);
+  }
+  return params;
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, Abuse, ::testing::ValuesIn(Params()), NameOf);
 
 }  // namespace
 }  // namespace davit::qtest

@@ -28,8 +28,9 @@ bool DeviceAbuse::Served(uint16_t queue) const {
 Driver& DeviceAbuse::Make(DriverOptions options) {
   options.frontend.packed = packed();
   options.window = target().window;
-  driver_.reset();  // the back end is for one device at a time
+  Drop();  // the back end is for one device at a time
   driver_ = std::make_unique<Driver>(target().make, options);
+  if (target().equip) equipment_ = target().equip(*driver_);
   guard_ = ram_end() - kMiB;
   (void)driver_->memory().Fill({guard_}, kGuardBytes, kGuardByte);
   return *driver_;
@@ -55,8 +56,13 @@ void DeviceAbuse::ForEachQueue(const std::function<void(uint16_t)>& act) {
     if (!driver_) Make();
     act(queue);
     End();
-    driver_.reset();
+    Drop();
   }
+}
+
+void DeviceAbuse::Drop() {
+  equipment_.reset();
+  driver_.reset();
 }
 
 void DeviceAbuse::Kick(uint16_t queue) {

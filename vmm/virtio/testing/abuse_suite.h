@@ -36,6 +36,8 @@ struct AbuseTarget {
   Driver::MakeDevice make;
   std::vector<uint16_t> served;
   std::function<void(Driver&)> settle;
+  // What belongs to each device that `make` made and goes before it (ports); may be left out.
+  std::function<std::shared_ptr<void>(Driver&)> equip = {};
   uint64_t window = 0;  // DriverOptions::window
   bool guard = true;  // false: requests name RAM by number (balloon), so that any of it may change
 };
@@ -71,7 +73,10 @@ class DeviceAbuse : public ::testing::TestWithParam<std::tuple<AbuseTarget, bool
   uint32_t Random(uint32_t below) { return static_cast<uint32_t>(random_() % below); }
 
  private:
+  void Drop();
+
   std::unique_ptr<Driver> driver_;
+  std::shared_ptr<void> equipment_;
   uint64_t guard_ = 0;
   std::mt19937_64 random_{1};
 };
