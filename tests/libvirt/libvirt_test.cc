@@ -42,6 +42,10 @@ TEST_F(LibvirtTest, ADomainIsDefinedStartedAndEnded) {
   EXPECT_EQ(Field(info, "Autostart:"), "enable");
   EXPECT_EQ(Field(info, "Max memory:"), "65536 KiB");
   EXPECT_EQ(Field(VirshOk({"vcpuinfo", "small"}), "State:"), "running");
+  // There is no migration, and so no saved state of a domain that is defined.
+  EXPECT_CONTAINS(VirshError({"managedsave", "small"}),
+                  "The command migrate-set-parameters has not been found");
+  EXPECT_TRUE(State("small").starts_with("running"));
   VirshOk({"destroy", "small"});
   Expect("lifecycle small Stopped Destroyed");
   EXPECT_EQ(State("small"), "shut off (destroyed)");
@@ -186,6 +190,12 @@ TEST_F(LibvirtTest, ADomainWithOneOfEachDeviceRuns) {
   EXPECT_OK(guest->Ask('V', "virtio: 5 devices"));
   EXPECT_OK(guest->Ask('g', "rng: ok"));
   EXPECT_OK(guest->Ask('d', "block: 1 disks"));
+  const std::string stats = VirshOk({"domstats", "each"});
+  for (const char* line :
+       {"state.state=1\n", "cpu.time=", "balloon.current=65536\n", "vcpu.0.time=", "net.count=1\n",
+        "block.0.name=vda\n", "block.0.rd.reqs=", "block.0.capacity=1048576\n"}) {
+    EXPECT_CONTAINS(stats, line);
+  }
 }
 
 TEST_F(LibvirtTest, DisksComeAndGo) {
@@ -233,6 +243,30 @@ TEST_F(LibvirtTest, NetworkCardsComeAndGo) {
   EXPECT_FALSE(Contains(VirshOk({"domiflist", "cards"}), "52:54:00:00:00:02"));
 }
 
+// attach-interface, detach-interface and the link, on a bridge of the test's own network.
+TEST_F(LibvirtTest, ACardIsPutOnABridge) {
+  if (access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "there is no /dev/net/tun";
+  const RunResult bridge = RunCommand({"ip", "link", "add", "davitbr0", "type", "bridge"});
+  if (bridge.status != 0) GTEST_SKIP() << "no bridge: " << bridge.err;
+  DomainXml domain = Named("bridged");
+  domain.ports = 2;
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  const std::string mac = "52:54:00:00:00:06";
+  VirshOk({"attach-interface", "bridged", "bridge", "davitbr0", "--mac", mac, "--model", "virtio",
+           "--live"});
+  EXPECT_OK(guest->Await(" on"));
+  EXPECT_CONTAINS(VirshOk({"domiflist", "bridged"}), "davitbr0");
+  const fs::path ports = "/sys/class/net/davitbr0/brif";
+  EXPECT_FALSE(fs::is_empty(ports));
+  VirshOk({"domif-setlink", "bridged", mac, "down"});
+  EXPECT_CONTAINS(VirshOk({"domif-getlink", "bridged", mac}), "down");
+  VirshOk({"detach-interface", "bridged", "bridge", "--mac", mac, "--live"});
+  Expect("removed bridged net0");
+  EXPECT_FALSE(Contains(VirshOk({"domiflist", "bridged"}), mac));
+  EXPECT_TRUE(fs::is_empty(ports));  // the interface went with its descriptor
+}
+
 TEST_F(LibvirtTest, TapsAreHandedOverByDescriptor) {
   if (access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "there is no /dev/net/tun";
   const auto tap = [](const std::string& name, const std::string& mac) {
@@ -256,6 +290,16 @@ TEST_F(LibvirtTest, TapsAreHandedOverByDescriptor) {
   Expect("removed taps net1");
 }
 
+// The host's CPUs that a thread of this name may run on.
+std::string CpusOf(pid_t pid, const std::string& thread) {
+  for (const auto& task : fs::directory_iterator(fmt::format("/proc/{}/task", pid))) {
+    if (ReadFile(task.path() / "comm") == thread + "\n") {
+      return Field(ReadFile(task.path() / "status"), "Cpus_allowed_list:\t");
+    }
+  }
+  return "no thread " + thread;
+}
+
 TEST_F(LibvirtTest, ProcessorsComeAndGo) {
   DomainXml domain = Named("cpus");
   domain.vcpu = "<vcpu current='1'>2</vcpu>";
@@ -265,6 +309,9 @@ TEST_F(LibvirtTest, ProcessorsComeAndGo) {
   EXPECT_OK(guest->Await("cpu: 1 apic id 1 runs"));
   EXPECT_EQ(VirshOk({"vcpucount", "cpus", "--live", "--active"}), "2\n");
   EXPECT_CONTAINS(VirshOk({"vcpuinfo", "cpus"}), "VCPU:           1");
+  // The thread that is named to libvirt is the processor's own.
+  VirshOk({"vcpupin", "cpus", "1", "0", "--live"});
+  EXPECT_EQ(CpusOf(host->PidOf("cpus"), "CPU 1/KVM"), "0");
   VirshOk({"setvcpus", "cpus", "1", "--live"});
   EXPECT_OK(guest->Await("cpu: 1 ejected"));
   EXPECT_EQ(VirshOk({"vcpucount", "cpus", "--live", "--active"}), "1\n");
@@ -376,6 +423,19 @@ TEST_F(LibvirtTest, OnCrashDestroyEndsTheDomain) {
   EXPECT_OK(guest->Press('P'));
   Expect("lifecycle panics Crashed Panicked");
   Expect("lifecycle panics Stopped Crashed");
+}
+
+TEST_F(LibvirtTest, OnCrashPreserveKeepsTheDomain) {
+  DomainXml domain = Named("kept");
+  domain.more = "<on_crash>preserve</on_crash>";
+  domain.argument = "pvpanic-pci,addr=0x10";
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  EXPECT_OK(guest->Ask('P', "panic: told"));
+  Expect("lifecycle kept Crashed Panicked");
+  EXPECT_EQ(State("kept"), "crashed (panicked)");
+  EXPECT_CONTAINS(VirshOk({"qemu-monitor-command", "kept", R"({"execute":"query-status"})"}),
+                  R"("status":"guest-panicked")");
 }
 
 TEST_F(LibvirtTest, ACrashOfTheProcessIsOneOfTheDomain) {
