@@ -19,6 +19,8 @@ namespace {
 
 // Frames that wait for the guest. The stack's TCP sends again what is lost beyond.
 constexpr size_t kMaxWaiting = 1024;
+// Bytes for a chardev that is full, before the card's frames have to wait.
+constexpr size_t kMaxBacklog = 64 * 1024;
 
 int64_t Nanoseconds(io::Clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
@@ -38,15 +40,20 @@ struct User::StackTimer {
   std::unique_ptr<io::Registration> pending;
 };
 
-// A port inside the guest's network whose far end is a chardev (guestfwd=).
+// A port inside the guest's network whose far end is a chardev (guestfwd=). The stack has told the
+// guest that its bytes arrived, so none may be lost: what the chardev does not take is kept.
 class User::GuestForwardPort final : public ChardevClient {
  public:
   GuestForwardPort(User& owner, Chardev& chardev, in_addr server, uint16_t port)
       : owner_(owner), chardev_(chardev), server_(server), port_(port) {}
-  ~GuestForwardPort() override { (void)chardev_.Attach(nullptr); }
+  ~GuestForwardPort() override {
+    chardev_.OnWritable({});
+    (void)chardev_.Attach(nullptr);
+  }
 
   Status Open() {
     DAVIT_TRY(chardev_.Attach(this));
+    chardev_.OnWritable([this] { Flush(); });
     if (slirp_add_guestfwd(owner_.slirp_, &FromGuest, this, &server_, port_) < 0) {
       return Fail("Conflicting/invalid host:port in guest forwarding rule");
     }
@@ -60,17 +67,29 @@ class User::GuestForwardPort final : public ChardevClient {
   }
   void OnEvent(ChardevEvent) override {}
   void Resume() { chardev_.ResumeInput(); }
+  bool full() const { return backlog_.size() >= kMaxBacklog; }
 
  private:
   static ssize_t FromGuest(const void* data, size_t size, void* self) {
-    auto* const port = static_cast<GuestForwardPort*>(self);
-    return static_cast<ssize_t>(port->chardev_.Write({static_cast<const std::byte*>(data), size}));
+    static_cast<GuestForwardPort*>(self)->Write({static_cast<const std::byte*>(data), size});
+    return static_cast<ssize_t>(size);
+  }
+  void Write(std::span<const std::byte> data) {
+    if (backlog_.empty()) data = data.subspan(chardev_.Write(data));
+    backlog_.insert(backlog_.end(), data.begin(), data.end());
+  }
+  void Flush() {
+    const bool was_full = full();
+    const size_t taken = chardev_.Write(backlog_);
+    backlog_.erase(backlog_.begin(), backlog_.begin() + static_cast<ptrdiff_t>(taken));
+    if (was_full && !full() && owner_.client_ != nullptr) owner_.client_->OnSendable(0);
   }
 
   User& owner_;
   Chardev& chardev_;
   in_addr server_;
   const uint16_t port_;
+  std::vector<std::byte> backlog_;  // of the guest, for the chardev
 };
 
 // What the stack calls, inside a call into it.
@@ -102,10 +121,7 @@ struct User::Callbacks {
   static void RegisterFd(int, void*) {}
   // It is about to be closed: a watch must not see its number come back.
   static void UnregisterFd(int fd, void* opaque) { Self(opaque).watches_.erase(fd); }
-  static void Notify(void* opaque) {
-    Self(opaque).Changed();
-    for (auto& port : Self(opaque).ports_) port->Resume();
-  }
+  static void Notify(void* opaque) { Self(opaque).Changed(); }
 
   static constexpr SlirpCb Table() {
     SlirpCb table{};
@@ -214,6 +230,9 @@ Status User::Attach(NetClient* client, io::EventLoop& loop) {
 // --------------------------------------------------------------------------------------------
 
 SendResult User::Send(unsigned, std::span<const iovec> frame) {
+  for (const auto& port : ports_) {
+    if (port->full()) return SendResult::kFull;
+  }
   std::vector<uint8_t> bytes;
   for (const iovec& piece : frame) {
     const auto* const data = static_cast<const uint8_t*>(piece.iov_base);
@@ -303,6 +322,8 @@ void User::Update() {
       Changed();
     });
   }
+  // The guest may have connected, or taken bytes.
+  for (auto& port : ports_) port->Resume();
   if (receiving_ && !frames_.empty() && client_ != nullptr) {
     client_->OnReceivable(0);
     if (receiving_ && !frames_.empty()) Changed();  // its burst was over
