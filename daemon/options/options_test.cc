@@ -203,6 +203,21 @@ TEST(OptionsTest, ListsOfWhatExists) {
   }
 }
 
+TEST(OptionsTest, HelpIsNeverAnEmptyList) {
+  for (const OptionRow& row : OptionTable()) {
+    if (row.schema == nullptr || row.own_help) continue;
+    const std::string option = "-" + std::string(row.name);
+    const Result<Options> options = Parse({option.c_str(), "help"});
+    if (row.schema->params.empty()) {
+      ASSERT_FALSE(options) << option;
+      EXPECT_EQ(options.error().message, option + " help: Help is not available for this option");
+    } else {
+      ASSERT_TRUE(options) << option << ": " << options.error().message;
+      EXPECT_EQ(options->show, Show::kOptionKeys) << option;
+    }
+  }
+}
+
 TEST(OptionsTest, TheSilentAudioBackEndAsLibvirtWritesIt) {
   EXPECT_TRUE(Parse({"-audiodev", R"({"id":"audio1","driver":"none"})"}));
   EXPECT_TRUE(Parse({"-audiodev", "none,id=audio1"}));

@@ -90,6 +90,8 @@ Result<Options> ParseAll(ParseContext& context, std::span<const char* const> arg
 
 Status ApplyRow(ParseContext& context, const OptionRow& row, ParamList& list) {
   if (list.help && !row.own_help) {
+    // Its keys depend on a type, or are those of a command.
+    if (row.schema->params.empty()) return Fail("Help is not available for this option");
     context.options.show = Show::kOptionKeys;
     context.options.show_option = row.name;
     return {};
