@@ -179,10 +179,14 @@ TEST_F(UnitTest, SystemdFindsNoFault) {
   std::string unit = ReadFile(Installed("lib/systemd/system/davit@.service"));
   ReplaceAll(unit, "/usr/bin/davitd", Installed("usr/bin/davitd"));
   const std::string path = dir_.File("davit@.service");
-  std::ofstream(path) << unit;
-  const RunResult run = RunCommand({"systemd-analyze", "verify", "--man=no", path});
   // It reads units of the host, too, and tells their faults.
-  EXPECT_FALSE(Contains(run.out + run.err, "davit@")) << run.out << run.err;
+  const auto faults = [&](const std::string& text) {
+    std::ofstream(path) << text;
+    const RunResult run = RunCommand({"systemd-analyze", "verify", "--man=no", path});
+    return run.out + run.err;
+  };
+  EXPECT_FALSE(Contains(faults(unit), "davit@")) << faults(unit);
+  EXPECT_CONTAINS(faults(unit + "Nonsense=1\n"), "davit@.service");  // were there one, it would
 }
 
 }  // namespace
