@@ -113,6 +113,35 @@ HugePageMount::~HugePageMount() {
   if (why_.empty()) umount2(path().c_str(), MNT_DETACH);
 }
 
+QemuBeside::QemuBeside(const std::string& machine, const std::vector<std::string>& more) {
+  std::vector<std::string> arguments = {"qemu-system-x86_64",
+                                        "-machine",
+                                        machine,
+                                        "-accel",
+                                        "tcg",
+                                        "-S",
+                                        "-nodefaults",
+                                        "-vga",
+                                        "none",
+                                        "-display",
+                                        "none",
+                                        "-daemonize",
+                                        "-qmp",
+                                        "unix:" + qmp() + ",server=on,wait=off",
+                                        "-pidfile",
+                                        dir_.File("pid")};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  // Ready when it is in the background.
+  const RunResult run = RunCommand(arguments);
+  if (run.err.starts_with("cannot run qemu-system-x86_64")) {
+    why_ = run.err;
+    return;
+  }
+  EXPECT_EQ(run.status, 0) << run.err;
+  const std::string pid = ReadFile(dir_.File("pid"));
+  if (!pid.empty()) guard_.emplace(std::stoi(pid));
+}
+
 void ExpectQemuSays(std::vector<std::string> arguments, const std::string& text) {
   arguments.insert(arguments.begin(),
                    {"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"});

@@ -75,6 +75,23 @@ class HugePageMount {
   std::string why_;
 };
 
+// Debian's QEMU in the background, without a vCPU that runs, listening on a QMP socket; killed with
+// the object.
+class QemuBeside {
+ public:
+  // machine: of -machine; more: devices and objects.
+  explicit QemuBeside(const std::string& machine, const std::vector<std::string>& more = {});
+
+  // Why it is not there, or empty: it is not installed. A QEMU that does not start fails the test.
+  const std::string& why() const { return why_; }
+  std::string qmp() const { return dir_.File("qmp"); }
+
+ private:
+  TempDir dir_;
+  std::optional<KillGuard> guard_;
+  std::string why_;
+};
+
 // Checks that QEMU with these arguments ends with status 1 and a message that holds `text`: the
 // words expected of davitd are then QEMU's. Without qemu-system-x86_64 there is nothing to check.
 void ExpectQemuSays(std::vector<std::string> arguments, const std::string& text);

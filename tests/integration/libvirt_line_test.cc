@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "tests/integration/common.h"
+#include "tests/integration/host_view.h"
 
 namespace davit::testing {
 namespace {
@@ -176,6 +177,15 @@ TEST_F(LibvirtLineTest, WhatIsMissingIsNamed) {
       {{"-bios", "/f"}, "-bios /f: firmware is not supported"},
       {{"-machine", "pflash0=libvirt-pflash0-format"},
        "Property 'pc-q35-7.2-machine.pflash0' is not supported: the machine has no firmware"},
+      {{"-machine", "pflash1=libvirt-pflash1-format"},
+       "Property 'pc-q35-7.2-machine.pflash1' is not supported: the machine has no firmware"},
+      {{"-machine", "kernel-irqchip=off"}, "kernel-irqchip=off is not supported"},
+      {{"-machine", "hpet=on"}, "Property 'pc-q35-7.2-machine.hpet' cannot be 'on': not supported"},
+      {{"-machine", "vmport=on"}, "'pc-q35-7.2-machine.vmport' cannot be 'on': not supported"},
+      {{"-machine", "smm=on"}, "'pc-q35-7.2-machine.smm' cannot be 'on': not supported"},
+      {{"-machine", "usb=on"}, "'pc-q35-7.2-machine.usb' cannot be 'on': not supported"},
+      {{"-machine", "graphics=on"}, "'pc-q35-7.2-machine.graphics' cannot be 'on': not supported"},
+      {{"-boot", "menu=on"}, "-boot menu=on is not supported: the machine has no firmware"},
       {{"-numa", "node,nodeid=0,cpus=0,memdev=ram-node0"}, "memdev=ram-node0 is ambiguous"},
       {{"-incoming", "defer"}, "-incoming: unknown option"},
       {{"-boot", "reboot-timeout=0,splash=x"}, "-boot splash=x is not supported"},
@@ -195,6 +205,29 @@ TEST_F(LibvirtLineTest, WhatIsMissingIsNamed) {
     const RunResult result = Davitd(Line(words));
     EXPECT_EQ(result.status, 1) << words[1];
     EXPECT_CONTAINS(result.err, text);
+  }
+}
+
+TEST_F(LibvirtLineTest, WrongValuesAreToldInQemusWords) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"kernel-irqchip=x", "Parameter 'kernel-irqchip' does not accept value 'x'"},
+      {"mem-merge=x", "Parameter 'mem-merge' expects 'on' or 'off'"},
+      {"dump-guest-core=x", "Parameter 'dump-guest-core' expects 'on' or 'off'"},
+      {"usb=x", "Parameter 'usb' expects 'on' or 'off'"},
+      {"hpet=x", "Parameter 'hpet' expects 'on' or 'off'"},
+      {"vmport=x", "Parameter 'vmport' does not accept value 'x'"},
+      {"smm=x", "Parameter 'smm' does not accept value 'x'"},
+      {"memory-backend=nothing", "Memory backend 'nothing' not found"},
+      {"nothing=on", "Property 'pc-q35-7.2-machine.nothing' not found"},
+  };
+  for (const auto& [member, text] : rows) {
+    const Words words = {"-machine",    std::string("pc-q35-7.2,accel=kvm,") + member,
+                         "-display",    "none",
+                         "-nodefaults", "-S"};
+    const RunResult result = Davitd(words);
+    EXPECT_EQ(result.status, 1) << member;
+    EXPECT_CONTAINS(result.err, text);
+    ExpectQemuSays(words, text);
   }
 }
 

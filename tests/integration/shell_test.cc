@@ -9,11 +9,11 @@
 #include <sys/socket.h>
 
 #include <fstream>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "tests/integration/common.h"
+#include "tests/integration/host_view.h"
 #include "vmm/base/unique_fd.h"
 
 namespace davit::testing {
@@ -135,6 +135,19 @@ TEST(ShellProgramAloneTest, MissingServerIsNamedWithTheCause) {
   EXPECT_EQ(run.out, "");
 }
 
+TEST(ShellProgramAloneTest, WrongUseIsStatusTwo) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{}, {"--nonsense", "address"}, {"one", "two"}, {"-w"}}) {
+    const RunResult run = Shell("", arguments);
+    EXPECT_EQ(run.status, 2);
+    EXPECT_CONTAINS(run.err, "usage: qmp-shell ");
+    EXPECT_EQ(run.out, "");
+  }
+  const RunResult help = Shell("", {"--help"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_TRUE(help.out.starts_with("usage: qmp-shell ")) << help.out;
+}
+
 TEST_F(ShellProgramTest, CommandsLeftWhenTheVmIsGoneFailTheScript) {
   auto vm = Vm::Start({});
   ASSERT_OK(vm);
@@ -152,36 +165,17 @@ TEST_F(ShellProgramTest, QuitAsTheLastLineIsAGoodEnd) {
   EXPECT_EQ(run.err, "");
 }
 
-// Ready when it is in the background.
-class ShellWithQemuTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    const RunResult run = RunCommand({"qemu-system-x86_64", "-M", "none", "-nodefaults", "-display",
-                                      "none", "-daemonize", "-pidfile", dir_.File("pid"), "-qmp",
-                                      "unix:" + dir_.File("qmp") + ",server=on,wait=off"});
-    if (run.err.starts_with("cannot run")) GTEST_SKIP() << run.err;
-    ASSERT_EQ(run.status, 0) << run.err;
-    pid_t pid = 0;
-    std::ifstream(dir_.File("pid")) >> pid;
-    ASSERT_GT(pid, 0);
-    guard_.emplace(pid);
-  }
-  std::string qmp() const { return dir_.File("qmp"); }
-
- private:
-  TempDir dir_;
-  std::optional<KillGuard> guard_;
-};
-
-TEST_F(ShellWithQemuTest, ItsOwnWordsWorkThere) {
-  const RunResult help = Shell("help stop\nhelp block-commit\n", {qmp()});
+TEST(ShellWithQemuTest, ItsOwnWordsWorkThere) {
+  const QemuBeside qemu("none");
+  if (!qemu.why().empty()) GTEST_SKIP() << qemu.why();
+  const RunResult help = Shell("help stop\nhelp block-commit\n", {qemu.qmp()});
   EXPECT_EQ(help.status, 0) << help.err;
   EXPECT_TRUE(help.out.starts_with("stop\n\nStops the vCPUs")) << help.out;
   EXPECT_CONTAINS(help.out, "\nblock-commit [job-id=] device= ");
-  const RunResult transaction = Shell("transaction(\nabort\n)\n", {qmp()});
+  const RunResult transaction = Shell("transaction(\nabort\n)\n", {qemu.qmp()});
   EXPECT_EQ(transaction.status, 1);
   EXPECT_CONTAINS(transaction.out, "Transaction aborted using Abort action");
-  const RunResult quit = Shell("quit\n", {"--wait", "SHUTDOWN", qmp()});
+  const RunResult quit = Shell("quit\n", {"--wait", "SHUTDOWN", qemu.qmp()});
   EXPECT_EQ(quit.status, 0) << quit.out << quit.err;
   EXPECT_CONTAINS(quit.out, "\"reason\": \"host-qmp-quit\"");
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/integration/common.h"
+#include "tests/integration/host_view.h"
 #include "tests/support/terminal.h"
 #include "vmm/base/unique_fd.h"
 
@@ -31,21 +32,14 @@ std::vector<std::string> Plain(const TempDir& home) {
   return {"HOME=" + home.path(), "TERM=dumb", "INPUTRC=" + home.File("inputrc")};
 }
 
-class TerminalTest : public VmTest {
+// A shell on some server.
+class ShellAtTerminal : public ::testing::Test {
  protected:
-  void SetUp() override {
-    VmTest::SetUp();
-    if (IsSkipped()) return;
-    auto vm = Vm::Start({.args = {"-S", "-name", "mine"}});
-    ASSERT_OK(vm);
-    vm_ = std::move(*vm);
-    Open();
-  }
-
-  // A shell with its prompt; one that was open is killed.
-  void Open(std::vector<std::string> arguments = {}, const std::string& prompt = kPrompt) {
+  // With its prompt; one that was open is killed.
+  void OpenAt(const std::string& address, std::vector<std::string> arguments,
+              const std::string& prompt) {
     arguments.insert(arguments.begin(), Runfile("clients/qmp-shell/qmp-shell"));
-    arguments.push_back(vm_->qmp_address());
+    arguments.push_back(address);
     auto terminal = Terminal::Start(arguments, Plain(home_));
     ASSERT_OK(terminal);
     terminal_ = std::move(*terminal);
@@ -68,8 +62,23 @@ class TerminalTest : public VmTest {
   }
 
   TempDir home_;
-  std::unique_ptr<Vm> vm_;
   std::unique_ptr<Terminal> terminal_;
+};
+
+class TerminalTest : public ShellAtTerminal {
+ protected:
+  void SetUp() override {
+    if (const std::string why = WhyNoKvm(); !why.empty()) GTEST_SKIP() << why;
+    auto vm = Vm::Start({.args = {"-S", "-name", "mine"}});
+    ASSERT_OK(vm);
+    vm_ = std::move(*vm);
+    Open();
+  }
+  void Open(const std::vector<std::string>& arguments = {}, const std::string& prompt = kPrompt) {
+    OpenAt(vm_->qmp_address(), arguments, prompt);
+  }
+
+  std::unique_ptr<Vm> vm_;
 };
 
 TEST_F(TerminalTest, TabCompletesCommandArgumentAndValueFromTheLiveSchema) {
@@ -144,6 +153,7 @@ TEST_F(TerminalTest, HistoryOutlivesTheShell) {
   See("{\"return\"");
   See(kPrompt);
   Leave();
+  EXPECT_CONTAINS(ReadFile(home_.File(".qmp_history")), "query-name\n");
   Open();
   Type(kUp);
   See("query-name");
@@ -202,6 +212,36 @@ TEST_F(TerminalTest, HmpCompletesFromTheHelpOfTheServer) {
   Type("\n");
   See("VM status: paused (prelaunch)");
   See("(hmp) ");
+}
+
+// The same names and properties, of the same commands.
+TEST_F(ShellAtTerminal, TabCompletesFromQemuToo) {
+  const QemuBeside qemu("q35", {"-device", "virtio-rng-pci,id=rng7", "-object", "iothread,id=io7"});
+  if (!qemu.why().empty()) GTEST_SKIP() << qemu.why();
+  OpenAt(qemu.qmp(), {}, kPrompt);
+  Type("query-hotpl\t");
+  See("query-hotpluggable-cpus ");
+  Type(kCtrlC);
+  See(kPrompt);
+  Type("device_del id=rn\t");
+  See("rng7 ");
+  Type(kCtrlC);
+  See(kPrompt);
+  Type("object-del id=i\t");
+  See("io7 ");
+  Type(kCtrlC);
+  See(kPrompt);
+  Type("device_add driver=virtio-rng-pci max-b\t");
+  See("max-bytes=");
+  Type(kCtrlC);
+  See(kPrompt);
+  Type("qom-get path=/mach\t");
+  See("/machine/");
+  Type("peripheral/r\t");
+  See("peripheral/rng7/");
+  Type(" property=max-b\t\n");
+  See("max-bytes");
+  See("{\"return\": 9223372036854775807}");
 }
 
 // A server that answers what it is told to, to have a command that waits for ever.
