@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "schema/runtime/json/json.h"
+#include "tests/qtest/sealed_image.h"
 #include "tests/support/process.h"
 #include "tests/support/virtio/virtio.h"
 #include "tests/support/vm.h"
@@ -238,6 +239,51 @@ TEST_P(BlockQtest, FullStorageStopsTheVmAndRoomLosesNothing) {
     EXPECT_TRUE(disk.Image().substr(0, all.size()) == all);
   }
   umount2(folder.c_str(), MNT_DETACH);
+}
+
+TEST_P(BlockQtest, FailedWritesAreDealtWithByPolicy) {
+  const struct {
+    const char* werror;
+    const char* action;
+    int status;             // -1: the request is kept
+    const char* io_status;  // null: it is not told where the VM never stops
+  } kPolicies[] = {{"report", "report", kStatusIoError, nullptr},
+                   {"ignore", "ignore", kStatusOk, nullptr},
+                   {"enospc", "report", kStatusIoError, "ok"},
+                   {"auto", "report", kStatusIoError, "ok"},
+                   {"stop", "stop", -1, "failed"}};
+  for (const auto& policy : kPolicies) {
+    SealedImage image(kDiskBytes);
+    Machine m({"-M", GetParam().machine, "-blockdev", "file,node-name=f0,filename=" + image.path(),
+               "-device",
+               std::string(GetParam().driver) + ",drive=f0,id=d0,werror=" + policy.werror});
+    const auto device = FindVirtio(m, virtio::kIdBlock);
+    ASSERT_TRUE(device->Start());
+    image.Seal();
+    Queue& queue = device->queue(0);
+    queue.Add(Disk::WriteRequest(3, std::string(512, 'w')));
+    queue.Kick();
+    const auto event = m.qmp().WaitEvent("BLOCK_IO_ERROR");
+    ASSERT_TRUE(event) << event.error();
+    EXPECT_EQ(event->data["operation"], json::Value("write"));
+    EXPECT_EQ(event->data["action"], json::Value(policy.action));
+    EXPECT_EQ(event->data["node-name"], json::Value("f0"));
+    EXPECT_EQ(event->data["reason"], json::Value("Operation not permitted"));
+    const json::Value row = (*m.Qmp("query-block").AsArray())[0];
+    EXPECT_EQ(row["io-status"], policy.io_status == nullptr ? json::Value() : policy.io_status);
+    EXPECT_EQ(event->data["nospace"],
+              policy.io_status == nullptr ? json::Value() : json::Value(false));
+    if (policy.status >= 0) {
+      const auto used = queue.Wait();
+      ASSERT_TRUE(used) << policy.werror;
+      EXPECT_EQ(used->bytes.back(), policy.status) << policy.werror;
+      EXPECT_EQ(m.Qmp("query-status")["status"], json::Value("running"));
+    } else {
+      ASSERT_TRUE(m.qmp().WaitEvent("STOP"));
+      EXPECT_FALSE(queue.Take());
+      EXPECT_EQ(m.Qmp("query-status")["status"], json::Value("io-error"));
+    }
+  }
 }
 
 // --- nodes without a device ---

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "tests/qtest/scsi_driver.h"
+#include "tests/qtest/sealed_image.h"
 #include "tests/support/process.h"
 
 namespace davit::qtest {
@@ -229,6 +230,23 @@ TEST_P(ScsiQtest, BlocksBeyondTheEndGetSenseData) {
   EXPECT_EQ(host.Run(Read10(kDiscBytes / 2048, 1), "", 2048, kDisc).sense, kBadLba);
   EXPECT_EQ(host.Image().size(), kDiskBytes);
   EXPECT_TRUE(host.Run(Read10(kEnd - 1, 1), "", 512).good());
+}
+
+TEST_P(ScsiQtest, AWriteThatFailsOnTheHostHasSenseData) {
+  SealedImage image(kDiskBytes);
+  Machine m({"-M", GetParam().machine, "-blockdev", "file,node-name=f0,filename=" + image.path(),
+             "-device", std::string(GetParam().driver) + ",id=s0", "-device",
+             "scsi-hd,bus=s0.0,drive=f0"});
+  ScsiDriver driver(m);
+  ASSERT_TRUE(driver.device().Start());
+  EXPECT_EQ(driver.Run(TestUnitReady(), "", 0, kDisk).sense, kPowerOn);
+  image.Seal();
+  const Outcome outcome = driver.Run(Write10(0, 1), std::string(512, 'w'), 0, kDisk);
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.sense, 0x0b0006U) << "aborted command, I/O process terminated";
+  const auto event = m.qmp().WaitEvent("BLOCK_IO_ERROR");
+  ASSERT_TRUE(event) << event.error();
+  EXPECT_EQ(event->data["action"], json::Value("report"));
 }
 
 TEST_P(ScsiQtest, TaskManagement) {

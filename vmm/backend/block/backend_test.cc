@@ -331,5 +331,36 @@ TEST(BlockBackend, ErrorsAreReportedByPolicy) {
   EXPECT_FALSE(seen[4].nospace_known);
 }
 
+TEST(BlockBackend, EachPolicyForEachKindOfError) {
+  PathOpener opener;
+  BlockGraph graph(opener);
+  ASSERT_TRUE(graph.AddNode(Null("n0")));
+  using P = ErrorPolicy;
+  using A = ErrorAction;
+  const struct {
+    P policy;
+    A eio, enospc;
+  } kRows[] = {{P::kReport, A::kReport, A::kReport},
+               {P::kIgnore, A::kIgnore, A::kIgnore},
+               {P::kStop, A::kStop, A::kStop},
+               {P::kEnospc, A::kReport, A::kStop}};
+  for (const auto& row : kRows) {
+    for (const auto& other : kRows) {
+      for (const bool read : {false, true}) {
+        auto disk = graph.Attach("n0", {.qdev = "d",
+                                        .rerror = read ? row.policy : other.policy,
+                                        .werror = read ? other.policy : row.policy});
+        ASSERT_TRUE(disk);
+        EXPECT_EQ((*disk)->OnError(read, EIO), row.eio) << read;
+        EXPECT_EQ((*disk)->io_status(), row.eio == A::kStop ? IoStatus::kFailed : IoStatus::kOk);
+        graph.ResetIoStatus();
+        EXPECT_EQ((*disk)->OnError(read, ENOSPC), row.enospc) << read;
+        EXPECT_EQ((*disk)->io_status(),
+                  row.enospc == A::kStop ? IoStatus::kNoSpace : IoStatus::kOk);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace davit::backend

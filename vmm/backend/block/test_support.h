@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -46,6 +47,24 @@ class TempDir {
 
  private:
   std::string path_;
+};
+
+// The file that it opened last cannot be read while it is blind (EBADF).
+class BlindOpener final : public PathOpener {
+ public:
+  Result<UniqueFd> Open(const std::string& path, int flags, int* error) override {
+    auto fd = PathOpener::Open(path, flags, error);
+    if (fd) path_ = path, fd_ = fd->get();
+    return fd;
+  }
+  void SetBlind(bool blind) {
+    const UniqueFd other(open(path_.c_str(), (blind ? O_WRONLY : O_RDWR) | O_CLOEXEC));
+    EXPECT_EQ(dup3(other.get(), fd_, O_CLOEXEC), fd_);
+  }
+
+ private:
+  std::string path_;
+  int fd_ = -1;
 };
 
 // Writes behind `limit` fail with EFBIG while it lives.

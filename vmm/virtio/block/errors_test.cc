@@ -87,6 +87,52 @@ TEST_F(Errors, KeptAndTriedAgainWhenTheVmGoesOn) {
             std::string(512, 'a') + std::string(512, 'c'));
 }
 
+TEST_F(Errors, AReadIsKeptAndTriedAgain) {
+  node.aio = backend::AioMode::kThreads;
+  attach.rerror = ErrorPolicy::kStop;
+  attach.werror = ErrorPolicy::kIgnore;
+  Open();
+  EXPECT_EQ(Write(8, std::string(512, 'r')), kStatusOk);
+  opener.SetBlind(true);
+  AddRead(8, 512);
+  EXPECT_TRUE(Serve().empty());
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_TRUE(seen[0].read);
+  EXPECT_EQ(seen[0].action, ErrorAction::kStop);
+  EXPECT_EQ(seen[0].reason, "Bad file descriptor");
+  EXPECT_EQ(back_end->io_status(), backend::IoStatus::kFailed);
+  driver->frontend().OnRunning(false);
+  opener.SetBlind(false);
+  driver->frontend().OnRunning(true);
+  driver->loop().RunPosted();
+  Drain();
+  const auto used = queue().CollectUsed();
+  ASSERT_EQ(used.size(), 1u);
+  EXPECT_EQ(used[0].bytes.back(), kStatusOk);
+  EXPECT_EQ(used[0].text().substr(0, 512), std::string(512, 'r'));
+}
+
+TEST_F(Errors, ReadsHaveAPolicyOfTheirOwn) {
+  node.aio = backend::AioMode::kThreads;
+  attach.rerror = ErrorPolicy::kReport;
+  attach.werror = ErrorPolicy::kStop;
+  Open();
+  opener.SetBlind(true);
+  AddRead(8, 512);
+  EXPECT_EQ(RunOne(), kStatusIoError);
+  EXPECT_EQ(seen.at(0).action, ErrorAction::kReport);
+}
+
+TEST_F(Errors, AReadThatFailsCanBeIgnored) {
+  node.aio = backend::AioMode::kThreads;
+  attach.rerror = ErrorPolicy::kIgnore;
+  Open();
+  opener.SetBlind(true);
+  AddRead(8, 512);
+  EXPECT_EQ(RunOne(), kStatusOk);
+  EXPECT_EQ(seen.at(0).action, ErrorAction::kIgnore);
+}
+
 TEST_F(Errors, KeptRequestStaysInsideADiskThatHasShrunk) {
   attach.werror = ErrorPolicy::kStop;
   Open();

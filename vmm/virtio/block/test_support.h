@@ -92,7 +92,7 @@ class BlockRig {
   }
   Config ReadConfig() { return driver->Config<Config>(0); }
 
-  backend::PathOpener opener;
+  backend::BlindOpener opener;
   backend::BlockGraph graph{opener};
   backend::BlockBackend* back_end = nullptr;  // the device's
   std::unique_ptr<testing::Driver> driver;

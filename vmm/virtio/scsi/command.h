@@ -38,8 +38,8 @@ struct Sense {
 inline constexpr Sense kInvalidOpcode{5, 0x20, 0}, kInvalidField{5, 0x24, 0}, kBadLba{5, 0x21, 0},
     kLunNotSupported{5, 0x25, 0}, kBadParameterLength{5, 0x1a, 0}, kBadParameter{5, 0x26, 0},
     kSavingUnsupported{5, 0x39, 0}, kWriteProtected{7, 0x27, 0}, kPowerOn{6, 0x29, 0},
-    kCapacityHasChanged{6, 0x2a, 9}, kLunsHaveChanged{6, 0x3f, 0x0e}, kReadError{3, 0x11, 0},
-    kWriteError{3, 0x0c, 0}, kSpaceFull{7, 0x27, 7}, kNoSense{};
+    kCapacityHasChanged{6, 0x2a, 9}, kLunsHaveChanged{6, 0x3f, 0x0e}, kSpaceFull{7, 0x27, 7},
+    kTargetFailure{4, 0x44, 0}, kIoError{0x0b, 0, 6}, kNoSense{};
 // Of media: there is none; the guest's own lock is in the way; the tray was moved; there may be
 // another medium.
 inline constexpr Sense kNoMedium{2, 0x3a, 0}, kRemovalPrevented{5, 0x53, 2},

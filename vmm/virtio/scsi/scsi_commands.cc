@@ -33,9 +33,18 @@ BlockOp OpOf(Kind kind) {
   }
 }
 
-scsi::Sense SenseOf(Kind kind, int error) {
-  if (error == ENOSPC) return scsi::kSpaceFull;
-  return kind == Kind::kRead ? scsi::kReadError : scsi::kWriteError;
+// What QEMU tells the guest of an error of the host.
+scsi::Sense SenseOf(int error) {
+  switch (error) {
+    case ENOSPC:
+      return scsi::kSpaceFull;
+    case EINVAL:
+      return scsi::kInvalidField;
+    case ENOMEM:
+      return scsi::kTargetFailure;
+    default:
+      return scsi::kIoError;
+  }
 }
 
 }  // namespace
@@ -180,7 +189,7 @@ void ScsiDevice::Ended(std::unique_ptr<Active> active, int error) {
   }
   if (active->aborted) return Complete(std::move(active), scsi::kAborted, 0);
   if (error != 0) {
-    const scsi::Sense sense = SenseOf(command.kind, error);
+    const scsi::Sense sense = SenseOf(error);
     return CompleteSense(std::move(active), sense);
   }
   const bool data = command.kind == Kind::kRead || command.kind == Kind::kWrite;
