@@ -15,8 +15,6 @@
 namespace davit::testing {
 namespace {
 
-constexpr int kTimeoutMs = 20'000;
-
 std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
   for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
@@ -36,6 +34,9 @@ Result<std::unique_ptr<Terminal>> Terminal::Start(const std::vector<std::string>
   terminal->pid_ = forkpty(&fd, nullptr, nullptr, &size);
   if (terminal->pid_ < 0) return FailErrno("forkpty");
   if (terminal->pid_ == 0) {
+    // A test that was started in the background may have them ignored; at a terminal nobody has.
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
     execve(arguments[0], arguments.data(), variables.data());
     _exit(127);
   }
@@ -59,7 +60,8 @@ Status Terminal::Type(std::string_view keys) {
 
 Result<bool> Terminal::Fill() {
   pollfd p{fd_.get(), POLLIN, 0};
-  if (poll(&p, 1, kTimeoutMs) <= 0) return davit::Fail("nothing more within the time");
+  if (poll(&p, 1, static_cast<int>(kPatience.count())) <= 0)
+    return davit::Fail("nothing more within the time");
   char buffer[4096];
   const ssize_t n = read(fd_.get(), buffer, sizeof buffer);
   if (n <= 0) return false;
