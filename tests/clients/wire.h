@@ -28,7 +28,7 @@ class Wire {
   void Close() { fd_.reset(); }
 
  private:
-  static constexpr milliseconds kDeadline{20'000};
+  static constexpr milliseconds kDeadline = kPatience;
   explicit Wire(UniqueFd fd) : fd_(std::move(fd)) {}
   Result<size_t> Fill(milliseconds timeout);  // bytes that came; 0: end of file
 

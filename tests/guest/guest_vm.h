@@ -18,8 +18,8 @@
 
 namespace davit::testing {
 
-inline constexpr milliseconds kBootTime{90'000};   // a stock kernel, twice emulated
-inline constexpr milliseconds kReplyTime{20'000};  // a line from a guest that runs
+inline constexpr milliseconds kBootTime{90'000};       // a stock kernel, twice emulated
+inline constexpr milliseconds kReplyTime = kPatience;  // a line from a guest that runs
 
 bool VmmIsQemu();
 

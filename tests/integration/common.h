@@ -20,7 +20,7 @@
 
 namespace davit::testing {
 
-inline constexpr milliseconds kReplyTime{20'000};
+inline constexpr milliseconds kReplyTime = kPatience;
 
 // Skips where no guest can run.
 class VmTest : public ::testing::Test {

@@ -63,12 +63,12 @@ TEST_F(VmProcessTest, ProbeGuestSpeaksOnTheSerialPortAndQuitEndsTheProcess) {
   auto vm = Vm::Start({});
   ASSERT_TRUE(vm) << vm.error();
   EXPECT_EQ((*vm)->RunState(), "running");
-  EXPECT_TRUE((*vm)->serial().WaitFor("probe", milliseconds(20'000)));
+  EXPECT_TRUE((*vm)->serial().WaitFor("probe", kReplyTime));
   ASSERT_TRUE((*vm)->qmp().Execute("quit"));
   const auto event = (*vm)->qmp().WaitEvent("SHUTDOWN");
   ASSERT_TRUE(event) << event.error();
   EXPECT_EQ(event->data["reason"], json::Value("host-qmp-quit"));
-  EXPECT_EQ((*vm)->process().Wait(milliseconds(10'000)).value_or(-1), 0);
+  EXPECT_EQ((*vm)->process().Wait(kReplyTime).value_or(-1), 0);
   EXPECT_EQ((*vm)->process().Stderr(), "");
 }
 
@@ -80,7 +80,7 @@ TEST_F(VmProcessTest, ServiceManagerIsToldWhenQmpAnswersAndOfTheEnd) {
   ASSERT_TRUE(vm) << vm.error();
   EXPECT_EQ(manager.Next(), "READY=1");
   ASSERT_TRUE((*vm)->qmp().Execute("quit"));
-  EXPECT_EQ((*vm)->process().Wait(milliseconds(10'000)).value_or(-1), 0);
+  EXPECT_EQ((*vm)->process().Wait(kReplyTime).value_or(-1), 0);
   EXPECT_EQ(manager.Next(), "STOPPING=1");
 }
 
@@ -103,7 +103,7 @@ TEST_F(VmProcessTest, SignalEndsTheVmInGoodOrder) {
   const auto event = (*client)->WaitEvent("SHUTDOWN");
   ASSERT_TRUE(event) << event.error();
   EXPECT_EQ(event->data["reason"], json::Value("host-signal"));
-  EXPECT_EQ(process.Wait(milliseconds(10'000)).value_or(-1), 0);
+  EXPECT_EQ(process.Wait(kReplyTime).value_or(-1), 0);
   EXPECT_NE(process.Stderr().find("terminating on signal 15 from pid"), std::string::npos);
   EXPECT_FALSE(Exists(qmp));
   EXPECT_FALSE(Exists(pidfile));
@@ -125,7 +125,7 @@ TEST_F(VmProcessTest, DaemonIsReadyWhenItsParentEnds) {
   ASSERT_TRUE((*client)->Execute("quit"));
   EXPECT_TRUE((*client)->WaitEvent("SHUTDOWN"));
   // End of file comes when the process has closed the socket, its last act but one.
-  EXPECT_FALSE((*client)->ReadLine(milliseconds(10'000)));
+  EXPECT_FALSE((*client)->ReadLine(kReplyTime));
 }
 
 TEST_F(VmProcessTest, DaemonRemovesASocketThatHadARelativePath) {
@@ -138,7 +138,7 @@ TEST_F(VmProcessTest, DaemonRemovesASocketThatHadARelativePath) {
   ASSERT_TRUE(client) << client.error();
   ASSERT_TRUE((*client)->Execute("quit"));
   EXPECT_TRUE((*client)->WaitEvent("SHUTDOWN"));
-  EXPECT_FALSE((*client)->ReadLine(milliseconds(10'000)));  // end of file
+  EXPECT_FALSE((*client)->ReadLine(kReplyTime));  // end of file
   EXPECT_FALSE(Exists(dir.File("q")));
 }
 
@@ -156,7 +156,7 @@ TEST_F(VmProcessTest, DaemonInPreconfigFindsFilesThatHadRelativePaths) {
   ASSERT_OK(client);
   EXPECT_OK((*client)->Execute("x-exit-preconfig"));
   EXPECT_OK((*client)->Execute("quit"));
-  EXPECT_FALSE((*client)->ReadLine(milliseconds(10'000)));  // end of file
+  EXPECT_FALSE((*client)->ReadLine(kReplyTime));  // end of file
 }
 
 TEST_F(VmProcessTest, DaemonInPreconfigWritesTheTreeWhereItWasStarted) {
@@ -168,7 +168,7 @@ TEST_F(VmProcessTest, DaemonInPreconfigWritesTheTreeWhereItWasStarted) {
   auto client = client::Client::Connect("unix:" + dir.File("q"));
   ASSERT_OK(client);
   (void)(*client)->Execute("x-exit-preconfig");
-  EXPECT_FALSE((*client)->ReadLine(milliseconds(10'000)));  // end of file
+  EXPECT_FALSE((*client)->ReadLine(kReplyTime));  // end of file
   EXPECT_TRUE(Exists(dir.File("tree")));
 }
 
@@ -191,7 +191,7 @@ TEST_F(VmProcessTest, PreconfigServesQmpBeforeTheMachineExists) {
             "The command 'query-cpus-fast' is permitted only after machine initialization has "
             "completed");
   ASSERT_TRUE((*vm)->qmp().Execute("x-exit-preconfig"));
-  EXPECT_TRUE((*vm)->serial().WaitFor("probe", milliseconds(20'000)));
+  EXPECT_TRUE((*vm)->serial().WaitFor("probe", kReplyTime));
   EXPECT_EQ((*vm)->RunState(), "running");
 }
 

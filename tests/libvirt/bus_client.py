@@ -13,7 +13,7 @@ import sys
 
 from gi.repository import Gio, GLib
 
-DEADLINE_MS = 20_000
+DEADLINE_MS = 45_000
 NAME = "org.libvirt"
 ROOT = "/org/libvirt/QEMU"
 DOMAIN = "org.libvirt.Domain"

@@ -18,7 +18,7 @@
 
 namespace davit::testing {
 
-inline constexpr milliseconds kReplyTime{20'000};
+inline constexpr milliseconds kReplyTime = kPatience;
 
 // Why there can be none here, or empty.
 std::string WhyNoLibvirt();

@@ -24,8 +24,6 @@
 namespace davit::testing {
 namespace {
 
-constexpr int kTimeoutMs = 20'000;
-
 std::string Text(const json::Value& value) {
   const std::string* text = value.AsString();
   return text == nullptr ? "" : *text;
@@ -79,7 +77,7 @@ class LibvirtProbe : public ::testing::Test {
     if (!pidfd_) return;
     kill(pid_, SIGTERM);
     pollfd ended{pidfd_.get(), POLLIN, 0};
-    EXPECT_EQ(poll(&ended, 1, kTimeoutMs), 1) << "SIGTERM does not end it";
+    EXPECT_EQ(poll(&ended, 1, static_cast<int>(kPatience.count())), 1) << "SIGTERM does not end it";
   }
 
   // One line; libvirt takes it for one only when it ends with CR and LF.
@@ -88,8 +86,9 @@ class LibvirtProbe : public ::testing::Test {
     while ((end = input_.find("\r\n")) == std::string::npos) {
       char bytes[65536];
       pollfd ready{socket_.get(), POLLIN, 0};
-      const ssize_t n =
-          poll(&ready, 1, kTimeoutMs) == 1 ? read(socket_.get(), bytes, sizeof(bytes)) : 0;
+      const ssize_t n = poll(&ready, 1, static_cast<int>(kPatience.count())) == 1
+                            ? read(socket_.get(), bytes, sizeof(bytes))
+                            : 0;
       if (n <= 0) {
         ADD_FAILURE() << "no line: " << input_.substr(0, 200);
         return {};

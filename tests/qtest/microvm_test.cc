@@ -21,7 +21,7 @@ std::string ReadStdio(Machine& m, size_t size) {
   std::string text;
   while (text.size() < size) {
     pollfd polled{m.process().stdio(), POLLIN, 0};
-    if (poll(&polled, 1, 10'000) <= 0) break;
+    if (poll(&polled, 1, static_cast<int>(testing::kPatience.count())) <= 0) break;
     char buffer[256];
     const ssize_t n = read(m.process().stdio(), buffer, sizeof buffer);
     if (n <= 0) break;
@@ -123,7 +123,7 @@ TEST(MicrovmQtest, SleepRegisterEndsTheMachine) {
   auto event = m.qmp().WaitEvent("SHUTDOWN");
   ASSERT_TRUE(event) << event.error();
   EXPECT_EQ(event->data["reason"], json::Value("guest-shutdown"));
-  auto status = m.process().Wait(milliseconds(10'000));
+  auto status = m.process().Wait(testing::kPatience);
   ASSERT_TRUE(status) << status.error();
   EXPECT_EQ(*status, 0);
 }

@@ -85,7 +85,7 @@ TEST(QtestProtocol, SigtermEndsWithStatusZeroAndTheEvent) {
     auto event = m.qmp().WaitEvent("SHUTDOWN");
     ASSERT_TRUE(event) << event.error();
     EXPECT_EQ(event->data["reason"], json::Value("host-signal"));
-    auto status = m.process().Wait(milliseconds(10'000));
+    auto status = m.process().Wait(testing::kPatience);
     ASSERT_TRUE(status) << status.error();
     EXPECT_EQ(*status, 0);
   }
@@ -97,7 +97,7 @@ TEST(QtestProtocol, ClosedSocketLeavesTheMachineToQmp) {
   EXPECT_TRUE(m.qmp().Execute("query-status"));
   EXPECT_TRUE(m.qmp().Execute("stop"));
   EXPECT_TRUE(m.qmp().Execute("quit"));
-  auto status = m.process().Wait(milliseconds(10'000));
+  auto status = m.process().Wait(testing::kPatience);
   ASSERT_TRUE(status) << status.error();
   EXPECT_EQ(*status, 0);
 }
@@ -121,7 +121,7 @@ TEST(QtestProtocol, LogHasWhatWasSaid) {
     Machine m({"-qtest-log", dir.File("log")});
     m.Command("endianness");
     m.process().Signal(SIGTERM);
-    ASSERT_TRUE(m.process().Wait(milliseconds(10'000)));
+    ASSERT_TRUE(m.process().Wait(testing::kPatience));
   }
   const std::string log = testing::ReadFile(dir.File("log"));
   EXPECT_TRUE(log.starts_with("[I 0.000000] OPENED\n[R +0.")) << log;

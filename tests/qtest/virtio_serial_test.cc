@@ -23,7 +23,7 @@ namespace console = virtio::console;
 using json::Object;
 using json::Value;
 
-constexpr milliseconds kTime{10'000};
+constexpr milliseconds kTime = testing::kPatience;
 
 class SerialQtest : public ::testing::TestWithParam<bool> {  // on PCI
  protected:

@@ -23,7 +23,7 @@ class NotifySocket {
   NotifySocket& operator=(const NotifySocket&) = delete;
 
   // The next message; empty when none comes in time.
-  std::string Next(std::chrono::milliseconds timeout = std::chrono::milliseconds(20'000));
+  std::string Next(std::chrono::milliseconds timeout = std::chrono::milliseconds(45'000));
 
  private:
   const std::string address_;

@@ -21,6 +21,10 @@ namespace davit::testing {
 
 using std::chrono::milliseconds;
 
+// How long a test waits for what must come. A safety net that only a failing test gets to feel: on
+// a busy host an answer takes many times as long as on a quiet one.
+inline constexpr milliseconds kPatience{45'000};
+
 // A directory under $TEST_TMPDIR (or /tmp) with a short path, removed with what it holds.
 class TempDir {
  public:

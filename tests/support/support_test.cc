@@ -18,7 +18,7 @@ TEST(ProcessTest, ExitStatusIsTheChilds) {
   TempDir dir;
   auto process = Process::Start({"sh", "-c", "exit 7"}, dir.File("err"));
   ASSERT_TRUE(process) << process.error();
-  EXPECT_EQ((*process)->Wait(milliseconds(10'000)), 7);
+  EXPECT_EQ((*process)->Wait(kPatience), 7);
 }
 
 TEST(ProcessTest, SignalledChildHas128PlusNumber) {
@@ -27,7 +27,7 @@ TEST(ProcessTest, SignalledChildHas128PlusNumber) {
   ASSERT_TRUE(process) << process.error();
   EXPECT_FALSE((*process)->Wait(milliseconds(1)));
   (*process)->Signal(15);
-  EXPECT_EQ((*process)->Wait(milliseconds(10'000)), 143);
+  EXPECT_EQ((*process)->Wait(kPatience), 143);
 }
 
 TEST(ProcessTest, EndAsksAndJudges) {
@@ -38,7 +38,7 @@ TEST(ProcessTest, EndAsksAndJudges) {
                        dir.File("err"));
     char ready = 0;
     EXPECT_EQ(read((*process)->stdio(), &ready, 1), 1);
-    const Status ended = (*process)->End(milliseconds(10'000));
+    const Status ended = (*process)->End(kPatience);
     return ended ? "" : ended.error().message;
   };
   EXPECT_EQ(end_of("exit 0"), "");
@@ -52,8 +52,8 @@ TEST(ProcessTest, EndOfWhatHasEndedByItselfIsJudgedOnce) {
   // The end of file is the child's end, but for its last steps.
   char byte;
   EXPECT_EQ(read((*process)->stdio(), &byte, 1), 0);
-  EXPECT_FALSE((*process)->End(milliseconds(10'000)));
-  EXPECT_TRUE((*process)->End(milliseconds(10'000))) << "it has been waited for";
+  EXPECT_FALSE((*process)->End(kPatience));
+  EXPECT_TRUE((*process)->End(kPatience)) << "it has been waited for";
 }
 
 TEST(ProcessTest, KillGuardKillsWhatStillRuns) {
@@ -61,7 +61,7 @@ TEST(ProcessTest, KillGuardKillsWhatStillRuns) {
   auto process = Process::Start({"cat"}, dir.File("err"));
   ASSERT_TRUE(process) << process.error();
   { const KillGuard guard((*process)->pid()); }
-  EXPECT_EQ((*process)->Wait(milliseconds(10'000)), 137);
+  EXPECT_EQ((*process)->Wait(kPatience), 137);
 }
 
 TEST(ProcessTest, RunCollectsOutputAndErrors) {
@@ -92,9 +92,9 @@ TEST(ConsoleTest, WaitConsumesUpToTheEndOfTheLine) {
       Process::Start({"sh", "-c", "printf 'a 1\\r\\nb 2\\r\\nb 3\\r\\n'"}, dir.File("err"));
   ASSERT_TRUE(process) << process.error();
   Console console((*process)->stdio());
-  EXPECT_EQ(console.WaitForLine("b ", milliseconds(10'000)), "2");
-  EXPECT_EQ(console.WaitForLine("b ", milliseconds(10'000)), "3");
-  EXPECT_FALSE(console.WaitFor("b", milliseconds(10'000)));
+  EXPECT_EQ(console.WaitForLine("b ", kPatience), "2");
+  EXPECT_EQ(console.WaitForLine("b ", kPatience), "3");
+  EXPECT_FALSE(console.WaitFor("b", kPatience));
 }
 
 TEST(ConsoleTest, PromptNeedsNoEndOfLine) {
@@ -103,10 +103,10 @@ TEST(ConsoleTest, PromptNeedsNoEndOfLine) {
       Process::Start({"sh", "-c", "printf 'motd\\nlogin: '; read x; echo $x"}, dir.File("err"));
   ASSERT_TRUE(process) << process.error();
   Console console((*process)->stdio());
-  EXPECT_EQ(console.WaitForPrompt("login: ", milliseconds(10'000)), "motd\nlogin: ");
+  EXPECT_EQ(console.WaitForPrompt("login: ", kPatience), "motd\nlogin: ");
   EXPECT_FALSE(console.WaitForPrompt("login: ", milliseconds(1)));
   ASSERT_TRUE(console.Send("me\n"));
-  EXPECT_EQ(console.WaitForLine("m", milliseconds(10'000)), "e");
+  EXPECT_EQ(console.WaitForLine("m", kPatience), "e");
 }
 
 TEST(ConsoleTest, SendReachesTheChild) {
@@ -115,7 +115,7 @@ TEST(ConsoleTest, SendReachesTheChild) {
   ASSERT_TRUE(process) << process.error();
   Console console((*process)->stdio());
   ASSERT_TRUE(console.Send("hello\n"));
-  EXPECT_EQ(console.WaitForLine("hel", milliseconds(10'000)), "lo");
+  EXPECT_EQ(console.WaitForLine("hel", kPatience), "lo");
 }
 
 }  // namespace

@@ -14,8 +14,6 @@
 namespace davit::testing {
 namespace {
 
-constexpr milliseconds kEndTime{20'000};
-
 EndJudge end_judge;
 
 Result<UniqueFd> Listen(const std::string& path) {
@@ -84,7 +82,7 @@ void SetEndJudge(const EndJudge& judge) { end_judge = judge; }
 
 void EndVmm(Process& process) {
   if (end_judge.passing == nullptr || !end_judge.passing()) return;
-  if (Status ended = process.End(kEndTime); !ended) end_judge.failed(ended.error().message);
+  if (Status ended = process.End(kPatience); !ended) end_judge.failed(ended.error().message);
 }
 
 Vm::~Vm() {

@@ -31,7 +31,7 @@ struct VmOptions {
   std::vector<std::string> args;  // besides -qmp and -serial
   bool serial_stdio = true;       // adds -serial stdio
   bool negotiate = true;
-  milliseconds timeout{30'000};
+  milliseconds timeout = kPatience;
 };
 
 // What a test framework says of the test that runs, and is told when a VMM does not end well:

@@ -19,10 +19,10 @@ volatile uint32_t arrived;
 volatile uint32_t arrived_apic_id;
 uint8_t saved_page[512];
 
-// Up to five seconds; call with interrupts off.
+// Up to 45 seconds, for the host may be busy; call with interrupts off.
 bool WaitForArrival(uint32_t before) {
   const uint64_t start = Ticks();
-  while (arrived == before && Ticks() - start < 5 * kTicksPerSecond) LetInterruptsIn();
+  while (arrived == before && Ticks() - start < 45 * kTicksPerSecond) LetInterruptsIn();
   return arrived != before;
 }
 

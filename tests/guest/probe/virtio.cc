@@ -38,7 +38,7 @@ constexpr uint8_t kAcknowledge = 1, kDriver = 2, kDriverOk = 4, kFeaturesOk = 8;
 constexpr uint64_t kVersion1 = uint64_t{1} << 32;
 
 constexpr uint16_t kNext = 1, kWrite = 2;
-constexpr uint64_t kPatience = 5 * kTicksPerSecond;
+constexpr uint64_t kPatience = 45 * kTicksPerSecond;
 
 uint8_t Status(VirtioDevice& device) {
   return device.pci ? Mmio<uint8_t>(device.common + kPciStatus)

@@ -21,9 +21,6 @@
 namespace davit::qtest {
 namespace {
 
-constexpr milliseconds kStartTimeout{30'000};
-constexpr int kAnswerTimeoutMs = 30'000;
-
 Result<UniqueFd> Listen(const std::string& path) {
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
@@ -38,7 +35,7 @@ Result<UniqueFd> Listen(const std::string& path) {
 
 // Waits for the VMM to connect, or to end.
 Result<UniqueFd> Accept(int listener, testing::Process& process) {
-  const auto deadline = std::chrono::steady_clock::now() + kStartTimeout;
+  const auto deadline = std::chrono::steady_clock::now() + testing::kPatience;
   while (std::chrono::steady_clock::now() < deadline) {
     pollfd polled{listener, POLLIN, 0};
     if (poll(&polled, 1, 20) > 0) {
@@ -158,7 +155,7 @@ void Machine::ReadLine(std::string& line) {
     }
     scanned = input_.size();
     pollfd polled{fd_.get(), POLLIN, 0};
-    if (poll(&polled, 1, kAnswerTimeoutMs) <= 0) Die("no answer");
+    if (poll(&polled, 1, static_cast<int>(testing::kPatience.count())) <= 0) Die("no answer");
     char buffer[65536];
     const ssize_t n = read(fd_.get(), buffer, sizeof buffer);
     if (n <= 0) Die("the connection has ended");

@@ -84,7 +84,7 @@ class Machine {
   int Rises(unsigned gsi);  // since InterceptIoapic()
 
   // True when it becomes true before the deadline: for back ends that work in their own time.
-  bool WaitFor(const std::function<bool()>& condition, milliseconds timeout = milliseconds(10'000));
+  bool WaitFor(const std::function<bool()>& condition, milliseconds timeout = testing::kPatience);
 
   // One command, one answer line ("OK 0x..", "FAIL ..."), as it is.
   std::string Command(const std::string& line);

@@ -28,13 +28,13 @@ class Virtio;
 class Queue {
  public:
   // Add() and Kick() and waits for it to come back. nullopt: it did not.
-  std::optional<Used> Do(const Request& request, milliseconds timeout = milliseconds(10'000));
+  std::optional<Used> Do(const Request& request, milliseconds timeout = testing::kPatience);
   uint16_t Add(const Request& request) { return ring_->Add(request); }
   // Tells the device if it wants to know; always: even if not.
   void Kick(bool always = false);
   std::optional<Used> Take() { return ring_->Take(); }
   // The next one, when it comes in time.
-  std::optional<Used> Wait(milliseconds timeout = milliseconds(10'000));
+  std::optional<Used> Wait(milliseconds timeout = testing::kPatience);
   // Whether the device has interrupted for this queue since the last call (with MSI-X its vector,
   // else the queue bit of the device's interrupt status).
   bool TakeInterrupt();
