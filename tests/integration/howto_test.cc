@@ -40,7 +40,9 @@ class HowtoTest : public VmTest {
     auto vm = StartReady(args);
     ASSERT_NE(vm, nullptr);
     std::ofstream(dir_.File("example.py")) << program;
-    const RunResult run = RunCommand({"python3", dir_.File("example.py"), socket});
+    // On a busy host the guest may take its time: it walks memory by emulated instructions.
+    constexpr milliseconds kLongest{240'000};
+    const RunResult run = RunCommand({"python3", dir_.File("example.py"), socket}, kLongest);
     EXPECT_EQ(run.status, 0) << run.out << run.err;
     EXPECT_EQ(vm->process().Wait(kReplyTime).value_or(-1), 0);
   }
