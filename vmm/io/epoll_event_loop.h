@@ -6,6 +6,8 @@
 // been worth it (poll_budget.h). A deadline is a timerfd in the same epoll set.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -23,6 +25,9 @@ class EpollEventLoop final : public EventLoop {
 
   // From the loop's next turn on. Any thread.
   void SetPolling(const PollOptions& polling);
+  // What max_batch() answers. Any thread.
+  void SetMaxBatch(int64_t requests) { max_batch_ = requests; }
+  int64_t max_batch() const override { return max_batch_; }
   void Post(std::function<void()> fn) override;
   Result<std::unique_ptr<Registration>> WatchReadable(int fd, std::function<void()> fn) override;
   Result<std::unique_ptr<Registration>> WatchWritable(int fd, std::function<void()> fn) override;
@@ -43,6 +48,7 @@ class EpollEventLoop final : public EventLoop {
  private:
   class Impl;
   std::shared_ptr<Impl> impl_;
+  std::atomic<int64_t> max_batch_ = 0;
 };
 
 }  // namespace davit::io

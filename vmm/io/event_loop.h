@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -62,6 +63,9 @@ class EventLoop {
     (void)poller;
     return nullptr;
   }
+  // The most requests that a user of the loop hands to the kernel in one call. 0: as many as it
+  // has. Any thread.
+  virtual int64_t max_batch() const { return 0; }
   // Runs until Stop().
   virtual void Run() = 0;
   virtual void Stop() = 0;

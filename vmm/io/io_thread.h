@@ -30,6 +30,7 @@ class IoThread {
 
   EventLoop& loop() { return loop_; }
   void SetPolling(const PollOptions& polling) { loop_.SetPolling(polling); }
+  void SetMaxBatch(int64_t requests) { loop_.SetMaxBatch(requests); }
   pid_t thread_id() const { return thread_id_; }  // as in /proc
 
  private:

@@ -226,13 +226,12 @@ namespace {
 struct IoThreadProperty {
   std::string_view name;
   int64_t control::IoThreadInfo::*member;
-  bool polling;
 };
 constexpr IoThreadProperty kIoThread[] = {
-    {"poll-max-ns", &control::IoThreadInfo::poll_max_ns, true},
-    {"poll-grow", &control::IoThreadInfo::poll_grow, true},
-    {"poll-shrink", &control::IoThreadInfo::poll_shrink, true},
-    {"aio-max-batch", &control::IoThreadInfo::aio_max_batch, false},
+    {"poll-max-ns", &control::IoThreadInfo::poll_max_ns},
+    {"poll-grow", &control::IoThreadInfo::poll_grow},
+    {"poll-shrink", &control::IoThreadInfo::poll_shrink},
+    {"aio-max-batch", &control::IoThreadInfo::aio_max_batch},
 };
 constexpr std::string_view kPoolMin = "thread-pool-min";
 constexpr std::string_view kPoolMax = "thread-pool-max";
@@ -306,7 +305,6 @@ std::optional<Status> WriteIoThread(control::IoThreadInfo& info, std::string_vie
                                     const PropertyValue& value) {
   for (const IoThreadProperty& property : kIoThread) {
     if (name != property.name) continue;
-    if (!property.polling) return Fail(fmt::format("Property 'iothread.{}' is not writable", name));
     const auto count = AsCount(std::string(name), value);
     if (!count) return Fail(count.error());
     info.*property.member = *count;

@@ -82,6 +82,7 @@ Status ObjectTree::Add(const control::ObjectSpec& spec, bool may_wait) {
     DAVIT_ASSIGN(object->thread_info, ParseIoThread(spec));
     DAVIT_ASSIGN(object->thread,
                  io::IoThread::Create("IO " + spec.id, PollingOf(object->thread_info)));
+    object->thread->SetMaxBatch(object->thread_info.aio_max_batch);
     object->thread_info.thread_id = object->thread->thread_id();
   } else if (spec.qom_type.starts_with("memory-backend-")) {
     DAVIT_TRY(CheckPreallocContext(spec));
@@ -248,7 +249,10 @@ QomNode ObjectTree::NodeOf(Object& object) const {
                  const control::PropertyValue& value) -> std::optional<Status> {
     if (object.thread != nullptr) {
       auto status = WriteIoThread(object.thread_info, name, value);
-      if (status && *status) object.thread->SetPolling(PollingOf(object.thread_info));
+      if (status && *status) {
+        object.thread->SetPolling(PollingOf(object.thread_info));
+        object.thread->SetMaxBatch(object.thread_info.aio_max_batch);
+      }
       return status;
     }
     if (object.throttle != nullptr) return SetThrottle(object, name, value);

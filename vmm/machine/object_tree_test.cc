@@ -259,7 +259,10 @@ TEST_F(Objects, PropertiesReadAsTheObjectHasThem) {
 
   ASSERT_TRUE(WriteProperty(root, "io", "poll-max-ns", {uint64_t{7}}));
   EXPECT_EQ(objects_.IoThreads().front().poll_max_ns, 7);
-  for (const auto& [path, name] : {std::pair("io", "aio-max-batch"), {"m", "share"}}) {
+  ASSERT_TRUE(WriteProperty(root, "io", "aio-max-batch", {uint64_t{3}}));
+  EXPECT_EQ(objects_.IoThreads().front().aio_max_batch, 3);
+  EXPECT_EQ((*objects_.UseIoThread("io", "iothread"))->loop().max_batch(), 3);
+  for (const auto& [path, name] : {std::pair("io", "thread-pool-max"), {"m", "share"}}) {
     const Status status = WriteProperty(root, path, name, {true});
     ASSERT_FALSE(status) << name;
     EXPECT_TRUE(status.error().message.ends_with("is not writable")) << status.error();

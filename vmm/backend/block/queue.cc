@@ -218,6 +218,8 @@ void BlockQueue::Issue(BlockRequest& request) {
     return;
   }
   IssueToRing(request);
+  const int64_t most = loop_.max_batch();
+  if (most != 0 && ring_->queued() >= most) ring_->Submit();
 }
 
 void BlockQueue::IssueToRing(BlockRequest& request) {

@@ -31,6 +31,8 @@ class Uring {
   // Room for one more? At most kEntries are under way at a time.
   bool full() const { return under_way_ == kEntries; }
   unsigned under_way() const { return under_way_; }
+  // Not handed to the kernel yet.
+  unsigned queued() const { return queued_; }
   // One transfer; the iovecs stay valid until it has ended. Not when full().
   void Read(int fd, const iovec* iov, unsigned count, uint64_t offset, void* user);
   void Write(int fd, const iovec* iov, unsigned count, uint64_t offset, bool fua, void* user);

@@ -1,18 +1,25 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A kernel that has no room for requests while none is under way: no completion will wake anybody.
-// The linker puts the test's call in the place of liburing's (--wrap).
+// Calls of the kernel. One that has no room for requests while none is under way: no completion
+// will wake anybody. And how many requests a call hands over. The linker puts the test's call in
+// the place of liburing's (--wrap).
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include "vmm/backend/block/test_support.h"
 #include "vmm/backend/block/uring.h"
 #include "vmm/base/units.h"
+#include "vmm/io/epoll_event_loop.h"
 
 namespace {
 int refusals = 0;
+std::vector<int> batches;
 }  // namespace
 
 struct io_uring;
@@ -23,7 +30,9 @@ extern "C" int __wrap_io_uring_submit(io_uring* ring) {
     --refusals;
     return -EAGAIN;
   }
-  return __real_io_uring_submit(ring);
+  const int taken = __real_io_uring_submit(ring);
+  batches.push_back(taken);
+  return taken;
 }
 
 namespace davit::backend {
@@ -95,6 +104,43 @@ TEST_F(UringBusy, ALongWaitLeavesNoQueueOfTries) {
   loop_.Post([&] { loop_.Stop(); });
   loop_.Run();
   EXPECT_LE(ready, 2);  // one try, and the ring's own word
+}
+
+class UringBatch : public UringBusy {
+ protected:
+  // The sizes of the calls for seven reads that come at once.
+  std::vector<int> BatchesOfSeven(int64_t most) {
+    io::EpollEventLoop loop;
+    loop.SetMaxBatch(most);
+    user_.reset();
+    auto disk = graph_.Attach("f0", {.qdev = "e"});
+    if (!disk) return {};
+    DiskUser user(loop, std::move(*disk));
+    std::array<std::string, 7> data;
+    std::array<iovec, 7> iov;
+    std::array<int, 7> errors;
+    std::array<BlockRequest, 7> requests;
+    batches.clear();
+    for (size_t i = 0; i < requests.size(); ++i) {
+      data[i] = std::string(512, '?');
+      iov[i] = {data[i].data(), data[i].size()};
+      requests[i].op = BlockOp::kRead;
+      requests[i].bytes = 512;
+      requests[i].iov = {&iov[i], 1};
+      user.Submit(requests[i], &errors[i]);
+    }
+    user.Wait();
+    for (const int error : errors) EXPECT_EQ(error, 0);
+    return batches;
+  }
+};
+
+TEST_F(UringBatch, ACallTakesAllThereIs) { EXPECT_EQ(BatchesOfSeven(0), std::vector({7})); }
+
+TEST_F(UringBatch, OrTheMostThatTheLoopAllows) {
+  EXPECT_EQ(BatchesOfSeven(3), std::vector({3, 3, 1}));
+  EXPECT_EQ(BatchesOfSeven(1), std::vector(7, 1));
+  EXPECT_EQ(BatchesOfSeven(INT64_MAX), std::vector({7}));
 }
 
 }  // namespace
