@@ -247,15 +247,14 @@ TEST(UserNet, GuestForwardsReachACharacterDeviceAndACommand) {
   const std::string path = dir.File("s");
   Guest guest(",guestfwd=tcp:10.0.2.100:80-chardev:c,guestfwd=tcp:10.0.2.101:81-cmd:cat",
               {"-chardev", "socket,id=c,path=" + path + ",server=on,wait=off"});
-  auto socket = client::Connect(*client::ParseAddress("unix:" + path));
-  ASSERT_TRUE(socket) << socket.error();
+  const UniqueFd socket = ConnectTo(path);
   guest.TakeAddress(kGuest, kHost);
   ASSERT_TRUE(guest.Connect(Address("10.0.2.100"), 80));
   guest.Say("of the guest");
   std::string heard(12, '\0');
-  ASSERT_EQ(recv(socket->get(), heard.data(), heard.size(), MSG_WAITALL), 12);
+  ASSERT_EQ(recv(socket.get(), heard.data(), heard.size(), MSG_WAITALL), 12);
   EXPECT_EQ(heard, "of the guest");
-  ASSERT_EQ(send(socket->get(), "of the host", 11, 0), 11);
+  ASSERT_EQ(send(socket.get(), "of the host", 11, 0), 11);
   EXPECT_EQ(guest.Hear(11), "of the host");
 
   ASSERT_TRUE(guest.Connect(Address("10.0.2.101"), 81));
@@ -270,8 +269,7 @@ TEST(UserNet, GuestForwardToAReaderWhoIsLateLosesNothing) {
   const std::string path = dir.File("s");
   Guest guest(",guestfwd=tcp:10.0.2.100:80-chardev:c",
               {"-chardev", "socket,id=c,path=" + path + ",server=on,wait=off"});
-  auto socket = client::Connect(*client::ParseAddress("unix:" + path));
-  ASSERT_TRUE(socket) << socket.error();
+  const UniqueFd socket = ConnectTo(path);
   guest.TakeAddress(kGuest, kHost);
   ASSERT_TRUE(guest.Connect(Address("10.0.2.100"), 80));
   std::string said;
@@ -283,7 +281,7 @@ TEST(UserNet, GuestForwardToAReaderWhoIsLateLosesNothing) {
   } while (guest.HasSentAll());
   std::string heard(said.size(), '\0');
   for (size_t n = 0; n < heard.size();) {
-    const ssize_t more = recv(socket->get(), heard.data() + n, heard.size() - n, 0);
+    const ssize_t more = recv(socket.get(), heard.data() + n, heard.size() - n, 0);
     ASSERT_GT(more, 0) << n;
     n += static_cast<size_t>(more);
   }

@@ -10,9 +10,9 @@
 namespace davit::qtest {
 namespace {
 
-constexpr uint64_t kStats = uint64_t{1} << 1, kHint = uint64_t{1} << 3,
+constexpr uint64_t kStats = uint64_t{1} << 1, kHint = uint64_t{1} << 3, kPoison = uint64_t{1} << 4,
                    kReporting = uint64_t{1} << 5;
-constexpr uint32_t kNumPages = 0, kActual = 4, kHintCommand = 8;
+constexpr uint32_t kNumPages = 0, kActual = 4, kHintCommand = 8, kPoisonValue = 12;
 constexpr uint64_t kMiB = 1024 * 1024;
 
 class BalloonQtest : public ::testing::TestWithParam<bool> {
@@ -106,6 +106,27 @@ TEST_P(BalloonQtest, ReportedPagesAreGivenBack) {
   ASSERT_TRUE(dev().queue(3).Do(Request().At(page, 4096, true)));
   EXPECT_TRUE(IsZero(page));
   EXPECT_EQ(m().Read(next, 1), 0xa5U);
+}
+
+// A kernel that poisons free pages reads them again: they are not given back then. Whether it does
+// is what it last said with the feature, until the reset.
+TEST_P(BalloonQtest, PoisonedPagesAreKept) {
+  Start(",free-page-reporting=on");
+  const auto report = [&] {
+    const uint64_t page = Page();
+    EXPECT_TRUE(dev().queue(3).Do(Request().At(page, 4096, true)));
+    return page;
+  };
+  ASSERT_TRUE(dev().Has(kPoison));
+  dev().WriteConfig(kPoisonValue, 4, 0xa5a5a5a5);
+  EXPECT_EQ(dev().Config<uint32_t>(kPoisonValue), 0xa5a5a5a5U);
+  EXPECT_FALSE(IsZero(report()));
+  ASSERT_TRUE(dev().Start());
+  EXPECT_EQ(dev().Config<uint32_t>(kPoisonValue), 0U);
+  EXPECT_TRUE(IsZero(report()));
+  ASSERT_TRUE(dev().Start({.features = ~kPoison}));
+  dev().WriteConfig(kPoisonValue, 4, 0xa5a5a5a5);
+  EXPECT_TRUE(IsZero(report()));
 }
 
 // Free pages are asked for when a VM moves. Until then the command is "stop", and what a driver

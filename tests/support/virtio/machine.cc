@@ -58,6 +58,20 @@ void WriteIdleFirmware(const std::string& path) {
 
 }  // namespace
 
+UniqueFd ConnectTo(const std::string& path) {
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const timeval patience{testing::kPatience.count() / 1000, 0};
+  if (!fd || connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0) {
+    std::perror(path.c_str());
+    std::abort();
+  }
+  return fd;
+}
+
 bool Machine::IsQemu() {
   const char* value = std::getenv("DAVIT_QTEST_QEMU");
   return value != nullptr && *value != '\0' && *value != '0';

@@ -27,6 +27,10 @@ namespace davit::qtest {
 
 using std::chrono::milliseconds;
 
+// A connection to a UNIX socket that the VMM listens on; reads wait, but not for ever. Ends the
+// program when there is none.
+UniqueFd ConnectTo(const std::string& path);
+
 struct PciPlaces;  // pci.cc: which addresses have been given out
 
 class Machine {

@@ -55,10 +55,18 @@ const sockaddr* AsSockaddr(const Address& address) {
 
 using AddrInfo = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
+bool IsNumeric(const std::string& host) {
+  in6_addr any;
+  return inet_pton(AF_INET, host.c_str(), &any) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), &any) == 1;
+}
+
 Result<AddrInfo> Resolve(const InetAddress& inet, bool passive, int socktype = SOCK_STREAM) {
   addrinfo hints{};
   hints.ai_socktype = socktype;
-  hints.ai_flags = passive ? AI_PASSIVE : AI_ADDRCONFIG;
+  // Loopback alone does not count as a configured address; where nothing is to be looked up it will
+  // do all the same.
+  hints.ai_flags = passive ? AI_PASSIVE : IsNumeric(inet.host) ? AI_NUMERICHOST : AI_ADDRCONFIG;
   const bool v4 = inet.ipv4.value_or(!inet.ipv6.value_or(false));
   const bool v6 = inet.ipv6.value_or(!inet.ipv4.value_or(false));
   if (!v4 && !v6) return Fail("Cannot disable IPv4 and IPv6 at same time");
