@@ -140,11 +140,13 @@ TEST_F(SerialTest, PtyIsNamedAndTalks) {
 
 // As libvirt has it: the guest finds the port where -serial would have put it.
 TEST_F(SerialTest, DeviceByNameTalks) {
-  auto vm = Start({"-M", "q35", "-nodefaults", "-chardev",
-                   "socket,id=c,path=" + File("serial") + ",server=on,wait=off", "-device",
-                   R"({"driver":"isa-serial","chardev":"c","id":"serial0","index":0})"});
-  ASSERT_NE(vm, nullptr);
-  for (int i = 0; i < 2; ++i) ExpectConversation("unix:" + File("serial"));
+  for (const char* machine : {"q35", "microvm"}) {
+    auto vm = Start({"-M", machine, "-nodefaults", "-chardev",
+                     "socket,id=c,path=" + File("serial") + ",server=on,wait=off", "-device",
+                     R"({"driver":"isa-serial","chardev":"c","id":"serial0","index":0})"});
+    ASSERT_NE(vm, nullptr) << machine;
+    for (int i = 0; i < 2; ++i) ExpectConversation("unix:" + File("serial"));
+  }
 }
 
 TEST_F(SerialTest, FileHoldsAllThatTheGuestSaid) {

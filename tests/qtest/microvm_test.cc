@@ -45,8 +45,8 @@ TEST(MicrovmQtest, SerialPortSpeaksBothWays) {
   EXPECT_FALSE(m.Line(kSerialGsi));
 }
 
-// Linux finds virtio-mmio devices by the ACPI tables alone.
-TEST(MicrovmQtest, AcpiTablesNameTheSlotsThatHoldADevice) {
+// Linux finds virtio-mmio devices and serial ports by the ACPI tables alone.
+TEST(MicrovmQtest, AcpiTablesNameTheDevicesThatAreThere) {
   if (Machine::IsQemu()) GTEST_SKIP() << "QEMU's tables are placed by firmware";
   constexpr uint64_t kTables = 0xe0000, kSize = 0x20000;
   const auto count = [](Machine& m, std::string_view text) {
@@ -63,6 +63,15 @@ TEST(MicrovmQtest, AcpiTablesNameTheSlotsThatHoldADevice) {
   EXPECT_EQ(count(two, "LNRO0005"), 2U);
   EXPECT_EQ(count(two, "VR07"), 1U);
   EXPECT_EQ(count(two, "VR06"), 1U);
+  // A serial port as well, by either option.
+  EXPECT_EQ(count(bare, "COM1"), 0U);
+  EXPECT_EQ(bare.InB(kSerial + 5), 0xff);
+  for (const std::vector<std::string>& options :
+       {std::vector<std::string>{"-serial", "null"}, {"-device", "isa-serial"}}) {
+    Machine m(options);
+    EXPECT_EQ(count(m, "COM1"), 1U);
+    EXPECT_EQ(m.InB(kSerial + 5), 0x60);
+  }
 }
 
 uint8_t Cmos(Machine& m, uint8_t index) {

@@ -20,10 +20,10 @@
 #include "vmm/devices/debug_port.h"
 #include "vmm/devices/i8042.h"
 #include "vmm/devices/ioapic.h"
-#include "vmm/devices/uart16550.h"
 #include "vmm/machine/collected_writes.h"
 #include "vmm/machine/microvm_qtree.h"
 #include "vmm/machine/rtc_source.h"
+#include "vmm/machine/serial_ports.h"
 #include "vmm/machine/vm_clock.h"
 
 namespace davit::machine {
@@ -42,7 +42,7 @@ static_assert(kRealModeRestart + kRestartCode.size() <=
 class Microvm final : public Board {
  public:
   Microvm(const MicrovmDeps& deps, const cpu::Topology& topology)
-      : deps_(deps), topology_(topology) {}
+      : deps_(deps), topology_(topology), serials_(ports_, deps.accel, 1) {}
 
   Status Init(const MachineConfig& config, const MachineOptions& options);
 
@@ -57,6 +57,7 @@ class Microvm final : public Board {
     if (ioapic_ != nullptr) ioapic_->EndOfInterrupt(vector);
   }
   BoardBuses device_buses() override;
+  SerialHost* serial_ports() override { return &serials_; }
   control::QtreeNode::Bus Qtree() const override { return BuildQtree(shape_); }
   const std::vector<std::byte>& device_tree() const override { return device_tree_; }
   void set_virtio_slots(std::vector<size_t> slots) override { virtio_slots_ = std::move(slots); }
@@ -90,7 +91,7 @@ class Microvm final : public Board {
   std::vector<std::byte> device_tree_;
 
   devices::Ioapic* ioapic_ = nullptr;
-  std::unique_ptr<devices::Uart16550> serial_;
+  SerialPorts serials_;
   std::unique_ptr<devices::I8042> i8042_;
   std::unique_ptr<devices::AcpiGed> ged_;
   std::unique_ptr<devices::CmosRtc> rtc_;
@@ -101,7 +102,7 @@ Status Microvm::Init(const MachineConfig& config, const MachineOptions& options)
   DAVIT_TRY(CheckOptions(config, options));
   DAVIT_TRY(OpenImages(config));
   DAVIT_TRY(AddIrqchip());
-  if (shape_.serial) DAVIT_TRY(AddSerial(config));
+  if (options.isa_serial) DAVIT_TRY(AddSerial(config));
   DAVIT_TRY(AddI8042());
   if (shape_.acpi) DAVIT_TRY(AddGed());
   if (shape_.rtc) DAVIT_TRY(AddRtc(config.rtc));
@@ -114,7 +115,6 @@ Status Microvm::CheckOptions(const MachineConfig& config, const MachineOptions& 
   const bool kvm = deps_.accel.kvm() != nullptr;
   shape_.split_irqchip = deps_.accel.ioapic() != nullptr;
   shape_.acpi = options.acpi != OnOffAuto::kOff;
-  shape_.serial = options.isa_serial;
   // As in QEMU: with KVM the guest has kvmclock and needs no RTC unless asked for.
   shape_.rtc = options.rtc == OnOffAuto::kOn || (options.rtc == OnOffAuto::kAuto && !kvm);
   if (shape_.split_irqchip) {
@@ -171,14 +171,13 @@ Result<backend::Chardev*> Microvm::FindChardev(const std::string& id) const {
   return chardev;
 }
 
+// Only a port with a back end exists, as in QEMU.
 Status Microvm::AddSerial(const MachineConfig& config) {
-  serial_ = std::make_unique<devices::Uart16550>(Line(boot::kSerialGsi), deps_.accel.device_loop());
-  if (!config.serials.empty() && !config.serials[0].empty()) {
-    const std::string& id = config.serials[0];
-    DAVIT_ASSIGN(backend::Chardev* const chardev, FindChardev(id));
-    DAVIT_TRY(serial_->Connect(chardev));
-  }
-  return ports_.Claim(boot::kSerialPort, devices::Uart16550::kPorts, "serial", serial_.get());
+  if (config.serials.empty() || config.serials[0].empty()) return {};
+  DAVIT_ASSIGN(backend::Chardev* const chardev, FindChardev(config.serials[0]));
+  DAVIT_TRY(serials_.Add(0, chardev));
+  shape_.serial = true;
+  return {};
 }
 
 Status Microvm::AddDebugPort(const std::string& chardev_id) {
@@ -226,7 +225,7 @@ Result<std::vector<std::byte>> Microvm::DeviceTree(boot::GuestRange initrd) cons
   fdt.ram = boot::RamRanges(deps_.memory);
   fdt.bootargs = CommandLine();
   fdt.initrd = initrd;
-  fdt.serial = shape_.serial;
+  fdt.serial = serials_.present()[0];
   fdt.rtc = shape_.rtc;
   fdt.ged = shape_.acpi;
   fdt.virtio = boot::MicrovmVirtioMmioMap(shape_.acpi, false);
@@ -264,7 +263,7 @@ std::string Microvm::CommandLine() const {
 boot::AcpiConfig Microvm::Acpi() const {
   boot::AcpiConfig acpi;
   for (uint32_t i = 0; i < topology_.cpus; ++i) acpi.cpus.push_back({topology_.ApicIdOf(i), true});
-  acpi.serial = shape_.serial;
+  acpi.serial = serials_.present()[0];
   acpi.rtc = shape_.rtc;
   acpi.pic = shape_.pic;
   acpi.virtio = boot::MicrovmVirtioMmioMap(true, false);
@@ -274,7 +273,7 @@ boot::AcpiConfig Microvm::Acpi() const {
 
 Result<std::optional<boot::BootEntry>> Microvm::Reset() {
   if (ioapic_ != nullptr) ioapic_->Reset();
-  if (serial_) serial_->Reset();
+  serials_.Reset();
   i8042_->Reset();
   if (ged_) ged_->Reset();
   if (rtc_) rtc_->Reset();

@@ -17,7 +17,7 @@ struct MicrovmShape {
   bool pit = false;
   bool rtc = false;
   bool rtc_slew = false;
-  bool serial = true;
+  bool serial = false;           // made by -serial; one made by name is a device as any
   std::string debugcon_chardev;  // empty: no debug port
 };
 

@@ -10,14 +10,15 @@
 
 namespace davit::machine {
 
-SerialPorts::SerialPorts(bus::Bus& ports, Accel& accel)
-    : ports_(ports), accel_(accel), irq3_(accel.Line(3)), irq4_(accel.Line(4)) {}
+SerialPorts::SerialPorts(bus::Bus& ports, Accel& accel, size_t places)
+    : ports_(ports), accel_(accel), places_(places), irq3_(accel.Line(3)), irq4_(accel.Line(4)) {}
 
 Result<SerialPlace> SerialPorts::Add(std::optional<uint32_t> index, backend::Chardev* chardev) {
   const auto free = std::find(uarts_.begin(), uarts_.end(), nullptr);
   const size_t i = index.value_or(static_cast<uint32_t>(free - uarts_.begin()));
-  if (i >= kPorts)
-    return Fail(fmt::format("Max. supported number of ISA serial ports is {}.", kPorts));
+  if (i >= places_) {
+    return Fail(fmt::format("Max. supported number of ISA serial ports is {}.", places_));
+  }
   if (uarts_[i] != nullptr) return Fail(fmt::format("serial port {} is there already", i));
   const boot::SerialPlace& place = boot::kQ35Serials[i];
   irq::SharedLine& line = place.irq == 3 ? irq3_ : irq4_;
