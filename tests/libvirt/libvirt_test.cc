@@ -272,7 +272,7 @@ TEST_F(LibvirtTest, TapsAreHandedOverByDescriptor) {
   const auto tap = [](const std::string& name, const std::string& mac) {
     return fmt::format(
         "<interface type='ethernet'><mac address='{}'/><target dev='{}'/><model type='virtio'/>"
-        "</interface>",
+        "<driver name='qemu' queues='2'/></interface>",
         mac, name);
   };
   DomainXml domain = Named("taps");
@@ -286,8 +286,11 @@ TEST_F(LibvirtTest, TapsAreHandedOverByDescriptor) {
     EXPECT_TRUE(fs::exists(std::string("/sys/class/net/") + name)) << name;
     VirshOk({"domifstat", "taps", name});
   }
+  EXPECT_CONTAINS(host->LogOf("taps"), R"("fds":")");  // one of each queue
+  EXPECT_CONTAINS(host->LogOf("taps"), R"("mq":true)");
   VirshOk({"detach-interface", "taps", "ethernet", "--mac", "52:54:00:00:00:04"});
   Expect("removed taps net1");
+  EXPECT_FALSE(fs::exists("/sys/class/net/davit1"));
 }
 
 // The host's CPUs that a thread of this name may run on.

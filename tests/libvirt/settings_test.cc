@@ -38,10 +38,16 @@ void ExpectText(const std::string& path, const std::string& text) {
 TEST_F(LibvirtTest, NumaSmbiosMemoryAndLimitsAreWhatTheXmlSays) {
   DomainXml domain = Named("settings");
   domain.memory_mib = 128;
-  domain.vcpu = "<vcpu>2</vcpu>";
+  // The second one comes by device_add, before the first instruction.
+  domain.vcpu =
+      "<vcpu current='2'>3</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"
+      "<vcpu id='1' enabled='yes' hotpluggable='yes'/>"
+      "<vcpu id='2' enabled='no' hotpluggable='yes'/></vcpus>"
+      "<maxMemory slots='2' unit='MiB'>1024</maxMemory>";
   domain.cpu =
-      "<cpu mode='host-passthrough'><topology sockets='1' dies='1' cores='2' threads='1'/><numa>"
-      "<cell id='0' cpus='0' memory='65536'><distances><sibling id='0' value='10'/>"
+      "<cpu mode='host-passthrough'><topology sockets='1' dies='1' cores='3' threads='1'/>"
+      "<feature policy='disable' name='rdrand'/><numa><cell id='0' cpus='0,2' "
+      "memory='65536'><distances><sibling id='0' value='10'/>"
       "<sibling id='1' value='21'/></distances></cell>"
       "<cell id='1' cpus='1' memory='65536'><distances><sibling id='0' value='21'/>"
       "<sibling id='1' value='10'/></distances></cell></numa></cpu>";
@@ -83,10 +89,50 @@ TEST_F(LibvirtTest, NumaSmbiosMemoryAndLimitsAreWhatTheXmlSays) {
   const std::string log = host->LogOf("settings");
   for (const char* word :
        {"-smbios type=1,serial=s-1", "-fw_cfg name=opt/org.davit/x,string=v", "mem-merge=off",
-        "-no-hpet", "driftfix=slew", "disable_s3=1", "-numa dist,src=0,dst=1,val=21"}) {
+        "-no-hpet", "driftfix=slew", "disable_s3=1", "-numa dist,src=0,dst=1,val=21",
+        "-cpu host,migratable=on,rdrand=off", "-m size=131072k,slots=2,maxmem=1048576k"}) {
     EXPECT_CONTAINS(log, word);
   }
   EXPECT_OK(guest->Ask('d', "block: 1 disks"));
+  Attach(
+      "settings",
+      "<memory model='dimm'><target><size unit='MiB'>128</size><node>1</node></target></memory>");
+  EXPECT_OK(guest->Await("dimm: slot 0 "));
+  EXPECT_CONTAINS(VirshOk({"dumpxml", "settings"}), "<address type='dimm' slot='0'");
+}
+
+TEST_F(LibvirtTest, TheMaximumCpuIsOfTheHostToo) {
+  DomainXml domain = Named("max");
+  domain.cpu = "<cpu mode='maximum'/>";
+  ASSERT_NE(Create(domain), nullptr);
+  EXPECT_CONTAINS(host->LogOf("max"), "-cpu max");
+}
+
+// A machine without PCI, which is what a domain gets that names none.
+TEST_F(LibvirtTest, AMicrovmHasItsDevicesOnVirtioMmio) {
+  Named("micro");
+  const std::string mmio = "<address type='virtio-mmio'/>";
+  VirshOk(
+      {"create", "--paused",
+       File("micro.xml",
+            fmt::format("<domain type='kvm'><name>micro</name><memory unit='MiB'>64</memory>"
+                        "<vcpu>1</vcpu><os><type arch='x86_64'>hvm</type></os>"
+                        "<features><acpi/></features><cpu mode='host-passthrough'/><devices>"
+                        "<emulator>{}</emulator><controller type='usb' model='none'/>"
+                        "<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+                        "<source file='{}'/><target dev='vda' bus='virtio'/>{}</disk>"
+                        "<interface type='user'><model type='virtio'/>{}</interface>"
+                        "<memballoon model='virtio'>{}</memballoon><serial type='pty'/></devices>"
+                        "</domain>",
+                        host->emulator(), Image("micro.raw", 1 << 20), mmio, mmio, mmio))});
+  auto guest = Resume("micro");
+  ASSERT_NE(guest, nullptr);
+  EXPECT_CONTAINS(VirshOk({"dumpxml", "micro"}), "machine='microvm'");
+  EXPECT_OK(guest->Ask('d', "block: 1 disks"));
+  VirshOk({"setmem", "micro", "48M", "--live"});
+  Expect("balloon micro 49152");
+  VirshOk({"shutdown", "micro"});
+  Expect("lifecycle micro Stopped Shutdown");
 }
 
 // By descriptors of virtlogd's, which davitd knows as /dev/fdset/N.
