@@ -203,6 +203,29 @@ TEST_F(TapNetworkTest, AFailedScriptLeavesNothing) {
   EXPECT_EQ(if_nametoindex("dv0"), 0U);
 }
 
+// As qemu-bridge-helper: it makes the interface, puts it into the bridge, and passes it on.
+TEST_F(TapNetworkTest, AHelperMakesTheInterface) {
+  const std::string helper = dir_.File("helper");
+  std::ofstream(helper) << "#!/usr/bin/env python3\n"
+                           "import fcntl, os, socket, struct, sys\n"
+                           "open(sys.argv[0] + '.args', 'w').write(' '.join(sys.argv[1:]))\n"
+                           "fd = next(int(a[5:]) for a in sys.argv if a.startswith('--fd='))\n"
+                           "tap = os.open('/dev/net/tun', os.O_RDWR)\n"
+                           "name = struct.pack('16sH22x', b'dv2', 0x5002)\n"  // tap, vnet_hdr
+                           "fcntl.ioctl(tap, 0x400454ca, name)\n"
+                           "socket.send_fds(socket.socket(fileno=fd), [b'x'], [tap])\n";
+  chmod(helper.c_str(), 0755);
+  auto vm = StartVm({"-M", "none", "-netdev", "tap,id=t,br=br7,helper=" + helper});
+  ASSERT_NE(vm, nullptr);
+  EXPECT_CONTAINS(Info(*vm), "t: index=0,type=tap,helper=" + helper);
+  EXPECT_NE(if_nametoindex("dv2"), 0U);
+  const std::string args = ReadFile(helper + ".args");
+  EXPECT_TRUE(args.starts_with("--use-vnet --fd=")) << args;
+  EXPECT_TRUE(args.ends_with(" --br=br7")) << args;
+  EXPECT_EQ(Do(*vm, "netdev_del", Object{{"id", "t"}}), "ok");
+  EXPECT_EQ(if_nametoindex("dv2"), 0U) << "the descriptor is closed";
+}
+
 TEST_F(TapNetworkTest, ADescriptorComesOverTheMonitor) {
   UniqueFd tap(open("/dev/net/tun", O_RDWR | O_CLOEXEC));
   ASSERT_TRUE(tap);

@@ -70,6 +70,37 @@ TEST(WatchdogQtest, GuestThatPingsIsLeftAlone) {
   EXPECT_EQ(m.Qmp("query-status")["status"], json::Value("running"));
 }
 
+TEST(WatchdogQtest, DoesWhatItWasLastToldTo) {
+  if (Machine::IsQemu()) GTEST_SKIP() << "QEMU's package has no accelerator qtest";
+  Machine m({"-M", "q35", "-device", "i6300esb"});
+  const auto run_out = [&](const char* action) {
+    Watchdog watchdog(m);
+    watchdog.Set(kTimer1, 100);
+    watchdog.Set(kTimer2, 100);
+    watchdog.Enable();
+    watchdog.Ping();
+    m.ClockStep(200 * kMs);
+    const auto event = m.qmp().WaitEvent("WATCHDOG");
+    ASSERT_TRUE(event) << event.error();
+    EXPECT_EQ(event->data["action"], json::Value(action));
+  };
+  run_out("reset");
+  ASSERT_TRUE(m.qmp().WaitEvent("RESET"));
+  m.Qmp("watchdog-set-action", {{"action", "none"}});
+  run_out("none");
+  m.Qmp("set-action", {{"watchdog", "poweroff"}});
+  run_out("poweroff");
+  const auto status = m.process().Wait(testing::kPatience);
+  ASSERT_TRUE(status) << status.error();
+  EXPECT_EQ(*status, 0);
+}
+
+TEST(PvpanicQtest, OffersTheEventsThatWereAskedFor) {
+  Machine m({"-M", "q35", "-device", "pvpanic-pci,events=1"});
+  PciFunction function(m, PciFind(m, 0x1b36, 0x0011).at(0));
+  EXPECT_EQ(m.Read(function.bar(0), 1), 1U);
+}
+
 TEST(PvpanicQtest, PanicIsToldAndPauses) {
   Machine m({"-M", "q35", "-device", "pvpanic-pci", "-action", "panic=pause"});
   const auto found = PciFind(m, 0x1b36, 0x0011);

@@ -144,6 +144,33 @@ TEST_P(ScsiQtest, InquiryTellsWhatTheUnitsAre) {
   EXPECT_EQ(host.Run(Inquiry(), "", 96, kNoTarget).response, scsi::kBadTarget);
 }
 
+TEST_P(ScsiQtest, UnitsAreWhatTheirPropertiesSay) {
+  Machine m({"-M", GetParam().machine, "-blockdev", "null-co,node-name=n0", "-device",
+             std::string(GetParam().driver) + ",id=s0", "-device",
+             "scsi-hd,bus=s0.0,drive=n0,scsi-id=3,lun=5,vendor=ACME,product=Disk,ver=1.0,serial=S1,"
+             "device_id=dev-7,wwn=0x5000c50015ea71ac,rotation_rate=7200,removable=on,"
+             "logical_block_size=4096,physical_block_size=4096,min_io_size=8192,"
+             "opt_io_size=65536"});
+  constexpr scsi::LunAddress kUnit{1, 3, 0x40, 5};
+  ScsiDriver driver(m);
+  ASSERT_TRUE(driver.device().Start());
+  const auto page = [&](uint8_t number) {
+    return driver.Run(VitalPage(number), "", 255, kUnit).data;
+  };
+  const std::string inquiry = driver.Run(Inquiry(), "", 96, kUnit).data;
+  ASSERT_GE(inquiry.size(), 36U);
+  EXPECT_EQ(inquiry[1], '\x80') << "removable";
+  EXPECT_EQ(inquiry.substr(8, 28), std::string("ACME    Disk            1.0\0", 28));
+  EXPECT_EQ(page(0x80).substr(0, 6), std::string("\0\x80\0\2S1", 6));
+  EXPECT_NE(page(0x83).find("dev-7"), std::string::npos);
+  EXPECT_NE(page(0x83).find("\x50\0\xc5\0\x15\xea\x71\xac", 0, 8), std::string::npos);
+  EXPECT_EQ(Be(page(0xb0), 6, 2), 2U) << "granularity, in blocks";
+  EXPECT_EQ(Be(page(0xb0), 12, 4), 16U) << "optimal, in blocks";
+  EXPECT_EQ(Be(page(0xb1), 4, 2), 7200U);
+  EXPECT_EQ(driver.Run(TestUnitReady(), "", 0, kUnit).sense, kPowerOn);
+  EXPECT_EQ(Be(driver.Run(Cdb(0x25), "", 8, kUnit).data, 4, 4), 4096U);
+}
+
 TEST_P(ScsiQtest, LunsAndCapacities) {
   Host host(GetParam());
   ASSERT_TRUE(host.Start());

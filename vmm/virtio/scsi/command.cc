@@ -119,7 +119,8 @@ Command Inquiry(const Cdb& cdb, const Unit& unit) {
   data[7] = 0x12;  // synchronous transfers, command queuing
   PutText(data, 8, 8, unit.vendor);
   PutText(data, 16, 16, unit.product);
-  PutText(data, 32, 4, unit.version);
+  // QEMU has zeros behind it.
+  std::copy_n(unit.version.begin(), std::min<size_t>(unit.version.size(), 4), data.begin() + 32);
   return Answer(std::move(data), std::min<uint64_t>(room, kMaxInquiry));
 }
 
