@@ -12,9 +12,12 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
@@ -157,6 +160,82 @@ TEST_F(NetBackendsTest, StreamServerTakesTheNextPeerWhenOneGoes) {
   ASSERT_TRUE(RunUntil([&] { return second->connected(); }));
   EXPECT_EQ(Send(*second, "hi"), SendResult::kSent);
   EXPECT_TRUE(RunUntil([&] { return card.frames.size() == 1; }));
+}
+
+TEST_F(NetBackendsTest, StreamPeerThatGoesIsNoticedWhileNothingIsTaken) {
+  auto server = OpenStream("a", true);
+  auto first = OpenStream("b", false);
+  ASSERT_TRUE(RunUntil([&] { return server->connected() && first->connected(); }));
+  first.reset();
+  ASSERT_TRUE(RunUntil([&] { return !server->connected(); })) << "without a card";
+
+  Card card(*server);
+  ASSERT_TRUE(server->Attach(&card, loop_));
+  auto second = OpenStream("c", false);
+  ASSERT_TRUE(RunUntil([&] { return card.link == std::vector<bool>{true}; }));
+  second.reset();
+  ASSERT_TRUE(RunUntil([&] { return card.link == std::vector<bool>{true, false}; }));
+
+  auto third = OpenStream("d", false);
+  ASSERT_TRUE(RunUntil([&] { return card.link == std::vector<bool>{true, false, true}; }));
+  server->StartReceiving(0);
+  server->StopReceiving(0);
+  third.reset();
+  ASSERT_TRUE(RunUntil([&] { return !server->connected(); }));
+}
+
+TEST_F(NetBackendsTest, StreamFramesOfAPeerThatWentAreTakenBeforeItsEnd) {
+  auto server = OpenStream("a", true);
+  Card card(*server);
+  ASSERT_TRUE(server->Attach(&card, loop_));
+  auto client = OpenStream("b", false);
+  ASSERT_TRUE(RunUntil([&] { return server->connected() && client->connected(); }));
+  EXPECT_EQ(Send(*client, "one"), SendResult::kSent);
+  EXPECT_EQ(Send(*client, "two"), SendResult::kSent);
+  client.reset();
+  while (loop_.RunOne(std::chrono::milliseconds(0))) {
+  }
+  EXPECT_TRUE(server->connected());
+  server->StartReceiving(0);
+  EXPECT_TRUE(RunUntil([&] { return !server->connected(); }));
+  EXPECT_EQ(card.frames, (std::vector<std::string>{"one", "two"}));
+}
+
+TEST_F(NetBackendsTest, StreamWithoutACardDropsFrames) {
+  auto server = OpenStream("a", true);
+  auto client = OpenStream("b", false);
+  ASSERT_TRUE(RunUntil([&] { return server->connected() && client->connected(); }));
+  // More than the sockets hold.
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(
+        RunUntil([&] { return Send(*client, std::string(10000, 'x')) == SendResult::kSent; }));
+  }
+}
+
+TEST_F(NetBackendsTest, StreamServerWithoutDescriptorsWaitsForSome) {
+  auto server = OpenStream("a", true);
+  const UniqueFd client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit small{std::min<rlim_t>(limit.rlim_cur, 256), limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &small), 0);
+  std::vector<UniqueFd> all;
+  for (int fd; (fd = dup(client.get())) >= 0;) all.emplace_back(fd);
+  ASSERT_EQ(errno, EMFILE);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (directory_ + "/s").copy(address.sun_path, sizeof(address.sun_path) - 1);
+  ASSERT_EQ(
+      connect(client.get(), static_cast<sockaddr*>(static_cast<void*>(&address)), sizeof(address)),
+      0);
+  // A few turns, not as many as there are.
+  int turns = 0;
+  for (int i = 0; i < 100; ++i) turns += loop_.RunOne(std::chrono::milliseconds(0)) ? 1 : 0;
+  EXPECT_LT(turns, 50);
+  EXPECT_FALSE(server->connected());
+  all.clear();
+  EXPECT_TRUE(RunUntil([&] { return server->connected(); }));
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // A TCP socket on a port of the system's choice, which it does not listen on yet.

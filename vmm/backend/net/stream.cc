@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -18,6 +19,12 @@
 #include "vmm/base/log.h"
 
 namespace davit::backend {
+namespace {
+
+constexpr std::chrono::milliseconds kAcceptRetry{200};
+constexpr int kDropsAtOnce = 64;  // frames that nobody takes, before others of the loop have a turn
+
+}  // namespace
 
 NetStream::NetStream(std::string id, const char* type, io::EventLoop& loop, OnPeer on_peer)
     : id_(std::move(id)),
@@ -47,9 +54,22 @@ Status NetStream::Start(const SocketSpec& spec) {
       address != nullptr && !address->abstract) {
     socket_file_ = SocketFile(address->path);
   }
-  DAVIT_ASSIGN(accept_watch_, loop_.WatchReadable(listener_.get(), [this] { Accept(); }));
+  DAVIT_TRY(WatchListener());
   SetInfo();
   return {};
+}
+
+Status NetStream::WatchListener() {
+  DAVIT_ASSIGN(accept_watch_, loop_.WatchReadable(listener_.get(), [this] { Accept(); }));
+  return {};
+}
+
+// A peer that cannot be taken now keeps the listener readable: no watch for a while.
+void NetStream::WatchListenerLater() {
+  accept_watch_.reset();
+  accept_retry_ = loop_.At(loop_.Now() + kAcceptRetry, [this] {
+    if (!WatchListener()) WatchListenerLater();
+  });
 }
 
 Status NetStream::Connect(const SocketSpec& spec) {
@@ -83,7 +103,12 @@ void NetStream::SetInfo() {
 
 void NetStream::Accept() {
   UniqueFd peer(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!peer) return;
+  if (!peer) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+      WatchListenerLater();
+    }
+    return;
+  }
   accept_watch_.reset();  // one peer at a time; others wait in the backlog
   if (Status status = Use(std::move(peer)); !status) {
     DAVIT_LOG_WARN("netdev {}: {}", id_, status.error().message);
@@ -114,9 +139,7 @@ void NetStream::Hangup() {
   SetInfo();
   if (client_ != nullptr) client_->OnLink(false);
   if (on_peer_) on_peer_(nullptr);
-  if (!listener_) return;
-  auto watch = loop_.WatchReadable(listener_.get(), [this] { Accept(); });
-  if (watch) accept_watch_ = std::move(*watch);
+  if (listener_ && !WatchListener()) WatchListenerLater();
 }
 
 Status NetStream::Attach(NetClient* client, io::EventLoop& loop) {
@@ -128,52 +151,80 @@ Status NetStream::Attach(NetClient* client, io::EventLoop& loop) {
   }
   client_ = client;
   receiving_ = false;
-  read_watch_.reset();
+  WatchPeer();
   return {};
 }
 
 // --- from the peer
 // -------------------------------------------------------------------------------------
 
-// Not while the client takes nothing: the peer then feels the full socket.
+// While the client takes nothing, up to the next whole frame: behind that the peer feels the full
+// socket. So a peer that goes is noticed at any time but with a frame of its own in the way.
 void NetStream::WatchPeer() {
-  if (!peer_ || !receiving_ || read_watch_ != nullptr) return;
+  if (!peer_) return;
+  if (client_ != nullptr && !receiving_ && !input_.Front().empty()) {
+    read_watch_.reset();
+    return;
+  }
+  if (read_watch_ != nullptr) return;
   auto watch = loop_.WatchReadable(peer_.get(), [this] { Readable(); });
   if (watch) read_watch_ = std::move(*watch);
 }
 
 void NetStream::Readable() {
-  if (client_ != nullptr) client_->OnReceivable(0);
+  if (receiving_) return client_->OnReceivable(0);
+  for (int i = 0; i < kDropsAtOnce; ++i) {
+    switch (Read()) {
+      case Input::kFrame:
+        if (client_ != nullptr) return WatchPeer();
+        input_.Pop();  // there is no card
+        break;
+      case Input::kNothing:
+        return;
+      case Input::kEnd:
+        return Hangup();
+    }
+  }
 }
 
-size_t NetStream::Receive(unsigned, std::span<const iovec> out) {
-  while (peer_) {
-    if (const std::span<const std::byte> frame = input_.Front(); !frame.empty()) {
-      const size_t n = Scatter(frame, out);
-      input_.Pop();
-      return n;
-    }
+NetStream::Input NetStream::Read() {
+  for (;;) {
+    if (!input_.Front().empty()) return Input::kFrame;
     const std::span<std::byte> space = input_.Space();
     const ssize_t n = recv(peer_.get(), space.data(), space.size(), 0);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) return 0;
-    Status status = n > 0 ? input_.Filled(static_cast<size_t>(n)) : Status();
-    if (!status) DAVIT_LOG_WARN("netdev {}: {}", id_, status.error().message);
-    if (n <= 0 || !status) {
-      // Not from within the client's call: it holds its lock.
-      read_watch_.reset();
-      shutdown(peer_.get(), SHUT_RDWR);
-      auto watch = loop_.WatchReadable(peer_.get(), [this] { Hangup(); });
-      if (watch) read_watch_ = std::move(*watch);
-      return 0;
+    if (n < 0 && errno == EAGAIN) return Input::kNothing;
+    if (n <= 0) return Input::kEnd;
+    if (Status status = input_.Filled(static_cast<size_t>(n)); !status) {
+      DAVIT_LOG_WARN("netdev {}: {}", id_, status.error().message);
+      return Input::kEnd;
     }
   }
+}
+
+size_t NetStream::Receive(unsigned, std::span<const iovec> out) {
+  if (!peer_) return 0;
+  switch (Read()) {
+    case Input::kFrame: {
+      const size_t n = Scatter(input_.Front(), out);
+      input_.Pop();
+      return n;
+    }
+    case Input::kNothing:
+      return 0;
+    case Input::kEnd:
+      break;
+  }
+  // Not from within the client's call: it holds its lock.
+  shutdown(peer_.get(), SHUT_RDWR);
+  auto watch = loop_.WatchReadable(peer_.get(), [this] { Hangup(); });
+  if (watch) read_watch_ = std::move(*watch);
   return 0;
 }
 
 void NetStream::StopReceiving(unsigned) {
   receiving_ = false;
-  read_watch_.reset();
+  WatchPeer();
 }
 
 void NetStream::StartReceiving(unsigned) {

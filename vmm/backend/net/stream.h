@@ -48,9 +48,14 @@ class NetStream final : public NetBackend {
   NetStream(std::string id, const char* type, io::EventLoop& loop, OnPeer on_peer);
   Status Start(const SocketSpec& spec);
   Status Connect(const SocketSpec& spec);
+  Status WatchListener();
+  void WatchListenerLater();
   void Accept();
   Status Use(UniqueFd peer);
   void Hangup();
+  enum class Input { kFrame, kNothing, kEnd };
+  // Up to the next whole frame, which is then input_.Front().
+  Input Read();
   void Readable();
   void Writable();
   void WatchPeer();
@@ -64,7 +69,7 @@ class NetStream final : public NetBackend {
   UniqueFd listener_, peer_;
   SocketFile socket_file_;                      // UNIX server
   std::unique_ptr<SocketConnector> connector_;  // client
-  std::unique_ptr<io::Registration> accept_watch_, read_watch_, write_watch_;
+  std::unique_ptr<io::Registration> accept_watch_, accept_retry_, read_watch_, write_watch_;
   NetClient* client_ = nullptr;
   bool receiving_ = false;
   bool given_ = false;  // fd=
