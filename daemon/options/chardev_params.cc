@@ -73,8 +73,8 @@ Status FillReconnect(const ParamList& list, backend::SocketSpec& socket) {
   if (socket.server) {
     return Fail("'reconnect' option is incompatible with socket in server listen mode");
   }
-  const uint64_t seconds = list.GetNumber("reconnect").value_or(0);
-  socket.reconnect = static_cast<uint32_t>(std::min<uint64_t>(seconds, INT32_MAX));
+  const auto seconds = static_cast<int64_t>(list.GetNumber("reconnect").value_or(0));
+  socket.reconnect = static_cast<uint32_t>(std::clamp<int64_t>(seconds, 0, INT32_MAX));
   return {};
 }
 

@@ -59,12 +59,14 @@ TEST(CharOptionsTest, OtherBackends) {
 TEST(CharOptionsTest, RingsDatagramsAndReconnection) {
   const auto options = Good({"-chardev", "ringbuf,id=r,size=4k", "-chardev", "udp,id=u,port=4000",
                              "-chardev", "udp,id=v,host=h,port=4000,localport=1", "-chardev",
-                             "socket,id=s,path=/s,abstract=on,reconnect=3", "-nodefaults"});
+                             "socket,id=s,path=/s,abstract=on,reconnect=3", "-chardev",
+                             "socket,id=t,path=/t,reconnect=-1", "-nodefaults"});
   EXPECT_EQ(Spec<backend::RingbufSpec>(options, 0).size, 4096u);
   EXPECT_EQ(Spec<backend::UdpSpec>(options, 1).remote.host, "localhost");
   EXPECT_FALSE(Spec<backend::UdpSpec>(options, 1).local);
   EXPECT_EQ(Spec<backend::UdpSpec>(options, 2).local.value().port, "1");
   EXPECT_EQ(Socket(options, 3).reconnect, 3u);
+  EXPECT_EQ(Socket(options, 4).reconnect, 0u);
   EXPECT_TRUE(std::get<UnixAddress>(Socket(options, 3).address).abstract);
 }
 

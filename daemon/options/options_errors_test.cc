@@ -86,6 +86,13 @@ TEST(OptionErrorsTest, MachineParts) {
        "-rtc base=2023-04-31T10:00:00: invalid datetime format\n"
        "valid formats: '2006-06-17T16:01:21' or '2006-06-17'"},
       {{"-rtc", "driftfix=some"}, "-rtc driftfix=some: invalid option value 'some'"},
+      {{"-boot", "reboot-timeout=-2"},
+       "-boot reboot-timeout=-2: reboot timeout is invalid,it should be a value between -1 and "
+       "65535"},
+      {{"-boot", "reboot-timeout=--1"},
+       "-boot reboot-timeout=--1: Parameter 'boot.reboot-timeout' expects integer"},
+      {{"-smbios", "type=4,max-speed=-1"},
+       "-smbios type=4,max-speed=-1: SMBIOS CPU speed is too large (> 65535)"},
       {{"-boot", "reboot-timeout=70000"},
        "-boot reboot-timeout=70000: reboot timeout is invalid,it should be a value between -1 and "
        "65535"},
@@ -153,6 +160,10 @@ TEST(OptionErrorsTest, Smbios) {
 
 TEST(OptionErrorsTest, InheritedDescriptors) {
   const Case cases[] = {
+      {{"-add-fd", "fd=-1,set=1"},
+       "-add-fd fd=-1,set=1: fd option is required and must be non-negative"},
+      {{"-add-fd", "fd=7,set=-1"},
+       "-add-fd fd=7,set=-1: set option is required and must be non-negative"},
       {{"-add-fd", "fd=7"}, "-add-fd fd=7: set option is required and must be non-negative"},
       {{"-add-fd", "fd=2,set=0"}, "-add-fd fd=2,set=0: fd cannot be a standard I/O stream"},
       {{"-chardev", "null,id=a,logappend=on"},

@@ -137,8 +137,10 @@ TEST(OptionsTest, RtcDateIsSecondsSince1970) {
 }
 
 TEST(OptionsTest, BootAndOvercommit) {
-  const auto machine = Machine({"-boot", "order=c,strict=on", "-overcommit", "mem-lock=on"});
-  EXPECT_EQ(machine.boot, (machine::PropertyTexts{{"order", "c"}, {"strict", "on"}}));
+  const auto machine =
+      Machine({"-boot", "order=c,strict=on,reboot-timeout=-1", "-overcommit", "mem-lock=on"});
+  EXPECT_EQ(machine.boot,
+            (machine::PropertyTexts{{"order", "c"}, {"strict", "on"}, {"reboot-timeout", "-1"}}));
   EXPECT_TRUE(machine.overcommit.mem_lock);
 }
 

@@ -82,6 +82,14 @@ bool IsKnownKey(const ParamSchema& schema, std::string_view key) {
                      [&](const ParamSpec& spec) { return spec.name == key; });
 }
 
+// A negative number is 2^64 less its size, as strtoull has it, which QEMU reads numbers with.
+Number ParseInteger(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  Number number = ParseNumber(negative ? text.substr(1) : text);
+  if (negative) number.value = -number.value;
+  return number;
+}
+
 Status CheckNumber(Number number, std::string_view key, const std::string& value,
                    const ParamSchema& schema, ParamType type) {
   if (number.fault == NumberFault::kNone) return {};
@@ -121,7 +129,7 @@ bool ParamList::GetBool(std::string_view key, bool fallback) const {
 std::optional<uint64_t> ParamList::GetNumber(std::string_view key) const {
   const std::string* value = Find(key);
   if (value == nullptr) return std::nullopt;
-  return ParseNumber(*value).value;
+  return ParseInteger(*value).value;
 }
 
 std::optional<uint64_t> ParamList::GetSize(std::string_view key) const {
@@ -201,7 +209,7 @@ Status CheckParams(const ParamList& list, const ParamSchema& schema) {
         }
         break;
       case ParamType::kNumber:
-        DAVIT_TRY(CheckNumber(ParseNumber(value), shown, value, schema, spec->type));
+        DAVIT_TRY(CheckNumber(ParseInteger(value), shown, value, schema, spec->type));
         break;
       case ParamType::kSize:
         DAVIT_TRY(CheckNumber(ParseSize(value), shown, value, schema, spec->type));

@@ -167,7 +167,8 @@ Status ApplyBoot(ParseContext& context, ParamList& list) {
   for (const char* key : {"order", "once"}) {
     if (const std::string* order = list.Find(key)) DAVIT_TRY(CheckBootOrder(*order));
   }
-  if (list.GetNumber("reboot-timeout").value_or(0) > UINT16_MAX) {
+  const auto timeout = static_cast<int64_t>(list.GetNumber("reboot-timeout").value_or(0));
+  if (timeout < -1 || timeout > UINT16_MAX) {  // -1: never, the default
     return Fail("reboot timeout is invalid,it should be a value between -1 and 65535");
   }
   for (const auto& entry : list.entries()) context.options.machine.boot.push_back(entry);

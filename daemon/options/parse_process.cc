@@ -32,7 +32,7 @@ Status ApplyAddFd(ParseContext& context, ParamList& list) {
   AddFdOption option{context.where, -1, 0, std::nullopt};
   const std::optional<uint64_t> fd = list.GetNumber("fd");
   const std::optional<uint64_t> set = list.GetNumber("set");
-  if (!fd) return Fail("fd option is required and must be non-negative");
+  if (!fd || *fd > INT64_MAX) return Fail("fd option is required and must be non-negative");
   if (*fd <= STDERR_FILENO) return Fail("fd cannot be a standard I/O stream");
   if (*fd > INT_MAX) return Fail("fd is not valid or already in use");
   if (!set || *set > INT64_MAX) return Fail("set option is required and must be non-negative");

@@ -28,7 +28,7 @@ Result<Topology> Topology::Create(const SmpRequest& request, const SmpLimits& li
     }
     if (**value > kMaxCount) {
       return Fail(fmt::format("Invalid SMP CPUs {}. The max CPUs supported by machine '{}' is {}",
-                              **value, limits.machine, limits.max_cpus));
+                              static_cast<int64_t>(**value), limits.machine, limits.max_cpus));
     }
   }
   if (!limits.dies && request.dies.value_or(1) > 1) {

@@ -61,6 +61,8 @@ TEST(Topology, ErrorsAreWordedAsQemus) {
       "(2) * threads (1) == maxcpus (2) < smp_cpus (4)");
   EXPECT_EQ(ErrorOf({.cpus = 300}),
             "Invalid SMP CPUs 300. The max CPUs supported by machine 'microvm' is 255");
+  EXPECT_EQ(ErrorOf({.cpus = UINT64_MAX}),
+            "Invalid SMP CPUs -1. The max CPUs supported by machine 'microvm' is 255");
   EXPECT_EQ(ErrorOf({.cpus = 2}, {"none", 1, false}),
             "Invalid SMP CPUs 2. The max CPUs supported by machine 'none' is 1");
   EXPECT_EQ(ErrorOf({.cpus = 4, .dies = 2}, {"none", 255, false}),
