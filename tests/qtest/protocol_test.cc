@@ -37,6 +37,35 @@ TEST(QtestProtocol, AnswersAsQemu) {
   EXPECT_EQ(m.Command("read 0x100000 8"), "OK 0x01026655aaaafeff");
 }
 
+// Each width of each access: to ports (the scratch register of a serial port is a byte that stays),
+// to memory, and to registers of a device.
+TEST(QtestProtocol, EveryWidthOfEveryAccess) {
+  Machine m({"-M", "q35", "-serial", "null"});
+  EXPECT_EQ(m.Command("outb 0x3ff 0x5a"), "OK");
+  EXPECT_EQ(m.Command("inb 0x3ff"), "OK 0x005a");
+  EXPECT_EQ(m.Command("outl 0xcf8 0x80000000"), "OK");
+  EXPECT_EQ(m.Command("inl 0xcf8"), "OK 0x80000000");
+  EXPECT_EQ(m.Command("inl 0xcfc"), "OK 0x29c08086");
+  EXPECT_EQ(m.Command("inw 0xcfe"), "OK 0x29c0");
+  EXPECT_EQ(m.Command("outl 0xcf8 0x80000004"), "OK");
+  EXPECT_EQ(m.Command("outw 0xcfc 0x0007"), "OK");
+  EXPECT_EQ(m.Command("inb 0xcfc"), "OK 0x0007");
+  EXPECT_EQ(m.Command("writeb 0x200000 0x11"), "OK");
+  EXPECT_EQ(m.Command("writew 0x200002 0x2233"), "OK");
+  EXPECT_EQ(m.Command("writel 0x200004 0x44556677"), "OK");
+  EXPECT_EQ(m.Command("writeq 0x200008 0x8899aabbccddeeff"), "OK");
+  EXPECT_EQ(m.Command("readb 0x200003"), "OK 0x0000000000000022");
+  EXPECT_EQ(m.Command("readw 0x200004"), "OK 0x0000000000006677");
+  EXPECT_EQ(m.Command("readl 0x20000c"), "OK 0x000000008899aabb");
+  EXPECT_EQ(m.Command("readq 0x200000"), "OK 0x4455667722330011");
+  EXPECT_EQ(m.Command("readl 0xfec00010"), "OK 0x0000000000000000");
+  EXPECT_EQ(m.Command("writel 0xfec00000 1"), "OK");
+  EXPECT_EQ(m.Command("readl 0xfec00010"), "OK 0x0000000000170020");
+  EXPECT_EQ(m.Command("irq_intercept_out nosuch"), "FAIL Unknown device");
+  EXPECT_EQ(m.Command("irq_intercept_out ioapic"), "OK");
+  EXPECT_EQ(m.Command("irq_intercept_in ioapic"), "OK");
+}
+
 TEST(QtestProtocol, LineThatIsSetIsTold) {
   Machine m({"-M", "q35"});
   m.InterceptIoapic();

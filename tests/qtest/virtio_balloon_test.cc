@@ -4,6 +4,9 @@
 // virtio-balloon end to end on both transports: the host's target to the driver, pages in and out,
 // what QMP shows and tells, statistics on the virtual clock. Runs on QEMU, too.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/support/virtio/virtio.h"
 
@@ -17,11 +20,14 @@ constexpr uint64_t kMiB = 1024 * 1024;
 
 class BalloonQtest : public ::testing::TestWithParam<bool> {
  protected:
-  void Start(const std::string& properties = "") {
+  void Start(const std::string& properties = "", const std::string& board = "",
+             const std::vector<std::string>& more = {}) {
     const std::string driver = GetParam() ? "virtio-balloon-pci" : "virtio-balloon-device";
-    machine_ = std::make_unique<Machine>(std::vector<std::string>{
-        "-M", GetParam() ? "q35" : "microvm", "-m", "128", "-object", "iothread,id=io0", "-device",
-        driver + ",id=balloon0" + properties});
+    std::vector<std::string> args = {"-M", (GetParam() ? "q35" : "microvm") + board, "-m", "128"};
+    args.insert(args.end(),
+                {"-object", "iothread,id=io0", "-device", driver + ",id=balloon0" + properties});
+    args.insert(args.end(), more.begin(), more.end());
+    machine_ = std::make_unique<Machine>(args);
     device_ = FindVirtio(*machine_, virtio::kIdBalloon);
     ASSERT_TRUE(device_->Start());
   }
@@ -74,6 +80,26 @@ TEST_P(BalloonQtest, InflatedPagesAreGoneAndDeflatedOnesUsable) {
   ASSERT_TRUE(GivePages(1, {b, a}));
   m().Write32(a, 7);
   EXPECT_EQ(m().Read32(a), 7U);
+}
+
+// Memory that is a file has holes there afterwards: its blocks are the host's again.
+TEST_P(BalloonQtest, InflatingMakesHolesInTheFile) {
+  const UniqueFd file(memfd_create("ram", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(file.get(), 128 * kMiB), 0);
+  Start("", ",memory-backend=ram",
+        {"-object", "memory-backend-file,id=ram,size=128M,share=on,mem-path=/proc/" +
+                        std::to_string(getpid()) + "/fd/" + std::to_string(file.get())});
+  const auto pages = [&] {
+    struct stat now {};
+    EXPECT_EQ(fstat(file.get(), &now), 0);
+    return now.st_blocks * 512 / 4096;
+  };
+  const uint64_t a = Page(), b = Page(), c = Page();
+  const auto before = pages();
+  ASSERT_TRUE(GivePages(0, {a, c}));
+  EXPECT_LT(pages(), before) << "one page may be new, with the request";
+  EXPECT_TRUE(IsZero(a));
+  EXPECT_FALSE(IsZero(b));
 }
 
 TEST_P(BalloonQtest, PagesThatAreNoneHurtNobody) {

@@ -458,6 +458,10 @@ TEST(BlockNodes, ADescriptorOfASetIsAnImage) {
   m.Qmp("blockdev-del", Object(R"({"node-name": "f0"})"));
   m.Qmp("blockdev-add", Object(R"({"driver": "file", "node-name": "f1", "auto-read-only": true,
                                     "filename": "/dev/fdset/3"})"));
+  const json::Value automatic = m.Qmp("query-named-block-nodes");
+  EXPECT_EQ((*automatic.AsArray())[0]["node-name"], json::Value("f1"));
+  // QEMU's is as it was asked for until a device wants to write.
+  EXPECT_EQ((*automatic.AsArray())[0]["ro"], json::Value(!Machine::IsQemu()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Boards, BlockQtest,

@@ -182,6 +182,16 @@ TEST_P(Backend, AFlushThatFailedOnceFailsForEver) {
   EXPECT_EQ(user_->Read(0, 512).size(), 512u);
 }
 
+// cache.no-flush: the host is not asked, so that its fault is not told.
+TEST_P(Backend, WhatNeedNotBeFlushedIsNot) {
+  BlockNodeSpec spec;
+  spec.no_flush = true;
+  OPEN_OR_SKIP(dir_.Image("a.img", kMiB), spec);
+  std::dynamic_pointer_cast<FileNode>(graph_.FindNode("f0"))->NoteFlush(EIO);
+  EXPECT_EQ(user_->Flush(), 0);
+  EXPECT_EQ(user_->Write(0, std::string(4096, 'z'), true), 0);
+}
+
 TEST_P(Backend, DiscardGivesStorageBack) {
   const std::string path = dir_.Image("a.img", kMiB);
   BlockNodeSpec spec;
