@@ -3,7 +3,9 @@
 //
 // davitd: one virtual machine, steered over QMP. Exit status: the VM's, or 1 with a line on stderr
 // when it could not be set up.
+#include <fcntl.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <exception>
@@ -20,6 +22,17 @@ namespace {
 int Complain(const std::string& message) {
   std::fprintf(stderr, "davitd: %s\n", message.c_str());
   return 1;
+}
+
+// A caller may have closed them. No descriptor of ours may get such a number: what is printed would
+// go there, and -daemonize puts /dev/null in its place. What we start inherits them, so they are
+// not closed on exec. False: /dev/null cannot be opened.
+bool FillStandardStreams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    if (open("/dev/null", O_RDWR) < 0) return false;  // gets the lowest number that is free
+  }
+  return true;
 }
 
 int Main(std::span<const char* const> arguments) {
@@ -43,6 +56,7 @@ int main(int argc, char** argv) {
   // allocator would keep such blocks for itself after the first one.
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+  if (!davit::daemon::FillStandardStreams()) return 1;  // nobody could be told
   try {
     return davit::daemon::Main({argv + 1, argv + argc});
   } catch (const std::exception& error) {

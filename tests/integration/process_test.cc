@@ -128,6 +128,23 @@ TEST_F(VmProcessTest, DaemonIsReadyWhenItsParentEnds) {
   EXPECT_FALSE((*client)->ReadLine(kReplyTime));
 }
 
+TEST_F(VmProcessTest, DaemonThatWasStartedWithoutStandardStreamsServes) {
+  TempDir dir;
+  const std::string qmp = dir.File("q");
+  const RunResult started = RunCommand(
+      {"/bin/sh", "-c", R"(exec "$@" <&- >&- 2>&-)", "sh", DavitdPath(), "-S", "-daemonize", "-qmp",
+       "unix:" + qmp + ",server=on,wait=off", "-pidfile", dir.File("pid")});
+  ASSERT_EQ(started.status, 0) << started.err;
+  const pid_t pid = std::stoi(ReadFile(dir.File("pid")));
+  const KillGuard guard(pid);
+  auto client = client::Client::Connect("unix:" + qmp);
+  ASSERT_OK(client);
+  EXPECT_OK((*client)->Execute("query-status"));
+  kill(pid, SIGTERM);
+  EXPECT_OK((*client)->WaitEvent("SHUTDOWN"));
+  EXPECT_TRUE(WaitGone(pid, kReplyTime));
+}
+
 TEST_F(VmProcessTest, DaemonRemovesASocketThatHadARelativePath) {
   TempDir dir;
   const RunResult started =
