@@ -3,7 +3,6 @@
 //
 // -netdev user with a test as the guest, which speaks ARP, DHCP, TFTP and as much of TCP as a
 // connection needs: what each option does on the wire. Runs on QEMU, too.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -16,37 +15,15 @@
 #include <map>
 #include <string>
 
+#include "tests/qtest/packets.h"
 #include "tests/support/process.h"
 #include "tests/support/virtio/virtio.h"
 
 namespace davit::qtest {
 namespace {
 
-constexpr size_t kEthernet = 14, kIp = 20, kUdp = 8, kTcp = 20;
+constexpr size_t kTcp = 20;
 constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kPush = 8, kAck = 16;
-constexpr uint8_t kProtocolTcp = 6, kProtocolUdp = 17;
-
-std::string Be(uint64_t value, int bytes) {
-  std::string text;
-  while (bytes-- > 0) text += static_cast<char>(value >> 8 * bytes);
-  return text;
-}
-uint32_t Number(const std::string& text, size_t at, size_t bytes) {
-  uint32_t value = 0;
-  for (size_t i = at; i < at + bytes && i < text.size(); ++i) {
-    value = value << 8 | static_cast<uint8_t>(text[i]);
-  }
-  return value;
-}
-uint32_t Address(const char* dotted) { return ntohl(inet_addr(dotted)); }
-
-// RFC 1071.
-uint16_t Checksum(const std::string& data) {
-  uint32_t sum = 0;
-  for (size_t i = 0; i < data.size(); i += 2) sum += Number(data + '\0', i, 2);
-  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(~sum);
-}
 
 struct Segment {
   uint16_t from = 0;
@@ -75,8 +52,7 @@ class Guest {
                      std::string(6, '\0') + Be(asked, 4));
   }
   void SendUdp(uint32_t to, uint16_t from_port, uint16_t to_port, const std::string& data) {
-    SendIp(kProtocolUdp, to,
-           Be(from_port, 2) + Be(to_port, 2) + Be(kUdp + data.size(), 2) + Be(0, 2) + data);
+    SendIp(kProtocolUdp, to, Udp(from_port, to_port, data));
   }
   // The data of the next datagram to `port`; "" when none came.
   std::string ReceiveUdp(uint16_t port) {
@@ -88,9 +64,7 @@ class Guest {
                uint8_t flags, const std::string& data = "") {
     std::string segment = Be(port_, 2) + Be(to_port, 2) + Be(sequence, 4) + Be(acknowledged, 4) +
                           Be(kTcp / 4 << 12 | flags, 2) + Be(8192, 2) + Be(0, 4) + data;
-    const std::string pseudo =
-        Be(address_, 4) + Be(to, 4) + Be(kProtocolTcp, 2) + Be(segment.size(), 2);
-    segment.replace(16, 2, Be(Checksum(pseudo + segment), 2));
+    segment.replace(16, 2, Be(Checksum(Pseudo(kProtocolTcp, address_, to, segment) + segment), 2));
     SendIp(kProtocolTcp, to, segment);
   }
   // The next one of the connection; flags 0: none came.
@@ -159,10 +133,7 @@ class Guest {
     }
   }
   void SendIp(uint8_t protocol, uint32_t to, const std::string& data) {
-    std::string header = "\x45" + Be(0, 1) + Be(kIp + data.size(), 2) + Be(0, 4) + Be(64, 1) +
-                         Be(protocol, 1) + Be(0, 2) + Be(address_, 4) + Be(to, 4);
-    header.replace(10, 2, Be(Checksum(header), 2));
-    Send(0x0800, header + data);
+    Send(0x0800, Ip(protocol, address_, to, data));
   }
 
   static constexpr size_t kHeader = 12;
