@@ -77,7 +77,9 @@ Status CheckWritable(const QomObject& object, const std::string& name) {
 
 json::Value FromDevice(const DeviceProperty& property,
                        const std::optional<control::PropertyValue>& value) {
-  if (!value) return "";  // a text that was not given
+  // What was not given: a number is a bootindex, where -1 stands for no place; else a text.
+  if (!value && property.kind == PropertyKind::kInt32) return -1;
+  if (!value) return "";
   json::Value json = ToJson(*value);
   const std::string* const id = json.AsString();
   if (property.kind != PropertyKind::kLink || id == nullptr || id->empty()) return json;

@@ -62,6 +62,15 @@ TEST_F(QomViewTest, ATextThatWasNotGivenIsEmptyAndALinkIsAPath) {
   EXPECT_EQ(Get("nope"), "Property 'virtio-rng-pci.nope' not found");
 }
 
+TEST_F(QomViewTest, AnIndexThatWasNotGivenIsANumber) {
+  for (const char* type : {"virtio-blk-pci", "virtio-blk-device", "scsi-hd", "scsi-cd"}) {
+    vm_.qom_type = type;
+    EXPECT_EQ(Get("bootindex"), "-1") << type;
+  }
+  vm_.unlisted = {{"bootindex", {int64_t{3}}}};
+  EXPECT_EQ(Get("bootindex"), "3");
+}
+
 TEST_F(QomViewTest, AValueThatNoListHasIsNoProperty) {
   vm_.unlisted = {{"hidden", {int64_t{1}}}};
   EXPECT_EQ(Get("hidden"), "Property 'fake.hidden' not found");

@@ -116,6 +116,25 @@ TEST(ScsiDrives, ADriveGoesWithItsUnit) {
   EXPECT_EQ(m.Qmp("human-monitor-command", {{"command-line", again}}), json::Value("OK\r\n"));
 }
 
+// The device identification page has the id of the -drive; a node is named by nothing.
+TEST(ScsiDrives, AUnitIsIdentifiedByItsDrive) {
+  const testing::TempDir dir;
+  const std::string path = dir.File("a.img");
+  std::ofstream(path) << std::string(512, 'x');
+  Machine m({"-M", "q35", "-drive", "if=none,id=drive0,format=raw,file=" + path, "-device",
+             "virtio-scsi-pci,id=s0", "-device", "scsi-hd,drive=drive0,scsi-id=0", "-blockdev",
+             "null-co,node-name=node0", "-device", "scsi-hd,drive=node0,scsi-id=1"});
+  ScsiDriver driver(m);
+  ASSERT_TRUE(driver.device().Start());
+  const auto identification = [&](uint8_t target) {
+    return driver.Run(VitalPage(0x83), "", 255, scsi::LunAddress{1, target, 0x40, 0}).data;
+  };
+  const std::string of_drive = identification(0), of_node = identification(1);
+  EXPECT_EQ(Be(of_drive, 2, 2), 10U);
+  EXPECT_EQ(of_drive.substr(8, 6), "drive0");
+  EXPECT_EQ(Be(of_node, 2, 2), 0U);
+}
+
 TEST_P(ScsiQtest, InquiryTellsWhatTheUnitsAre) {
   Host host(GetParam());
   ASSERT_TRUE(host.Start());

@@ -57,8 +57,17 @@ MadeVirtio MakeBlock(DeviceContext& context, const DeviceProperties& props) {
 
 std::optional<Result<control::PropertyValue>> GetBlockProperty(virtio::VirtioDevice& device,
                                                                std::string_view name) {
-  if (name != "num-queues") return std::nullopt;
-  return control::PropertyValue{uint64_t{device.traits().queue_sizes.size()}};
+  const auto& disk = static_cast<virtio::BlockDevice&>(device);
+  if (name == "num-queues") {
+    return control::PropertyValue{uint64_t{disk.traits().queue_sizes.size()}};
+  }
+  if (name == "logical_block_size") {
+    return control::PropertyValue{uint64_t{disk.config().logical_block_size}};
+  }
+  if (name == "physical_block_size") {
+    return control::PropertyValue{uint64_t{disk.config().physical_block_size}};
+  }
+  return std::nullopt;
 }
 
 }  // namespace davit::machine

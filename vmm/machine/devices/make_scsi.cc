@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "vmm/machine/devices/disk_properties.h"
 #include "vmm/machine/devices/makers.h"
@@ -17,21 +18,32 @@ using virtio::ScsiDevice;
 
 constexpr unsigned kTargets = 256;
 
+// Of the image, in bytes, as properties show them: a CD-ROM's own blocks are larger.
+struct BlockSizes {
+  uint32_t logical = 0, physical = 0;
+};
+
 class ScsiUnitChild final : public PlainDevice {
  public:
-  ScsiUnitChild(ScsiDevice& host, uint8_t target, uint16_t lun)
-      : host_(host), target_(target), lun_(lun) {}
-  ~ScsiUnitChild() override { host_.RemoveUnit(target_, lun_); }
+  ScsiUnitChild(ScsiDevice& host, virtio::ScsiUnitConfig config, BlockSizes sizes)
+      : host_(host), config_(std::move(config)), sizes_(sizes) {}
+  ~ScsiUnitChild() override { host_.RemoveUnit(config_.target, config_.lun); }
   std::optional<control::PropertyValue> Property(std::string_view name) const override {
-    if (name == "scsi-id") return control::PropertyValue{uint64_t{target_}};
-    if (name == "lun") return control::PropertyValue{uint64_t{lun_}};
+    if (name == "scsi-id") return control::PropertyValue{uint64_t{config_.target}};
+    if (name == "lun") return control::PropertyValue{uint64_t{config_.lun}};
+    if (name == "vendor") return control::PropertyValue{config_.unit.vendor};
+    if (name == "product") return control::PropertyValue{config_.unit.product};
+    if (name == "ver") return control::PropertyValue{config_.unit.version};
+    if (name == "device_id") return control::PropertyValue{config_.unit.device_id};
+    if (name == "logical_block_size") return control::PropertyValue{uint64_t{sizes_.logical}};
+    if (name == "physical_block_size") return control::PropertyValue{uint64_t{sizes_.physical}};
     return std::nullopt;
   }
 
  private:
   ScsiDevice& host_;
-  const uint8_t target_;
-  const uint16_t lun_;
+  const virtio::ScsiUnitConfig config_;
+  const BlockSizes sizes_;
 };
 
 // Where it goes: as given, else at the first free place.
@@ -79,7 +91,6 @@ Status Describe(const DeviceProperties& props, virtio::scsi::Unit& unit) {
     return Fail("The serial number can't be longer than 36 characters");
   }
   unit.device_id = text("device_id", unit.serial.c_str());
-  if (unit.device_id.empty()) unit.device_id = props.Text("drive");
   unit.wwn = props.Uint("wwn");
   unit.removable = unit.cdrom || props.Bool("removable");
   if (!unit.cdrom) unit.rotation_rate = static_cast<uint16_t>(props.Uint("rotation_rate"));
@@ -90,6 +101,20 @@ Status Describe(const DeviceProperties& props, virtio::scsi::Unit& unit) {
   unit.opt_io_size =
       static_cast<uint32_t>(std::min<uint64_t>(props.Uint("opt_io_size"), UINT32_MAX));
   return {};
+}
+
+// Block sizes that were not given are the disk's. What properties show is returned.
+BlockSizes FitToDisk(const backend::BlockBackend& disk, virtio::scsi::Unit& unit) {
+  BlockSizes shown{unit.block_size, unit.physical_block_size};
+  if (shown.logical == 0) {
+    shown.logical = std::max<uint32_t>(disk.logical_sector(), 512);
+    unit.block_size = std::max<uint32_t>(shown.logical, unit.cdrom ? 2048 : 512);
+  }
+  if (shown.physical == 0) {
+    shown.physical = std::max<uint32_t>(disk.physical_sector(), 512);
+    unit.physical_block_size = std::max(shown.physical, unit.cdrom ? unit.block_size : 512);
+  }
+  return shown;
 }
 
 }  // namespace
@@ -127,16 +152,10 @@ Result<std::unique_ptr<PlainDevice>> MakeScsiUnit(DeviceContext& context,
   attach.read_only = config.unit.cdrom;
   attach.needs_medium = attach.resizable = !config.unit.cdrom;
   DAVIT_ASSIGN(auto disk, AttachDrive(context, props, props.driver(), std::move(attach)));
-  virtio::scsi::Unit& unit = config.unit;
-  if (unit.block_size == 0) {
-    unit.block_size = std::max<uint32_t>(disk->logical_sector(), unit.cdrom ? 2048 : 512);
-  }
-  if (unit.physical_block_size == 0) {
-    unit.physical_block_size =
-        std::max<uint32_t>(disk->physical_sector(), unit.cdrom ? unit.block_size : 512);
-  }
+  if (config.unit.device_id.empty()) config.unit.device_id = disk->name();
+  const BlockSizes sizes = FitToDisk(*disk, config.unit);
   DAVIT_TRY(host.AddUnit(config, std::move(disk)));
-  return std::make_unique<ScsiUnitChild>(host, config.target, config.lun);
+  return std::make_unique<ScsiUnitChild>(host, std::move(config), sizes);
 }
 
 }  // namespace davit::machine

@@ -50,6 +50,9 @@ class BlockDevice final : public VirtioDevice, private backend::DiskOwner {
                                                      std::shared_ptr<backend::BlockBackend> disk);
   ~BlockDevice() override;
 
+  // What it was made with; block sizes that were left to the disk are the disk's.
+  const BlockConfig& config() const { return config_; }
+
   const DeviceTraits& traits() const override { return traits_; }
   void ReadConfig(uint32_t offset, std::span<uint8_t> out) override;
   void WriteConfig(uint32_t offset, std::span<const uint8_t> in) override;
