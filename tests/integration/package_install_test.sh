@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # package_install_test.sh DEB: a Debian of its own (a chroot that mmdebstrap makes) in which apt
-# installs the package, its programs run a guest, apt removes it and leaves nothing, AppArmor takes its
-# snippet, and virt-install starts a guest on it with no other emulator there.
+# installs the package, upgrades it under a machine that runs, removes it and leaves nothing but what
+# was not the package's; AppArmor takes its snippet, and virt-install starts a guest on it with no other
+# emulator there.
 set -euo pipefail
 deb=$1
 # shellcheck source=tests/support/skip.sh
@@ -35,16 +36,27 @@ inside apt-get satisfy -qq --no-install-recommends "$(dpkg-deb -f "$deb" Depends
 files >"$root/tmp/before"
 
 cp "$deb" "$root/tmp/davit.deb"
-inside apt-get install -qq --no-install-recommends /tmp/davit.deb >/dev/null
+dpkg-deb -R "$deb" "$root/tmp/older"
+sed -i 's/^Version: .*/Version: 0.0.1-1/' "$root/tmp/older/DEBIAN/control"
+dpkg-deb --root-owner-group --build "$root/tmp/older" "$root/tmp/older.deb" >/dev/null
+rm -r "$root/tmp/older"
+inside apt-get install -qq --no-install-recommends /tmp/older.deb >/dev/null
 inside davitd -version
 [ "$(inside id -un davit)" = davit ] || fail "no user davit"
 inside sh -c 'cd / && md5sum --quiet -c /var/lib/dpkg/info/davit.md5sums'
+echo '# the administrator has written it' >"$root/etc/davit/web.conf"
 
+# A machine that runs outlives the upgrade, and the new shell talks to it.
 if [ -w /dev/kvm ]; then
   [ -e "$root/dev/kvm" ] || mknod "$root/dev/kvm" c 10 232
   inside davitd -display none -serial null -qmp unix:/tmp/qmp,server=on,wait=off \
     -pidfile /tmp/pid -daemonize
   davitd=$(cat "$root/tmp/pid")
+fi
+inside apt-get install -qq --no-install-recommends /tmp/davit.deb >/dev/null
+[ "$(inside dpkg-query -W -f '${Version}' davit)" = "$(dpkg-deb -f "$deb" Version)" ] || fail "no upgrade"
+inside sh -c 'cd / && md5sum --quiet -c /var/lib/dpkg/info/davit.md5sums'
+if [ -n "$davitd" ]; then
   printf 'query-status\nquit\nwait-event SHUTDOWN\n' | inside qmp-shell /tmp/qmp
   tail --pid="$davitd" -f /dev/null
   davitd=
@@ -52,7 +64,11 @@ if [ -w /dev/kvm ]; then
 fi
 
 inside apt-get install -qq --reinstall /tmp/davit.deb >/dev/null
+inside apt-get remove -qq davit >/dev/null
+[ ! -e "$root/usr/bin/davitd" ] || fail "apt remove left davitd"
+[ -e "$root/etc/davit/web.conf" ] || fail "apt remove took what the administrator wrote"
 inside apt-get purge -qq davit >/dev/null
+rm "$root/etc/davit/web.conf" && rmdir --ignore-fail-on-non-empty "$root/etc/davit"
 files >"$root/tmp/after"
 # The user stays, as Debian's policy has it, and adduser keeps copies of what it changed.
 diff <(grep -v -e '^./etc/.*-$' "$root/tmp/before") <(grep -v -e '^./etc/.*-$' "$root/tmp/after") ||
