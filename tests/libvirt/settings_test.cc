@@ -101,6 +101,44 @@ TEST_F(LibvirtTest, NumaSmbiosMemoryAndLimitsAreWhatTheXmlSays) {
   EXPECT_CONTAINS(VirshOk({"dumpxml", "settings"}), "<address type='dimm' slot='0'");
 }
 
+// A loop device with this file below it, for as long as it lives.
+class LoopDevice {
+ public:
+  explicit LoopDevice(const std::string& file) {
+    const RunResult made = RunCommand({"losetup", "--find", "--show", file});
+    if (made.status == 0) path_ = made.out.substr(0, made.out.find('\n'));
+    why_ = made.err;
+  }
+  ~LoopDevice() {
+    if (!path_.empty()) (void)RunCommand({"losetup", "--detach", path_});
+  }
+  LoopDevice(const LoopDevice&) = delete;
+  LoopDevice& operator=(const LoopDevice&) = delete;
+  // Empty: there is none, and why.
+  const std::string& path() const { return path_; }
+  const std::string& why() const { return why_; }
+
+ private:
+  std::string path_, why_;
+};
+
+// libvirt puts the device into the domain's own /dev.
+TEST_F(LibvirtTest, ABlockDeviceOfTheHostIsADisk) {
+  const LoopDevice loop(Image("loop.raw", 1 << 20));
+  if (loop.path().empty()) GTEST_SKIP() << "no loop device: " << loop.why();
+  DomainXml domain = Named("block");
+  domain.devices = fmt::format(
+      "<disk type='block' device='disk'><driver name='qemu' type='raw' cache='none'/>"
+      "<source dev='{}'/><target dev='vda' bus='virtio'/></disk>",
+      loop.path());
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  EXPECT_CONTAINS(host->LogOf("block"), R"("driver":"host_device")");
+  EXPECT_CONTAINS(guest->Ask('d', "block: 1 disks").value_or(""), "block: disk 1 ok");
+  EXPECT_EQ(Field(VirshOk({"domblkinfo", "block", "vda"}), "Capacity:"), "1048576");
+  VirshOk({"destroy", "block"});  // before the device goes
+}
+
 TEST_F(LibvirtTest, TheMaximumCpuIsOfTheHostToo) {
   DomainXml domain = Named("max");
   domain.cpu = "<cpu mode='maximum'/>";
