@@ -139,6 +139,33 @@ TEST_F(LibvirtTest, ABlockDeviceOfTheHostIsADisk) {
   VirshOk({"destroy", "block"});  // before the device goes
 }
 
+TEST_F(LibvirtTest, ScsiUnitsPortsAndMediaComeAndGo) {
+  DomainXml domain = Named("units");
+  domain.ports = 4;
+  domain.devices = fmt::format(
+      "<controller type='scsi' model='virtio-scsi'/>"
+      "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='{}'/>"
+      "<target dev='sda' bus='scsi'/><readonly/></disk>",
+      Image("first.iso", 1 << 20));
+  domain.devices += kAgentChannel;
+  auto guest = Create(domain);
+  ASSERT_NE(guest, nullptr);
+  VirshOk({"change-media", "units", "sda", "--eject", "--live"});
+  EXPECT_FALSE(Contains(VirshOk({"domblklist", "units"}), "first.iso"));
+  VirshOk({"change-media", "units", "sda", Image("second.iso", 2 << 20), "--insert", "--live"});
+  EXPECT_EQ(Field(VirshOk({"domblkinfo", "units", "sda"}), "Capacity:"), "2097152");
+  VirshOk({"attach-disk", "units", Image("unit.raw", 1 << 20), "sdb", "--targetbus", "scsi",
+           "--subdriver", "raw", "--live"});
+  EXPECT_CONTAINS(VirshOk({"domblklist", "units"}), "unit.raw");
+  VirshOk({"detach-disk", "units", "sdb", "--live"});
+  Expect("removed units scsi0-0-0-1");
+  Attach("units", "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>");
+  EXPECT_OK(guest->Await(" on"));
+  EXPECT_OK(guest->Ask('g', "rng: ok"));
+  Attach("units", "<channel type='unix'><target type='virtio' name='org.davit.0'/></channel>");
+  EXPECT_CONTAINS(VirshOk({"dumpxml", "units"}), "name='org.davit.0'");
+}
+
 TEST_F(LibvirtTest, TheMaximumCpuIsOfTheHostToo) {
   DomainXml domain = Named("max");
   domain.cpu = "<cpu mode='maximum'/>";
