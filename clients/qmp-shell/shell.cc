@@ -18,6 +18,7 @@ namespace {
 
 // How long Tab waits for a server that is busy.
 constexpr milliseconds kCompletionTime{2000};
+constexpr int64_t kLongestWait = INT32_MAX;  // seconds
 
 // The shell's own words, beside the server's commands.
 const std::vector<std::string>& OwnWords() {
@@ -215,7 +216,10 @@ Shell::Outcome Shell::WaitEvent(const std::vector<Word>& words) {
   if (words.size() == 3) {
     const std::string& text = words[2].text;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (ec != std::errc() || end != text.data() + text.size() || seconds < 0) return usage();
+    if (ec != std::errc() || end != text.data() + text.size() || seconds < 0 ||
+        seconds > kLongestWait) {
+      return usage();
+    }
   }
   return WaitFor(words[1].text, std::chrono::seconds(seconds));
 }

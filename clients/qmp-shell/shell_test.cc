@@ -124,6 +124,14 @@ TEST_F(ShellTest, WaitEventFailsWhenItDoesNotCome) {
   EXPECT_EQ(shell_->Execute("wait-event STOP 0"), Shell::Outcome::kFailed);
 }
 
+TEST_F(ShellTest, WaitEventRefusesATimeThatNoClockCounts) {
+  Start({});
+  Say(R"({"timestamp": {"seconds": 1, "microseconds": 2}, "event": "STOP"})");
+  EXPECT_EQ(shell_->Execute("wait-event STOP 9223372036854775807"), Shell::Outcome::kFailed);
+  EXPECT_NE(out_.str().find("usage: wait-event"), std::string::npos) << out_.str();
+  EXPECT_EQ(shell_->Execute("wait-event STOP 2147483647"), Shell::Outcome::kOk);
+}
+
 TEST_F(ShellTest, WaitEventTakesOneThatCameWithTheLastCommand) {
   Start({});
   Say(R"({"timestamp": {"seconds": 1, "microseconds": 2}, "event": "STOP"})");
