@@ -20,11 +20,6 @@
 namespace davit::backend {
 namespace {
 
-struct UnixName {
-  sockaddr_un address{};
-  socklen_t length = 0;
-};
-
 union AnyAddress {
   sockaddr any;
   sockaddr_un un;
@@ -32,21 +27,6 @@ union AnyAddress {
   sockaddr_in6 in6;
   sockaddr_storage storage;
 };
-
-Result<UnixName> MakeUnixName(const UnixAddress& unix) {
-  UnixName name;
-  name.address.sun_family = AF_UNIX;
-  const size_t skip = unix.abstract ? 1 : 0;
-  if (unix.path.size() + 1 > sizeof(name.address.sun_path)) {
-    return Fail(fmt::format("UNIX socket path '{}' is too long\nPath must be less than {} bytes",
-                            unix.path, sizeof(name.address.sun_path)));
-  }
-  std::memcpy(name.address.sun_path + skip, unix.path.data(), unix.path.size());
-  name.length = unix.abstract && unix.tight
-                    ? static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + unix.path.size())
-                    : sizeof(name.address);
-  return name;
-}
 
 template <typename Address>
 const sockaddr* AsSockaddr(const Address& address) {
@@ -90,17 +70,10 @@ bool IsLoopback(const sockaddr* address, socklen_t length) {
 }
 
 Result<UniqueFd> ListenUnix(const UnixAddress& unix) {
-  DAVIT_ASSIGN(const UnixName name, MakeUnixName(unix));
+  DAVIT_ASSIGN(const Endpoint name, UnixEndpoint(unix));
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return FailErrno("Failed to create Unix socket");
-  if (!unix.abstract) {
-    struct stat info {};
-    if (lstat(unix.path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode) &&
-        unlink(unix.path.c_str()) != 0) {
-      return FailErrno(fmt::format("Failed to unlink socket {}", unix.path));
-    }
-    fchmod(fd.get(), 0600);  // before bind(): the file never has another mode
-  }
+  DAVIT_TRY(PrepareUnixBind(unix, fd.get()));
   if (bind(fd.get(), AsSockaddr(name.address), name.length) != 0) {
     return FailErrno(fmt::format("Failed to bind socket to {}", unix.path));
   }
@@ -212,6 +185,35 @@ Result<UniqueFd> ConnectTo(const SocketSpec& spec) {
   return FailConnect(spec, error);
 }
 
+Result<Endpoint> UnixEndpoint(const UnixAddress& unix) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  const size_t skip = unix.abstract ? 1 : 0;
+  if (unix.path.size() + 1 > sizeof(name.sun_path)) {
+    return Fail(fmt::format("UNIX socket path '{}' is too long\nPath must be less than {} bytes",
+                            unix.path, sizeof(name.sun_path)));
+  }
+  std::memcpy(name.sun_path + skip, unix.path.data(), unix.path.size());
+  Endpoint endpoint;
+  endpoint.length =
+      unix.abstract && unix.tight
+          ? static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + unix.path.size())
+          : sizeof(name);
+  std::memcpy(&endpoint.address, &name, sizeof(name));
+  return endpoint;
+}
+
+Status PrepareUnixBind(const UnixAddress& unix, int fd) {
+  if (unix.abstract) return {};
+  struct stat info {};
+  if (lstat(unix.path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode) &&
+      unlink(unix.path.c_str()) != 0) {
+    return FailErrno(fmt::format("Failed to unlink socket {}", unix.path));
+  }
+  fchmod(fd, 0600);  // before bind(): the file never has another mode
+  return {};
+}
+
 Result<std::vector<Endpoint>> Endpoints(const SocketSpec& spec) {
   std::vector<Endpoint> endpoints;
   const auto add = [&](const sockaddr* address, socklen_t length) {
@@ -221,8 +223,7 @@ Result<std::vector<Endpoint>> Endpoints(const SocketSpec& spec) {
     endpoints.push_back(endpoint);
   };
   if (const auto* unix = std::get_if<UnixAddress>(&spec.address)) {
-    DAVIT_ASSIGN(const UnixName name, MakeUnixName(*unix));
-    add(AsSockaddr(name.address), name.length);
+    DAVIT_ASSIGN(endpoints.emplace_back(), UnixEndpoint(*unix));
   } else if (const auto* inet = std::get_if<InetAddress>(&spec.address)) {
     DAVIT_ASSIGN(const AddrInfo list, Resolve(*inet, false));
     for (const addrinfo* at = list.get(); at; at = at->ai_next) add(at->ai_addr, at->ai_addrlen);

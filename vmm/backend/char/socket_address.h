@@ -28,6 +28,10 @@ struct Endpoint {
   socklen_t length = 0;
 };
 Result<std::vector<Endpoint>> Endpoints(const SocketSpec& spec);
+Result<Endpoint> UnixEndpoint(const UnixAddress& unix);
+// Before bind(): a socket that was left at the path goes, anything else stays; the file of `fd`
+// will be its owner's alone. Nothing to do for abstract names.
+Status PrepareUnixBind(const UnixAddress& unix, int fd);
 // The socket gets writable when it is connected or has failed (SO_ERROR). None: failed at once.
 UniqueFd StartConnect(const Endpoint& endpoint, int& error);
 // "Failed to connect to 'PATH'" and the cause.

@@ -298,6 +298,48 @@ TEST_F(NetBackendsTest, DatagramIsAFrame) {
   EXPECT_EQ(card.frames, (std::vector<std::string>{"one", "two"}));
 }
 
+TEST_F(NetBackendsTest, DatagramSocketTakesThePlaceOfASocketAlone) {
+  DgramSpec spec;
+  const std::string path = directory_ + "/file";
+  std::ofstream(path) << "precious";
+  spec.local = UnixAddress{path};
+  spec.remote = UnixAddress{directory_ + "/b"};
+  auto dgram = NetDgram::Open("a", "dgram", spec, loop_);
+  ASSERT_FALSE(dgram);
+  EXPECT_EQ(dgram.error().message, "can't bind " + path + " to socket: Address already in use");
+  EXPECT_EQ(std::filesystem::file_size(path), 8u);
+
+  // Left by a process that was killed.
+  std::filesystem::remove(path);
+  const UniqueFd left(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  ASSERT_EQ(bind(left.get(), static_cast<sockaddr*>(static_cast<void*>(&address)), sizeof(address)),
+            0);
+  dgram = NetDgram::Open("a", "dgram", spec, loop_);
+  ASSERT_TRUE(dgram) << dgram.error();
+  EXPECT_EQ(std::filesystem::status(path).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST_F(NetBackendsTest, DatagramsBetweenAbstractNames) {
+  DgramSpec spec;
+  spec.local = UnixAddress{.path = directory_ + "/a", .abstract = true};
+  spec.remote = UnixAddress{.path = directory_ + "/b", .abstract = true};
+  auto a = NetDgram::Open("a", "dgram", spec, loop_);
+  ASSERT_TRUE(a) << a.error();
+  std::swap(spec.local, spec.remote);
+  auto b = NetDgram::Open("b", "dgram", spec, loop_);
+  ASSERT_TRUE(b) << b.error();
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/a"));
+  Card card(**b);
+  ASSERT_TRUE((*b)->Attach(&card, loop_));
+  (*b)->StartReceiving(0);
+  EXPECT_EQ(Send(**a, "one"), SendResult::kSent);
+  EXPECT_TRUE(RunUntil([&] { return card.frames == std::vector<std::string>{"one"}; }));
+}
+
 TEST_F(NetBackendsTest, DatagramToNobodyIsLost) {
   auto a = OpenDgram("a", "nobody");
   EXPECT_EQ(Send(*a, "one"), SendResult::kSent);

@@ -17,6 +17,8 @@
 #include <cstring>
 #include <utility>
 
+#include "vmm/backend/char/socket_address.h"
+
 namespace davit::backend {
 namespace {
 
@@ -43,13 +45,8 @@ int Family(const std::vector<std::byte>& address) {
 }
 
 Result<std::vector<std::byte>> Resolve(const UnixAddress& address) {
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  if (address.path.size() >= sizeof(name.sun_path)) {
-    return Fail(fmt::format("UNIX socket path '{}' is too long", address.path));
-  }
-  std::memcpy(name.sun_path, address.path.c_str(), address.path.size() + 1);
-  return Bytes(name);
+  DAVIT_ASSIGN(const Endpoint endpoint, UnixEndpoint(address));
+  return Bytes(endpoint.address, endpoint.length);
 }
 
 Result<std::vector<std::byte>> Resolve(const InetAddress& address) {
@@ -78,7 +75,8 @@ std::string Name(const std::vector<std::byte>& address) {
   if (Family(address) == AF_UNIX) {
     sockaddr_un name{};
     std::memcpy(&name, address.data(), address.size());
-    return name.sun_path;
+    const bool abstract = name.sun_path[0] == '\0';
+    return name.sun_path + (abstract ? 1 : 0);
   }
   if (getnameinfo(AsSockaddr(address), static_cast<socklen_t>(address.size()), host, sizeof(host),
                   port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV | NI_DGRAM) != 0) {
@@ -132,10 +130,9 @@ Status NetDgram::Make(const DgramSpec& spec) {
   if (Family(local) != Family(remote_)) return Fail("local= and remote= are of different kinds");
   DAVIT_ASSIGN(socket_, NewSocket(Family(local)));
   const int on = 1;
-  if (const auto* path = std::get_if<UnixAddress>(&*spec.local)) {
-    if (unlink(path->path.c_str()) != 0 && errno != ENOENT) {
-      return FailErrno(fmt::format("failed to unlink socket {}", path->path));
-    }
+  const auto* const path = std::get_if<UnixAddress>(&*spec.local);
+  if (path != nullptr) {
+    DAVIT_TRY(PrepareUnixBind(*path, socket_.get()));
   } else {
     DAVIT_TRY(SetOption(socket_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on), "SO_REUSEADDR"));
   }
@@ -143,9 +140,7 @@ Status NetDgram::Make(const DgramSpec& spec) {
     const int error = errno;
     return FailErrno(fmt::format("can't bind {} to socket", Name(local)), error);
   }
-  if (const auto* path = std::get_if<UnixAddress>(&*spec.local)) {
-    socket_file_ = SocketFile(path->path);
-  }
+  if (path != nullptr && !path->abstract) socket_file_ = SocketFile(path->path);
   if (std::string_view(type_) == "socket") {
     info_ = fmt::format("socket: udp={}", Name(remote_));
   } else {
