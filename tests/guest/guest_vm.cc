@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <sstream>
 
+#include "schema/runtime/json/json.h"
+
 namespace davit::testing {
 namespace {
 
@@ -31,6 +33,14 @@ std::string Registers(Vm& vm) {
                                json::Object{{"command-line", "info registers -a"}});
   if (!text) return text.error().message;
   return *text->AsString();
+}
+
+void GiveUp(Vm& vm, const Error& error) { FAIL() << error << StateOf(vm); }
+
+std::string Answer(Vm& vm, const Result<std::string>& answer) {
+  if (answer) return *answer;
+  GiveUp(vm, answer.error());
+  return "";
 }
 
 }  // namespace
@@ -130,25 +140,22 @@ std::string StateOf(Vm& vm) {
     const std::string stat = ReadFile(at + "/stat");  // "TID (NAME) STATE ..."
     text += stat.substr(0, stat.rfind(')') + 3) + " " + ReadFile(at + "/wchan") + "\n";
   }
+  text += "its stderr:\n" + vm.process().Stderr() + "events that nobody waited for:\n";
+  while (const auto event = vm.qmp().TakeEvent()) text += json::Write(event->message) + "\n";
   // Twice, which shows whether it moves.
   return text + Registers(vm) + Registers(vm);
 }
 
 std::string Ask(Vm& vm, std::string_view text, std::string_view prefix) {
+  if (::testing::Test::HasFatalFailure()) return "";
   EXPECT_TRUE(vm.serial().Send(text));
-  auto line = vm.serial().WaitForLine(prefix, kReplyTime);
-  if (!line) {
-    ADD_FAILURE() << line.error() << StateOf(vm);
-    return "";
-  }
-  return *line;
+  return Answer(vm, vm.serial().WaitForLine(prefix, kReplyTime));
 }
 
 std::string Lines(Vm& vm, std::string_view command) {
+  if (::testing::Test::HasFatalFailure()) return "";
   EXPECT_TRUE(vm.serial().Send(command));
-  auto lines = vm.serial().WaitFor("init: end", kReplyTime);
-  EXPECT_TRUE(lines) << lines.error() << StateOf(vm);
-  return lines ? *lines : "";
+  return Answer(vm, vm.serial().WaitFor("init: end", kReplyTime));
 }
 
 bool Eventually(const std::function<bool()>& condition, milliseconds timeout) {

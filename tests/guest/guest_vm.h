@@ -54,7 +54,9 @@ void ExpectEvent(Vm& vm, std::string_view name, bool guest, std::string_view rea
 // The process ends by itself with status 0.
 void ExpectExit(Vm& vm);
 
-// Sends text to the guest and returns the rest of the line that begins with `prefix`.
+// Sends text to the guest and returns the rest of the line that begins with `prefix`. A guest that
+// does not answer in time is a fatal failure of the test, which is then not made to wait again:
+// this and the next return "" at once.
 std::string Ask(Vm& vm, std::string_view text, std::string_view prefix);
 
 // What init prints for a command that ends with "init: end".

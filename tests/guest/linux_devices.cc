@@ -109,6 +109,8 @@ bool StartLinuxDevices(LinuxDevices& guest, const LinuxBoard& board, Args args,
   Ask(*guest.vm,
       "load virtio_ring virtio " + std::string(board.transport) + " " + std::string(drivers) + "\n",
       "init: load ");
+  // It is not to start again, and a wait of a minute would say no more.
+  guest.vm->serial().Forbid("init: up ");
   return true;
 }
 
@@ -120,6 +122,11 @@ LinuxDevices* SharedGuest(const std::string& kind, const LinuxBoard& board,
     if (start(*guest, board)) place->second = std::move(guest);
   }
   return place->second.get();
+}
+
+void DropGuest(const LinuxDevices* guest) {
+  if (guest == nullptr) return;
+  std::erase_if(guests->running, [guest](const auto& row) { return row.second.get() == guest; });
 }
 
 LinuxDevices* DevicesGuest(const LinuxBoard& board) {

@@ -58,6 +58,8 @@ LinuxDevices* FreeHandedGuest(const LinuxBoard& board);
 // A guest of another kind, for the cases of one file. start: makes it, when the first case asks.
 LinuxDevices* SharedGuest(const std::string& kind, const LinuxBoard& board,
                           bool (*start)(LinuxDevices&, const LinuxBoard&));
+// The next case that asks for it gets a new one. Null: nothing happens.
+void DropGuest(const LinuxDevices* guest);
 // What `start` ends with: the VM, its kernel, and these modules. False: reported.
 bool StartLinuxDevices(LinuxDevices& guest, const LinuxBoard& board, Args args,
                        std::string_view drivers);
@@ -68,6 +70,10 @@ class LinuxDevicesTest : public ::testing::TestWithParam<LinuxBoard> {
     if (std::string why = WhyNoLinux(); !why.empty()) GTEST_SKIP() << why;
     guest_ = Guest();
     ASSERT_NE(guest_, nullptr) << "no guest";
+  }
+  // A guest that a case has failed on is not the next one's.
+  void TearDown() override {
+    if (HasFailure()) DropGuest(guest_);
   }
   virtual LinuxDevices* Guest() { return DevicesGuest(GetParam()); }
 

@@ -78,6 +78,7 @@ class HotplugTest : public LinuxDevicesTest {
   }
   // In the guest, until it is so.
   void Await(const std::string& condition) {
+    if (HasFatalFailure()) return;
     ASSERT_OK(vm().serial().Send("sh until " + condition + "; do sleep 0.1; done\n"));
     const auto lines = vm().serial().WaitFor("init: end 0", kBootTime);
     ASSERT_TRUE(lines) << condition << ": " << lines.error() << StateOf(vm());

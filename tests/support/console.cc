@@ -36,13 +36,20 @@ Result<std::string> Console::Take(std::string_view text, std::string_view end,
         return taken;
       }
     }
+    if (!forbidden_.empty() && transcript_.find(forbidden_, forbidden_from_) != std::string::npos) {
+      return Fail(Missing(text, "'" + forbidden_ + "' came"));
+    }
     if (Status status = Fill(deadline); !status) {
-      constexpr size_t kTail = 2000;
-      const size_t from = transcript_.size() > kTail ? transcript_.size() - kTail : 0;
-      return Fail("waiting for '" + std::string(text) + "': " + status.error().message +
-                  "; the console's end:\n" + transcript_.substr(from));
+      return Fail(Missing(text, status.error().message));
     }
   }
+}
+
+std::string Console::Missing(std::string_view text, const std::string& why) const {
+  constexpr size_t kTail = 2000;
+  const size_t from = transcript_.size() > kTail ? transcript_.size() - kTail : 0;
+  return "waiting for '" + std::string(text) + "': " + why + "; the console's end:\n" +
+         transcript_.substr(from);
 }
 
 Result<std::string> Console::WaitFor(std::string_view text, milliseconds timeout) {

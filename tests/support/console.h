@@ -8,6 +8,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "vmm/base/error.h"
 
@@ -34,6 +35,13 @@ class Console {
 
   Status Send(std::string_view text);
 
+  // What must not come any more, as the banner of a guest that has started: a wait that meets it
+  // ends with an error at once, and each one after it.
+  void Forbid(std::string text) {
+    forbidden_ = std::move(text);
+    forbidden_from_ = consumed_;
+  }
+
   // Everything received so far, consumed or not.
   const std::string& transcript() const { return transcript_; }
   void DropPending() { consumed_ = transcript_.size(); }
@@ -43,10 +51,14 @@ class Console {
   Result<std::string> Take(std::string_view text, std::string_view end, milliseconds timeout);
   // One read; Error at end of file or deadline.
   Status Fill(std::chrono::steady_clock::time_point deadline);
+  // "waiting for TEXT: WHY", with the last lines seen.
+  std::string Missing(std::string_view text, const std::string& why) const;
 
   int fd_;
   std::string transcript_;
   size_t consumed_ = 0;
+  std::string forbidden_;  // empty: nothing
+  size_t forbidden_from_ = 0;
 };
 
 }  // namespace davit::testing

@@ -109,6 +109,22 @@ TEST(ConsoleTest, PromptNeedsNoEndOfLine) {
   EXPECT_EQ(console.WaitForLine("m", kPatience), "e");
 }
 
+TEST(ConsoleTest, WhatMustNotComeEndsTheWait) {
+  TempDir dir;
+  auto process =
+      Process::Start({"sh", "-c", "printf 'up\\na 1\\nup\\nb 2\\n'; read x"}, dir.File("err"));
+  ASSERT_TRUE(process) << process.error();
+  Console console((*process)->stdio());
+  ASSERT_TRUE(console.WaitFor("up", kPatience));
+  console.Forbid("up");
+  EXPECT_EQ(console.WaitForLine("a ", kPatience), "1");
+  for (int i = 0; i < 2; ++i) {
+    auto line = console.WaitForLine("c ", kPatience);
+    ASSERT_FALSE(line);
+    EXPECT_EQ(line.error().message.substr(0, 32), "waiting for 'c ': 'up' came; the");
+  }
+}
+
 TEST(ConsoleTest, SendReachesTheChild) {
   TempDir dir;
   auto process = Process::Start({"cat"}, dir.File("err"));
