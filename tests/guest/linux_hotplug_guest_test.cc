@@ -249,9 +249,15 @@ void LinuxGuestHotplug::Round(bool stopped) {
     Shell("[ ! -e " + WriterFile(disk.id) + " ]");
   }
 
-  if (stopped) Do("stop");
+  // A guest that was stopped before it was through with a slot has to go on first.
+  const auto asks = [&](const std::string& id) {
+    if (stopped) Do("stop");
+    const bool asked = Asks(id);
+    if (stopped && !asked) Do("cont");
+    return asked;
+  };
   for (const std::string& id : all) {
-    ASSERT_TRUE(Eventually([&] { return Asks(id); }, kBootTime)) << id << StateOf(vm());
+    ASSERT_TRUE(Eventually([&] { return asks(id); }, kBootTime)) << id << StateOf(vm());
   }
   if (stopped) Do("cont");
   ASSERT_NO_FATAL_FAILURE(AwaitEvents("DEVICE_DELETED", all));
