@@ -31,6 +31,33 @@ std::string Blocks(const std::string& page, const std::string& language) {
   return blocks;
 }
 
+// The options of the davitd that the page starts. Where it serves, and that it goes to the
+// background, is the test's business.
+std::vector<std::string> Options(const std::string& page) {
+  std::istringstream in(ReadFile(Runfile("docs/howto/" + page)));
+  std::string command;
+  for (std::string line; std::getline(in, line);) {
+    if (command.empty() && !line.starts_with("davitd ")) continue;
+    command += line;
+    if (!command.ends_with('\\')) break;
+    command.back() = ' ';
+  }
+  std::istringstream words(command);
+  std::vector<std::string> options;
+  std::string word;
+  words >> word;  // the program
+  while (words >> word) {
+    if (word == "-daemonize") continue;
+    if (word == "-qmp" || word == "-serial") {
+      words >> word;
+    } else {
+      options.push_back(word);
+    }
+  }
+  EXPECT_FALSE(options.empty()) << page;
+  return options;
+}
+
 class HowtoTest : public VmTest {
  protected:
   // The program, and the VM that its last command ends.
@@ -49,7 +76,9 @@ class HowtoTest : public VmTest {
   TempDir dir_;
 };
 
-TEST_F(HowtoTest, QmpFromPython) { Run(Blocks("qmp-from-python.md", "python"), {}); }
+TEST_F(HowtoTest, QmpFromPython) {
+  Run(Blocks("qmp-from-python.md", "python"), Options("qmp-from-python.md"));
+}
 
 TEST_F(HowtoTest, BalloonAndHotplugTests) {
   const std::string client = Blocks("qmp-from-python.md", "python");
@@ -57,9 +86,7 @@ TEST_F(HowtoTest, BalloonAndHotplugTests) {
   const size_t end = client.find("\nqmp = Qmp(");
   ASSERT_NE(end, std::string::npos);
   Run(client.substr(0, end + 1) + Blocks("balloon-and-hotplug-tests.md", "python"),
-      {"-machine", "q35", "-m", "256M,slots=4,maxmem=1G", "-smp", "1,maxcpus=4", "-device",
-       "pcie-root-port,id=slot0,chassis=1", "-device", "pcie-root-port,id=slot1,chassis=2",
-       "-device", "virtio-balloon-pci,id=balloon0"});
+      Options("balloon-and-hotplug-tests.md"));
 }
 
 }  // namespace
