@@ -140,8 +140,10 @@ RunResult WithDev(const TempDir& dir, const std::string& set_up, const std::stri
 
 TEST_F(RefusalVmTest, NoKvm) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root for a /dev of its own";
+  const RunResult possible =
+      RunCommand({"unshare", "--mount", "mount", "-t", "tmpfs", "davit-test", "/dev"});
+  if (possible.status != 0) GTEST_SKIP() << possible.err;
   const RunResult absent = WithDev(dir_, "true", "");
-  if (absent.err.find("davitd: ") == std::string::npos) GTEST_SKIP() << absent.err;
   EXPECT_EQ(absent.status, 1);
   EXPECT_CONTAINS(absent.err, "/dev/kvm");
   EXPECT_CONTAINS(absent.err, "No such file or directory");

@@ -50,14 +50,16 @@ const json::Value& Named(const json::Value& list, const std::string& name,
   return none;
 }
 
-class LibvirtProbe : public ::testing::Test {
+// The accelerators that it asks for: libvirt 9.0 to 11, and 12.
+class LibvirtProbe : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     if (const std::string why = WhyNoKvm(); !why.empty()) GTEST_SKIP() << why;
-    const RunResult parent = RunCommand({DavitdPath(), "-S", "-no-user-config", "-nodefaults",
-                                         "-nographic", "-machine", "none,accel=kvm:tcg", "-qmp",
-                                         "unix:" + dir_.File("qmp.monitor") + ",server=on,wait=off",
-                                         "-pidfile", dir_.File("qmp.pid"), "-daemonize"});
+    const RunResult parent =
+        RunCommand({DavitdPath(), "-S", "-no-user-config", "-nodefaults", "-nographic", "-machine",
+                    "none,accel=" + std::string(GetParam()), "-qmp",
+                    "unix:" + dir_.File("qmp.monitor") + ",server=on,wait=off", "-pidfile",
+                    dir_.File("qmp.pid"), "-daemonize"});
     ASSERT_EQ(parent.status, 0) << parent.err;
     EXPECT_EQ(parent.err, "");
     // Both are there as soon as the parent has ended.
@@ -230,7 +232,7 @@ void LibvirtProbe::CheckOptions() {
   EXPECT_FALSE(Named(options, "enable-fips", "option").is_object());
 }
 
-TEST_F(LibvirtProbe, EveryQuestionHasItsAnswer) {
+TEST_P(LibvirtProbe, EveryQuestionHasItsAnswer) {
   if (HasFatalFailure()) return;
   Ask("qmp_capabilities");
   const json::Value version = Ask("query-version");
@@ -258,7 +260,11 @@ TEST_F(LibvirtProbe, EveryQuestionHasItsAnswer) {
   // Others than `events` would be switched off before each save.
   EXPECT_EQ(Names(Ask("query-migrate-capabilities"), "capability"),
             std::set<std::string>{"events"});
+  // At each start of a domain since libvirt 12.
+  Ask("set-action", R"({"panic":"pause"})");
 }
+
+INSTANTIATE_TEST_SUITE_P(Versions, LibvirtProbe, ::testing::Values("kvm:tcg", "kvm:mshv:tcg"));
 
 }  // namespace
 }  // namespace davit::testing
