@@ -95,6 +95,11 @@ struct Convert {
     if (!event.id.empty()) args.device = event.id;
     return qapi::events::DeviceDeleted(args);
   }
+  qapi::Event operator()(const control::DeviceUnplugGuestErrorEvent& event) const {
+    qapi::DeviceUnplugGuestErrorEventArgs args{.device = std::nullopt, .path = event.path};
+    if (!event.id.empty()) args.device = event.id;
+    return qapi::events::DeviceUnplugGuestError(args);
+  }
 };
 
 }  // namespace

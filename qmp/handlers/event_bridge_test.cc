@@ -74,6 +74,13 @@ TEST(EventBridgeTest, DeletedDeviceTellsItsIdWhenItHadOne) {
             R"(DEVICE_DELETED {"path": "/machine/unattached/device[2]"})");
 }
 
+TEST(EventBridgeTest, DeviceThatTheGuestKeepsIsNamedAsOneThatIsGone) {
+  EXPECT_EQ(Text(control::DeviceUnplugGuestErrorEvent{"c3", "/machine/peripheral/c3"}),
+            R"(DEVICE_UNPLUG_GUEST_ERROR {"device": "c3", "path": "/machine/peripheral/c3"})");
+  EXPECT_EQ(Text(control::DeviceUnplugGuestErrorEvent{"", "/machine/unattached/device[2]"}),
+            R"(DEVICE_UNPLUG_GUEST_ERROR {"path": "/machine/unattached/device[2]"})");
+}
+
 TEST(EventBridgeTest, OstTellsTheSlotAndTheCode) {
   EXPECT_EQ(
       Text(control::AcpiDeviceOstEvent{{control::AcpiSlotStatus::Type::kCpu, "c3", "3", 3, 0x82}}),

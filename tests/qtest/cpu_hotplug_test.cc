@@ -198,6 +198,27 @@ TEST_F(CpuHotplugQtest, WhatTheDriverReportsIsAnEventAndStays) {
             R"({"device": "c3", "source": 1, "status": 128, "slot": "3", "slot-type": "CPU"})");
 }
 
+// QEMU leaves it at ACPI_DEVICE_OST.
+TEST_F(CpuHotplugQtest, CpuThatTheGuestKeepsIsNamed) {
+  if (Machine::IsQemu()) GTEST_SKIP() << "QEMU has no such event of CPUs";
+  StartDriver();
+  const std::string path = "/machine/unattached/device[2]";
+  for (const auto& [index, id] : {std::pair(1U, path), {3U, std::string("c3")}}) {
+    ASSERT_EQ(Try("device_del", {{"id", id}}), "ok");
+    m_.Out(kSelector, 4, index);
+    m_.OutB(kCommand, kOstEvent);
+    m_.Out(kData, 4, 3);
+    m_.OutB(kCommand, kOstStatus);
+    m_.Out(kData, 4, 0x82);
+    auto event = m_.qmp().WaitEvent("DEVICE_UNPLUG_GUEST_ERROR");
+    ASSERT_TRUE(event) << event.error();
+    EXPECT_EQ(json::Write(event->data),
+              index == 1 ? "{\"path\": \"" + path + "\"}"
+                         : R"({"device": "c3", "path": "/machine/peripheral/c3"})");
+  }
+  EXPECT_EQ(Cpus(), kStart + std::string("3=/machine/peripheral/c3 "));
+}
+
 TEST_F(CpuHotplugQtest, ReportAfterTheEjectionNamesNoDevice) {
   StartDriver();
   Write(3, kEject);

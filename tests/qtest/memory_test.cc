@@ -207,6 +207,29 @@ TEST_F(MemoryHotPlugQtest, NothingIsLeftOfWhatCameAndWent) {
   EXPECT_LT(MappedMib(), mapped + 1024);
 }
 
+TEST_F(MemoryHotPlugQtest, AGuestThatKeepsItSaysSoAndMayBeAskedAgain) {
+  Plug("d0", 64);
+  const auto answer = [this](uint32_t status) {
+    m_.Out(kSelector, 4, 0);
+    m_.Out(kOstSource, 4, 3);
+    m_.Out(kOstStatus, 4, status);
+    return m_.qmp().WaitEvent("ACPI_DEVICE_OST").has_value();
+  };
+  AskBack("d0");
+  ASSERT_TRUE(answer(0x84));  // under way
+  ASSERT_TRUE(answer(0x82));  // busy
+  if (!Machine::IsQemu()) {
+    const auto event = m_.qmp().WaitEvent("DEVICE_UNPLUG_GUEST_ERROR");
+    ASSERT_TRUE(event) << event.error();
+    EXPECT_EQ(json::Write(event->data), R"({"device": "d0", "path": "/machine/peripheral/d0"})");
+  }
+  EXPECT_EQ(ReadSlot(m_, 0).base, kWindow);
+  EXPECT_NE(json::Write(m_.Qmp("query-memory-devices")), "[]");
+  AskBack("d0");
+  Eject(0);
+  ExpectDeleted("d0");
+}
+
 TEST_F(MemoryHotPlugQtest, AGuestThatDoesNotAnswerLosesItAtTheReset) {
   if (Machine::IsQemu()) GTEST_SKIP() << "QEMU keeps the DIMM";
   Plug("d0", 64);

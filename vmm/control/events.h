@@ -98,12 +98,19 @@ struct DeviceDeletedEvent {
   std::string path;
 };
 
+// The guest was asked for a device and has said that it will not give it
+// (DEVICE_UNPLUG_GUEST_ERROR).
+struct DeviceUnplugGuestErrorEvent {
+  std::string id;  // empty: anonymous
+  std::string path;
+};
+
 using Event =
     std::variant<ShutdownEvent, ResetEvent, PowerdownEvent, StopEvent, ResumeEvent, SuspendEvent,
                  WakeupEvent, WatchdogEvent, GuestPanickedEvent, GuestCrashLoadedEvent,
                  BalloonChangeEvent, SerialPortChangeEvent, BlockIoErrorEvent, DeviceTrayMovedEvent,
                  NicRxFilterEvent, NetdevStreamEvent, AcpiDeviceOstEvent,
-                 MemoryDeviceSizeChangeEvent, DeviceDeletedEvent>;
+                 MemoryDeviceSizeChangeEvent, DeviceDeletedEvent, DeviceUnplugGuestErrorEvent>;
 
 class EventSink {
  public:

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "vmm/base/endian.h"
+#include "vmm/devices/acpi_ost.h"
 
 namespace davit::devices {
 namespace {
@@ -31,7 +32,7 @@ void AcpiCpuHotplug::Plug(uint32_t index, bool hotplugged) {
     Cpu& cpu = cpus_[index];
     cpu.present = true;
     // A removal that the guest was asked for was of another CPU.
-    cpu.removing = false;
+    cpu.removing = cpu.asked = false;
     cpu.inserting = hotplugged && modern_;
   }
   if (hotplugged) callbacks_.event();
@@ -47,7 +48,7 @@ bool AcpiCpuHotplug::RequestRemoval(uint32_t index) {
   {
     const std::lock_guard lock(mutex_);
     if (!modern_) return false;
-    cpus_[index].removing = true;
+    cpus_[index].removing = cpus_[index].asked = true;
   }
   callbacks_.event();
   return true;
@@ -123,6 +124,7 @@ bool AcpiCpuHotplug::WriteFlags(Cpu& cpu, uint8_t value) {
     cpu.present = false;
     cpu.inserting = false;
     cpu.firmware_ejects = false;
+    cpu.asked = false;
     return true;
   } else if (value & kFirmware) {
     if (!first && cpu.present) cpu.firmware_ejects = !cpu.firmware_ejects;
@@ -146,7 +148,9 @@ AcpiCpuHotplug::Act AcpiCpuHotplug::WriteModern(uint64_t offset, uint32_t value)
   if (command_ == Command::kOstEvent) cpu.ost_event = value;
   if (command_ != Command::kOstStatus) return Act::kNone;
   cpu.ost_status = value;
-  return Act::kReport;
+  if (!cpu.asked || !RefusesEjection(cpu.ost_event, value)) return Act::kReport;
+  cpu.asked = false;
+  return Act::kRefuse;
 }
 
 void AcpiCpuHotplug::Write(uint64_t offset, std::span<const uint8_t> data) {
@@ -162,10 +166,11 @@ void AcpiCpuHotplug::Write(uint64_t offset, std::span<const uint8_t> data) {
     if (data.size() > 4) return;
     act = WriteModern(offset, static_cast<uint32_t>(LoadLe(data.data(), data.size())));
     index = selector_;
-    if (act == Act::kReport) reported = cpus_[index];
+    if (act == Act::kReport || act == Act::kRefuse) reported = cpus_[index];
   }
   if (act == Act::kEject) callbacks_.eject(index);
-  if (act == Act::kReport) callbacks_.reported(index, reported);
+  if (act == Act::kReport || act == Act::kRefuse) callbacks_.reported(index, reported);
+  if (act == Act::kRefuse && callbacks_.refused) callbacks_.refused(index);
 }
 
 }  // namespace davit::devices

@@ -38,15 +38,18 @@ class AcpiCpuHotplug final : public bus::BusDevice {
     bool inserting = false;
     bool removing = false;
     bool firmware_ejects = false;
+    bool asked = false;  // to go, and the guest has not answered
     uint32_t ost_event = 0;
     uint32_t ost_status = 0;
   };
-  // Called with no lock held; eject and reported on the thread that wrote the register, which they
+  // Called with no lock held; all but `event` on the thread that wrote the register, which they
   // must not wait for.
   struct Callbacks {
     std::function<void()> event;
     std::function<void(uint32_t index)> eject;                     // it counts as gone already
     std::function<void(uint32_t index, const Cpu& cpu)> reported;  // as it is now
+    // After `reported`: the guest, which was asked to, will not give the CPU back. May be empty.
+    std::function<void(uint32_t index)> refused = {};
   };
 
   // One CPU an APIC id, in the order of their indexes; none is there yet.
@@ -69,7 +72,7 @@ class AcpiCpuHotplug final : public bus::BusDevice {
 
  private:
   enum class Command : uint8_t { kNextWithEvent = 0, kOstEvent = 1, kOstStatus = 2, kApicId = 3 };
-  enum class Act : uint8_t { kNone, kEject, kReport };
+  enum class Act : uint8_t { kNone, kEject, kReport, kRefuse };
 
   // mutex_ held.
   uint8_t BitmapByte(uint64_t offset) const;

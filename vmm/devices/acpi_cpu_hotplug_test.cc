@@ -38,7 +38,8 @@ class AcpiCpuHotplugTest : public testing::Test {
                           [this](uint32_t i, const AcpiCpuHotplug::Cpu& cpu) {
                             log_ += "ost " + std::to_string(i) + " " +
                                     std::to_string(cpu.ost_status) + " ";
-                          }}};
+                          },
+                          [this](uint32_t i) { log_ += "refused " + std::to_string(i) + " "; }}};
 };
 
 TEST_F(AcpiCpuHotplugTest, StartsAsABitmapByApicId) {
@@ -183,6 +184,29 @@ TEST_F(AcpiCpuHotplugTest, CpuThatComesAgainHasNoOldRemoval) {
   EXPECT_EQ(In(4), 0x04u);
   device_.Plug(2, true);
   EXPECT_EQ(In(4), 0x03u);
+}
+
+TEST_F(AcpiCpuHotplugTest, RefusalIsToldOnceToWhoAsked) {
+  device_.Plug(1, false);
+  SwitchToModern();
+  const auto report = [this](uint32_t source, uint32_t status) {
+    log_.clear();
+    Select(1);
+    Out(5, 1);
+    Out(8, source, 4);
+    Out(5, 2);
+    Out(8, status, 4);
+    return log_;
+  };
+  EXPECT_EQ(report(3, 0x82), "ost 1 130 ") << "nobody has asked";
+  device_.RequestRemoval(1);
+  EXPECT_EQ(report(3, 0x84), "ost 1 132 ") << "under way";
+  EXPECT_EQ(report(1, 0x82), "ost 1 130 ") << "of something else";
+  EXPECT_EQ(report(3, 0x82), "ost 1 130 refused 1 ");
+  EXPECT_EQ(report(3, 0x82), "ost 1 130 ");
+  device_.RequestRemoval(1);
+  Out(4, 8);
+  EXPECT_EQ(report(3, 1), "ost 1 1 ") << "it was ejected";
 }
 
 TEST_F(AcpiCpuHotplugTest, OstIsReportedWithItsStatus) {

@@ -11,6 +11,7 @@
 #include "vmm/base/check.h"
 #include "vmm/base/endian.h"
 #include "vmm/base/log.h"
+#include "vmm/devices/acpi_ost.h"
 
 namespace davit::devices {
 namespace {
@@ -27,14 +28,6 @@ enum Register : uint64_t {
   kOstSource = 0x04,
   kOstStatus = 0x08,
 };
-
-// ACPI 6.4, tables 6.19 and 6.21: what answers an ejection request and does not say that it is done
-// or under way.
-bool IsRefusal(uint32_t source, uint32_t status) {
-  constexpr uint32_t kEjectRequest = 3, kEjectByGuest = 0x103, kSuccess = 0, kInProgress = 0x84;
-  return (source == kEjectRequest || source == kEjectByGuest) && status != kSuccess &&
-         status != kInProgress;
-}
 
 constexpr uint32_t kEnabled = 1u << 0, kInserting = 1u << 1, kRemoving = 1u << 2, kEject = 1u << 3;
 
@@ -139,7 +132,7 @@ void MemoryHotplug::Read(uint64_t offset, std::span<uint8_t> data) {
 void MemoryHotplug::Write(uint64_t offset, std::span<const uint8_t> data) {
   const auto value = static_cast<uint32_t>(LoadLe(data.data(), data.size()));
   std::optional<Report> report;
-  std::function<void()> ejected;
+  std::function<void()> answered;
   {
     const std::lock_guard lock(mutex_);
     if (offset == kSelector) {
@@ -155,19 +148,22 @@ void MemoryHotplug::Write(uint64_t offset, std::span<const uint8_t> data) {
       slot.source = value;
     } else if (offset == kOstStatus) {
       slot.status = value;
-      if (IsRefusal(slot.source, value)) slot.asked = false;
+      if (slot.asked && RefusesEjection(slot.source, value)) {
+        slot.asked = false;
+        answered = slot.dimm.refused;
+      }
       report = ReportOf(selector_);
     } else if (offset == kFlags) {
       if (value & kInserting) slot.inserting = false;
       if (value & kRemoving) slot.removing = false;
       if (value & kEject && slot.enabled) {
         slot.enabled = slot.inserting = slot.removing = slot.asked = false;
-        ejected = slot.dimm.ejected;
+        answered = slot.dimm.ejected;
       }
     }
   }
   if (report && callbacks_.report) callbacks_.report(*report);
-  if (ejected) ejected();
+  if (answered) answered();
 }
 
 }  // namespace davit::devices

@@ -41,6 +41,9 @@ class MemoryHotplug final : public bus::BusDevice {
     // The guest uses it no more, and does not find it in its slot from now on; Unplug() follows. As
     // the callbacks below.
     std::function<void()> ejected = {};
+    // The guest, which was asked to, will not give it up: RequestEject() is forgotten. May be
+    // empty.
+    std::function<void()> refused = {};
   };
   struct Report {
     uint32_t slot = 0;

@@ -34,8 +34,12 @@ class MemoryHotplugTest : public testing::Test {
                               log_ += fmt::format("report {} '{}' {:x} {:x} ", report.slot,
                                                   report.id, report.source, report.status);
                             }}};
-  const MemoryHotplug::Dimm dimm_{"d", 0x123400000000, 0x1080000000, 2,
-                                  [this] { log_ += "ejected "; }};
+  const MemoryHotplug::Dimm dimm_{"d",
+                                  0x123400000000,
+                                  0x1080000000,
+                                  2,
+                                  [this] { log_ += "ejected "; },
+                                  [this] { log_ += "refused "; }};
 };
 
 TEST_F(MemoryHotplugTest, SelectedSlotSaysWhereItsDimmIs) {
@@ -97,6 +101,27 @@ TEST_F(MemoryHotplugTest, ReportsCarryTheDeviceAndStayWhenItIsGone) {
   EXPECT_EQ(reports[1].source, 3U);
   EXPECT_EQ(reports[1].status, 0x80U);
   EXPECT_EQ(reports[2].status, 0U);
+}
+
+TEST_F(MemoryHotplugTest, RefusalIsToldOnceToWhoAsked) {
+  ports_.Plug(1, dimm_, false);
+  Set(0, 1);
+  Set(4, 3);
+  Set(8, 0x82);
+  EXPECT_EQ(Take(), "report 1 'd' 3 82 ") << "nobody has asked";
+  ports_.RequestEject(1);
+  Take();
+  Set(8, 0x84);
+  EXPECT_EQ(Take(), "report 1 'd' 3 84 ") << "under way";
+  Set(8, 0x82);
+  EXPECT_EQ(Take(), "report 1 'd' 3 82 refused ");
+  Set(8, 0x82);
+  EXPECT_EQ(Take(), "report 1 'd' 3 82 ");
+  ports_.RequestEject(1);
+  Set(0x14, 8, 1);
+  Take();
+  Set(8, 1);
+  EXPECT_EQ(Take(), "report 1 'd' 3 1 ") << "it was ejected";
 }
 
 TEST_F(MemoryHotplugTest, SelectorBeyondTheSlotsDoesNothing) {

@@ -172,7 +172,7 @@ Q35::Q35(const Q35Deps& deps, const cpu::Topology& topology)
           {[this] { deps_.requests.Shutdown(ShutdownCause::kGuestShutdown); },
            [this] { deps_.requests.WatchdogExpired(); }}),
       cpu_hotplug_(ApicIds(topology), {[this] { pm_.RaiseGpe(boot::kQ35CpuHotplugGpe); },
-                                       deps.cpu_ejected, deps.cpu_reported}),
+                                       deps.cpu_ejected, deps.cpu_reported, deps.cpu_refused}),
       serials_(ports_, deps.accel),
       fw_cfg_ram_(deps.live_memory),
       pci_({.ports = ports_,

@@ -38,6 +38,7 @@ struct Q35Deps {
   // The guest has ejected a CPU, or reported on one. Any thread, which they do not wait for.
   std::function<void(uint32_t index)> cpu_ejected = {};
   std::function<void(uint32_t index, const devices::AcpiCpuHotplug::Cpu& cpu)> cpu_reported = {};
+  std::function<void(uint32_t index)> cpu_refused = {};  // to eject it, as it was asked
 };
 
 // Error: a file that cannot be opened, a chardev that is not there or in use, an option that

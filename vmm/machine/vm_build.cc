@@ -438,6 +438,11 @@ Status VmImpl::BuildBoard() {
     deps.cpu_reported = [this](uint32_t index, const devices::AcpiCpuHotplug::Cpu& cpu) {
       PostReport([this, index, cpu] { return ReportOn(index, cpu); });
     };
+    deps.cpu_refused = [this](uint32_t index) {
+      RunSoon([this, index] {
+        if (!ended_) CpuRefused(index);
+      });
+    };
     DAVIT_ASSIGN(board_, MakeQ35(deps, config_, options_, topology_));
   } else {
     const MicrovmDeps deps{*accel_, memory_.Get(), deps_.chardevs, *requests_};
@@ -457,6 +462,11 @@ Status VmImpl::BuildDevices() {
   context.guest_panicked = [this] { requests_->Panicked(); };
   context.guest_crash_loaded = [this] { requests_->CrashLoaded(); };
   context.watchdog_expired = [this] { requests_->WatchdogExpired(); };
+  context.unplug_refused = [this](const control::DeviceUnplugGuestErrorEvent& refused) {
+    RunSoon([this, refused] {
+      if (!ended_) Emit(refused);
+    });
+  };
   context.fw_cfg = board_->fw_cfg();
   context.blocks = deps_.blocks;
   context.cpus = topology_.cpus;

@@ -102,6 +102,11 @@ void VmImpl::CpuEjected(uint32_t index) {
   Emit(control::DeviceDeletedEvent{{}, cpu.path});
 }
 
+void VmImpl::CpuRefused(uint32_t index) {
+  const CpuSlots::Slot& cpu = cpu_slots_->at(index);
+  if (cpu.present) Emit(control::DeviceUnplugGuestErrorEvent{cpu.id, cpu.path});
+}
+
 // --- queries -----------------------------------------------------------------------------------
 
 std::vector<control::CpuInfo> VmImpl::Cpus() const {

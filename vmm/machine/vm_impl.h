@@ -140,6 +140,7 @@ class VmImpl final : public control::VmControl, private CpuHost {
   }
   void UnplugCpu(uint32_t index) override;
   void CpuEjected(uint32_t index);
+  void CpuRefused(uint32_t index);
   control::AcpiSlotStatus ReportOn(uint32_t index, const devices::AcpiCpuHotplug::Cpu& cpu) const;
   // Calls `serve` on the control thread, if the VM is still there. Any thread.
 

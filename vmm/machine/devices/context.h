@@ -49,6 +49,8 @@ struct DeviceContext {
   std::function<void()> guest_panicked = {};
   std::function<void()> guest_crash_loaded = {};
   std::function<void()> watchdog_expired = {};
+  // The guest was asked for a device and has reported that it will not give it.
+  std::function<void(const control::DeviceUnplugGuestErrorEvent&)> unplug_refused = {};
   // Whether a device of this virtio id was made already (Devices fills it in).
   std::function<bool(uint16_t id)> has_virtio = {};
   // The same by driver.

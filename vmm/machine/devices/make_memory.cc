@@ -45,13 +45,14 @@ class PcDimm final : public PlainDevice {
     return false;
   }
 
-  // ejected: any thread.
-  Status Plug(MemoryDevices::Request request, std::function<void()> ejected) {
+  // ejected, refused: any thread.
+  Status Plug(MemoryDevices::Request request, std::function<void()> ejected,
+              std::function<void()> refused) {
     request.describe = [this] { return info_; };
     DAVIT_TRY(parts_.memory.Plug(std::move(request), info_.address));
     parts_.slots.Plug(slot(),
                       {info_.id, info_.address, info_.size, static_cast<uint32_t>(info_.node),
-                       std::move(ejected)},
+                       std::move(ejected), std::move(refused)},
                       info_.hotplugged);
     plugged_ = true;
     return {};
@@ -132,8 +133,10 @@ MadePlain MakePcDimm(DeviceContext& context, const DeviceProperties& props) {
   auto dimm = std::make_unique<PcDimm>(
       PcDimm::Parts{*context.memory_devices, *context.memory_slots, context.objects}, info, memdev,
       std::move(watch));
-  DAVIT_TRY(dimm->Plug(std::move(request),
-                       [unplugged = context.unplugged, path = props.path()] { unplugged(path); }));
+  const control::DeviceUnplugGuestErrorEvent refused{props.id(), props.path()};
+  DAVIT_TRY(dimm->Plug(
+      std::move(request), [unplugged = context.unplugged, path = props.path()] { unplugged(path); },
+      [tell = context.unplug_refused, refused] { tell(refused); }));
   DAVIT_TRY(context.objects.UseMemory(memdev));
   return dimm;
 }
