@@ -232,6 +232,7 @@ struct QtreeNode {
   std::vector<std::pair<std::string, std::string>> properties;  // name, printed value
   struct Bus;
   std::vector<Bus> buses;
+  std::vector<std::string> lines = {};  // what else is said of it, behind the properties
 };
 struct QtreeNode::Bus {
   std::string name;

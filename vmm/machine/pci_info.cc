@@ -4,6 +4,8 @@
 // See pci_info.h.
 #include "vmm/machine/pci_info.h"
 
+#include <fmt/format.h>
+
 #include <string_view>
 #include <utility>
 
@@ -84,6 +86,26 @@ std::vector<control::PciDevice> DescribeBus(const pci::Bus& bus, uint8_t number)
 std::vector<control::PciBus> DescribePci(pci::HostBridge& host) {
   const auto lock = host.Lock();
   return {{.number = 0, .devices = DescribeBus(host.root(), 0)}};
+}
+
+std::vector<std::string> PciLines(pci::HostBridge& host, pci::Function& function) {
+  const auto lock = host.Lock();
+  const pci::Bridge* const bridge = function.bus()->bridge();
+  const control::PciDevice info =
+      DescribeFunction(function, bridge != nullptr ? bridge->secondary_number() : 0);
+  const std::string class_text =
+      info.class_text.empty() ? fmt::format("Class {:04x}", info.class_code) : info.class_text;
+  std::vector<std::string> lines = {
+      fmt::format("class {}, addr {:02x}:{:02x}.{:x}, pci id {:04x}:{:04x} (sub {:04x}:{:04x})",
+                  class_text, info.bus, info.slot, info.function, info.vendor, info.device,
+                  info.subsystem_vendor.value_or(0), info.subsystem.value_or(0))};
+  for (const control::PciRegion& region : info.regions) {
+    // One that is not mapped is at ~0, and its end wraps around.
+    const uint64_t from = region.address.value_or(UINT64_MAX);
+    lines.push_back(fmt::format("bar {}: {} at 0x{:x} [0x{:x}]", region.bar,
+                                region.io ? "i/o" : "mem", from, from + region.size - 1));
+  }
+  return lines;
 }
 
 }  // namespace davit::machine

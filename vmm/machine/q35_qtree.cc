@@ -79,18 +79,24 @@ QtreeNode::Bus Isa(const Q35Shape& shape) {
   return isa;
 }
 
-QtreeNode PciDevice(const char* type, const char* address, bool multifunction) {
-  return Device(type, {{"addr", address}, {"multifunction", multifunction ? "true" : "false"}});
+// ids: class, address and ids of a function without BARs.
+QtreeNode PciDevice(const char* type, const char* address, bool multifunction, const char* ids) {
+  QtreeNode node =
+      Device(type, {{"addr", address}, {"multifunction", multifunction ? "true" : "false"}});
+  node.lines = {ids};
+  return node;
 }
 
 }  // namespace
 
 QtreeNode::Bus BuildQtree(const Q35Shape& shape) {
   QtreeNode::Bus pcie{"pcie.0", "PCIE", {}};
-  QtreeNode lpc = PciDevice("ICH9-LPC", "1f.0", true);
+  QtreeNode lpc = PciDevice("ICH9-LPC", "1f.0", true,
+                            "class ISA bridge, addr 00:1f.0, pci id 8086:2918 (sub 1af4:1100)");
   lpc.buses.push_back(Isa(shape));
   pcie.devices.push_back(std::move(lpc));
-  pcie.devices.push_back(PciDevice("mch", "00.0", false));
+  pcie.devices.push_back(PciDevice(
+      "mch", "00.0", false, "class Host bridge, addr 00:00.0, pci id 8086:29c0 (sub 1af4:1100)"));
 
   QtreeNode host = Device("q35-pcihost", {{"pci-hole64-size", Size(boot::kQ35Hole64Size)},
                                           {"below-4g-mem-size", Size(shape.ram.below_4g)},

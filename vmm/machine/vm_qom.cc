@@ -49,7 +49,8 @@ void VmImpl::AddCpusTo(QomNode& machine) const {
   for (const control::CpuInfo& cpu : Cpus()) {
     // Others are devices, which show themselves.
     if (!cpu.qom_path.starts_with("/machine/unattached/")) continue;
-    QomNode node = DeviceNode(cpu.qom_path.substr(cpu.qom_path.rfind('/') + 1), type, {});
+    const QomDeviceState state{.hotpluggable = true};  // as its type is
+    QomNode node = DeviceNode(cpu.qom_path.substr(cpu.qom_path.rfind('/') + 1), type, state);
     for (const auto& [name, value] : {std::pair("socket-id", cpu.topology.socket),
                                       {"die-id", cpu.topology.die.value_or(0)},
                                       {"core-id", cpu.topology.core},

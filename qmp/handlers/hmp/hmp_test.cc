@@ -238,7 +238,7 @@ TEST_F(HmpTest, HelpOfAllOfOneAndOfInfo) {
 }
 
 TEST_F(HmpTest, QtreeIsIndentedTwoALevel) {
-  control::QtreeNode rtc{"mc146818rtc", "", {{"iobase", "112 (0x70)"}}, {}};
+  control::QtreeNode rtc{"mc146818rtc", "", {{"iobase", "112 (0x70)"}}, {}, {"more of it"}};
   control::QtreeNode bridge{"isabus-bridge", "", {}, {{"isa.0", "ISA", {rtc}}}};
   vm_.qtree = {"main-system-bus", "System", {bridge}};
   EXPECT_EQ(Do("info qtree"),
@@ -248,7 +248,8 @@ TEST_F(HmpTest, QtreeIsIndentedTwoALevel) {
             "    bus: isa.0\r\n"
             "      type ISA\r\n"
             "      dev: mc146818rtc, id \"\"\r\n"
-            "        iobase = 112 (0x70)\r\n");
+            "        iobase = 112 (0x70)\r\n"
+            "        more of it\r\n");
 }
 
 TEST_F(HmpTest, MemdevsCloseWithABlankLine) {

@@ -159,6 +159,7 @@ void PrintBus(Call& call, const QtreeNode::Bus& bus, int indent) {
     for (const auto& [name, value] : device.properties) {
       Print(call, "{:{}}{} = {}\n", "", indent + 4, name, value);
     }
+    for (const std::string& line : device.lines) Print(call, "{:{}}{}\n", "", indent + 4, line);
     for (const QtreeNode::Bus& child : device.buses) PrintBus(call, child, indent + 4);
   }
 }

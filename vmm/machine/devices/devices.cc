@@ -21,8 +21,6 @@
 namespace davit::machine {
 namespace {
 
-constexpr std::string_view kSlotBus = "virtio-mmio-bus";
-
 virtio::FrontendOptions OptionsOf(const DeviceProperties& props) {
   virtio::FrontendOptions options;
   options.id = props.id().empty() ? props.driver() : props.id();
@@ -363,89 +361,6 @@ Status Devices::OnMemory(const memory::GuestMemory& next) {
     return followed;
   }
   return {};
-}
-
-// --- info qtree ------------------------------------------------------------------------------
-
-namespace {
-
-std::string Printed(const control::PropertyValue& value) {
-  if (const bool* flag = std::get_if<bool>(&value.value)) return *flag ? "true" : "false";
-  if (const auto* text = std::get_if<std::string>(&value.value)) return "\"" + *text + "\"";
-  if (const auto* number = std::get_if<int64_t>(&value.value)) {
-    return fmt::format("{} (0x{:x})", *number, static_cast<uint64_t>(*number));
-  }
-  const auto* number = std::get_if<uint64_t>(&value.value);
-  return number != nullptr ? fmt::format("{} (0x{:x})", *number, *number) : "";
-}
-
-}  // namespace
-
-control::QtreeNode Devices::Node(const Entry& entry) const {
-  control::QtreeNode node;
-  node.type = entry.spec.driver;
-  node.id = entry.spec.id;
-  for (const auto& [name, value] : entry.spec.properties) {
-    if (name == "addr" && entry.pci.function != nullptr) {
-      const uint8_t devfn = entry.pci.function->devfn();
-      node.properties.emplace_back(
-          name, fmt::format("{:02x}.{:x}", pci::SlotOf(devfn), pci::FunctionOf(devfn)));
-      continue;
-    }
-    // The place that it got, for the one that it was given.
-    const auto own = entry.plain != nullptr ? entry.plain->Property(name) : std::nullopt;
-    node.properties.emplace_back(name, Printed(own.value_or(value)));
-  }
-  if (auto* bridge = dynamic_cast<pci::Bridge*>(entry.pci.function.get()); bridge != nullptr) {
-    control::QtreeNode::Bus bus{bridge->secondary().name(), "PCIE", {}};
-    DescribeBus(bus);
-    node.buses.push_back(std::move(bus));
-  }
-  if (entry.row->child_bus.empty()) return node;
-  control::QtreeNode::Bus bus{entry.child_bus(), std::string(entry.row->child_bus), {}};
-  for (const auto& other : entries_) {
-    if (other->parent == &entry) bus.devices.push_back(Node(*other));
-  }
-  node.buses.push_back(std::move(bus));
-  return node;
-}
-
-// QEMU lists the newest first: the slots from the last to the first, before all that the board had
-// made earlier; the event device came later than they.
-void Devices::Describe(control::QtreeNode::Bus& system) const {
-  std::vector<control::QtreeNode> nodes;
-  for (size_t i = slots_.size(); i-- > 0;) {
-    control::QtreeNode& node = nodes.emplace_back();
-    node.type = "virtio-mmio";
-    control::QtreeNode::Bus bus{SlotName(i), std::string(kSlotBus), {}};
-    for (const auto& entry : entries_) {
-      if (entry->on_slot() && entry->slot == i) bus.devices.push_back(Node(*entry));
-    }
-    node.buses.push_back(std::move(bus));
-  }
-  const bool event_device =
-      !system.devices.empty() && system.devices.front().type.starts_with("acpi-ged");
-  system.devices.insert(system.devices.begin() + (event_device ? 1 : 0),
-                        std::make_move_iterator(nodes.begin()),
-                        std::make_move_iterator(nodes.end()));
-  DescribeBus(system);
-}
-
-// Puts the devices of each bus of the board, the newest first, into it.
-void Devices::DescribeBus(control::QtreeNode::Bus& bus) const {
-  for (control::QtreeNode& node : bus.devices) {
-    for (control::QtreeNode::Bus& inner : node.buses) DescribeBus(inner);
-  }
-  for (const auto& entry : entries_) {
-    if (entry->on_board_bus() && entry->row->parent_bus == bus.type) {
-      bus.devices.insert(bus.devices.begin(), Node(*entry));
-    }
-    const pci::Function* function = entry->pci.function.get();
-    if (function == nullptr || function->bus() == nullptr) continue;
-    if (function->bus()->name() == bus.name) {
-      bus.devices.insert(bus.devices.begin(), Node(*entry));
-    }
-  }
 }
 
 }  // namespace davit::machine

@@ -93,6 +93,13 @@ class Devices final : public memory::LiveMemory::Listener {
     std::string child_bus() const;  // the name of the bus that it has; empty: none
   };
 
+  // --- qom.cc ---
+  // The bus between the two parts of a virtio device on PCI, and the type of the second.
+  static constexpr std::string_view kBackendBus = "virtio-bus";
+  static std::string BackendType(const Entry& entry);
+  // A property of now; nullopt: the device has none of this name.
+  static std::optional<Result<control::PropertyValue>> ValueOf(const Entry& entry,
+                                                               std::string_view name);
   QomNode NodeOf(const Entry& entry) const;
   void AddVirtioParts(const Entry& entry, QomNode& node) const;
   QomDeviceState StateOf(const Entry& entry) const;
@@ -100,6 +107,7 @@ class Devices final : public memory::LiveMemory::Listener {
   const Entry* FindBridge(const pci::Bus& secondary) const;
   Status Make(const control::DeviceSpec& spec, bool hot);
   Status CheckHotPlug(const pci::Bus& bus) const;
+  static constexpr std::string_view kSlotBus = "virtio-mmio-bus";  // with a number each
   static std::string SlotName(size_t slot);
   static tl::unexpected<Error> NoHotPlug(const std::string& bus);
   // --- devices_unplug.cc ---
@@ -131,7 +139,9 @@ class Devices final : public memory::LiveMemory::Listener {
   std::string TypeOfBus(const std::string& name) const;
   std::string NameOfBoardBus(std::string_view type) const;  // empty: there is none
   Status CheckBusType(const control::DeviceSpec& spec, std::string_view wanted) const;
+  // --- qtree.cc ---
   control::QtreeNode Node(const Entry& entry) const;
+  void AddParts(const Entry& entry, control::QtreeNode& node) const;
   void DescribeBus(control::QtreeNode::Bus& bus) const;
 
   DeviceContext context_;

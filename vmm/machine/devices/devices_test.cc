@@ -152,6 +152,33 @@ TEST_F(PciDevicesTest, APortHasABusOfItsName) {
   EXPECT_EQ(root.devices[1].buses[0].devices[0].id, "a");
 }
 
+TEST_F(PciDevicesTest, TreeShowsAVirtioCardAsAFunctionAndADevice) {
+  ASSERT_EQ(ErrorOf(PciRng("a", 16)), "added");
+  control::QtreeNode::Bus root{"pcie.0", "PCIE", {}};
+  devices_->Describe(root);
+  ASSERT_EQ(root.devices.size(), 1U);
+  const control::QtreeNode& card = root.devices[0];
+  const auto value = [](const control::QtreeNode& node, std::string_view name) {
+    for (const auto& [key, printed] : node.properties) {
+      if (key == name) return printed;
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(value(card, "addr"), "02.0");
+  EXPECT_EQ(value(card, "vectors"), "2 (0x2)") << "what it has, for what was left to it";
+  EXPECT_EQ(value(card, "packed"), "none");
+  EXPECT_EQ(card.lines, (std::vector<std::string>{
+                            "class Class 00ff, addr 00:02.0, pci id 1af4:1044 (sub 1af4:1100)",
+                            "bar 1: mem at 0xffffffffffffffff [0xffe]",
+                            "bar 2: i/o at 0xffffffffffffffff [0x2]",
+                            "bar 4: mem at 0xffffffffffffffff [0x3ffe]"}));
+  ASSERT_EQ(card.buses.size(), 1U);
+  EXPECT_EQ(card.buses[0].type, "virtio-pci-bus");
+  ASSERT_EQ(card.buses[0].devices.size(), 1U);
+  EXPECT_EQ(card.buses[0].devices[0].type, "virtio-rng-device");
+  EXPECT_EQ(value(card.buses[0].devices[0], "packed"), "false");
+}
+
 TEST_F(PciDevicesTest, DevicesStandInTheTreeOfObjects) {
   ASSERT_EQ(ErrorOf(Port("rp", 1)), "added");
   ASSERT_EQ(ErrorOf(PciRng("a", 0, "rp")), "added");

@@ -139,6 +139,9 @@ std::optional<Result<control::PropertyValue>> GetMemProperty(virtio::VirtioDevic
   if (name == "size") return control::PropertyValue{mem.plugged_size()};
   if (name == "block-size") return control::PropertyValue{mem.config().block_size};
   if (name == "memaddr") return control::PropertyValue{mem.config().address};
+  if (name == "unplugged-inaccessible") {
+    return control::PropertyValue{std::string(mem.config().unplugged_inaccessible ? "on" : "off")};
+  }
   return std::nullopt;
 }
 

@@ -16,7 +16,6 @@ namespace {
 
 // A virtio device on PCI is two objects: the function, and the device on a bus of its own.
 constexpr std::string_view kBackend = "virtio-backend";
-constexpr std::string_view kBackendBus = "virtio-bus";
 
 std::string NameIn(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
@@ -82,15 +81,17 @@ QomDeviceState Devices::StateOf(const Entry& entry) const {
   return state;
 }
 
+std::string Devices::BackendType(const Entry& entry) {
+  const std::string_view type = entry.row->virtio_type;
+  return type.empty() ? fmt::format("{}-device", entry.row->name) : std::string(type);
+}
+
 void Devices::AddVirtioParts(const Entry& entry, QomNode& node) const {
   QomNode* device = &node;
   if (entry.pci.function != nullptr) {
     node.Add(BusNode(std::string(kBackendBus), "virtio-pci-bus"));
     const QomDeviceState state{.parent_bus = fmt::format("{}/{}", entry.path, kBackendBus)};
-    const std::string_view type = entry.row->virtio_type;
-    QomNode backend = DeviceNode(
-        std::string(kBackend),
-        type.empty() ? fmt::format("{}-device", entry.row->name) : std::string(type), state);
+    QomNode backend = DeviceNode(std::string(kBackend), BackendType(entry), state);
     backend.live = node.live;
     backend.get = node.get;
     backend.set = node.set;
@@ -99,6 +100,29 @@ void Devices::AddVirtioParts(const Entry& entry, QomNode& node) const {
   if (!entry.row->child_bus.empty()) {
     device->Add(BusNode(entry.child_bus(), std::string(entry.row->child_bus)));
   }
+}
+
+// What the device has made of it, else what it was given.
+std::optional<Result<control::PropertyValue>> Devices::ValueOf(const Entry& entry,
+                                                               std::string_view name) {
+  if (entry.row->get_property != nullptr) {
+    if (auto value = entry.row->get_property(*entry.virtio(), name)) return value;
+  }
+  if (entry.plain != nullptr) {
+    if (auto value = entry.plain->Property(name)) return Result<control::PropertyValue>(*value);
+  }
+  if (const auto* const function = dynamic_cast<virtio::VirtioPci*>(entry.pci.function.get());
+      function != nullptr && name == "vectors") {
+    return control::PropertyValue{uint64_t{function->vectors()}};
+  }
+  // Where it is, also when it was given no place.
+  if (name == "addr" && entry.pci.function != nullptr) {
+    return control::PropertyValue{int64_t{entry.pci.function->devfn()}};
+  }
+  for (const auto& [key, value] : entry.spec.properties) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
 }
 
 QomNode Devices::NodeOf(const Entry& entry) const {
@@ -113,26 +137,7 @@ QomNode Devices::NodeOf(const Entry& entry) const {
       node.live.push_back({std::string(property.name), std::string(property.type)});
     }
   }
-  node.get = [&entry](std::string_view name) -> std::optional<Result<control::PropertyValue>> {
-    if (entry.row->get_property != nullptr) {
-      if (auto value = entry.row->get_property(*entry.virtio(), name)) return value;
-    }
-    if (entry.plain != nullptr) {
-      if (auto value = entry.plain->Property(name)) return Result<control::PropertyValue>(*value);
-    }
-    if (const auto* const function = dynamic_cast<virtio::VirtioPci*>(entry.pci.function.get());
-        function != nullptr && name == "vectors") {
-      return control::PropertyValue{uint64_t{function->vectors()}};
-    }
-    // Where it is, also when it was given no place.
-    if (name == "addr" && entry.pci.function != nullptr) {
-      return control::PropertyValue{int64_t{entry.pci.function->devfn()}};
-    }
-    for (const auto& [key, value] : entry.spec.properties) {
-      if (key == name) return value;
-    }
-    return std::nullopt;
-  };
+  node.get = [&entry](std::string_view name) { return ValueOf(entry, name); };
   node.set = [&entry](std::string_view name,
                       const control::PropertyValue& value) -> std::optional<Status> {
     if (entry.row->set_property == nullptr) return std::nullopt;
