@@ -192,10 +192,12 @@ Result<bool> RootPort::AskUnplug() {
     return Fail("Hot-unplug failed: guest is busy (power indicator blinking)");
   }
   // Of functions without function 0 the guest never knew.
-  if (SlotIsOff() || secondary().Find(0) == nullptr) return true;
-  AddStatus(kStatusButton);
+  if (secondary().Find(0) == nullptr) return true;
+  const bool off = SlotIsOff();
+  if (off) ShowChild(false);
+  AddStatus(off ? kStatusPresenceChanged : kStatusButton);
   Notify();
-  return false;
+  return off;
 }
 
 bool RootPort::emptying() {

@@ -56,7 +56,8 @@ class RootPort final : public Bridge {
   // --- hot-plug: control thread, no lock; errors are QEMU's ---
   // Whether a card may be plugged in now.
   Status CheckPlug();
-  // A card shall go. True: the slot is off, it may go now. False: the guest was asked.
+  // A card shall go. True: the slot is off, and the guest is told that it is empty; the card may go
+  // now. False: the guest was asked.
   Result<bool> AskUnplug();
   // The guest has let the cards go, and they are not out yet.
   bool emptying();

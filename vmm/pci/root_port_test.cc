@@ -244,7 +244,9 @@ TEST_F(RootPortTest, ACardGoesWhenPowerAndLampAreOff) {
 
 TEST_F(RootPortTest, ASlotThatIsOffNeedsNoAnswer) {
   PlugChild(true);
+  ConfigStore(0, kAt, kSlotStatus, 0x1f & Status(), 2);
   EXPECT_EQ(port_.AskUnplug(), true);
+  EXPECT_EQ(Status() & (kPresent | kPresenceChanged | kButton), kPresenceChanged);
   SetControl(kOff);
   EXPECT_EQ(let_go_, 0);
 }
