@@ -314,6 +314,8 @@ void BlockQueue::Hurry() {
 }
 
 void BlockQueue::WaitSome() {
+  // No descriptor tells of these: what has ended is Reap()'s, what waits for time is Hurry()'s.
+  if (!ended_.empty() || !timers_.empty()) return;
   pollfd fds[] = {{.fd = event_.get(), .events = POLLIN, .revents = 0},
                   {.fd = ring_ ? ring_->fd() : -1, .events = POLLIN, .revents = 0}};
   const bool stuck = ring_ && ring_->stuck();  // Reap() tries again

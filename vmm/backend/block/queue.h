@@ -48,8 +48,8 @@ class BlockQueue final : private io::Poller {
   size_t in_flight() const { return in_flight_; }
   // Requests that only wait for time (null-co with a latency) end now.
   void Hurry();
-  // Blocks until there may be something to Reap(); a moment where the kernel has no room, since
-  // nobody tells when it has. Touches nothing that Reap() does.
+  // Blocks until there may be something to Reap() or to Hurry(); a moment where the kernel has no
+  // room, since nobody tells when it has. On the loop, as everything here.
   void WaitSome();
   // Any thread: makes ready() be called on the loop, once for all that ask until then. Nothing
   // happens before the first Submit().
