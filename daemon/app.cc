@@ -169,7 +169,7 @@ void App::MakePathsAbsolute() {
     auto* socket = std::get_if<backend::SocketSpec>(&chardev.spec.backend);
     if (socket == nullptr) continue;
     auto* address = std::get_if<backend::UnixAddress>(&socket->address);
-    if (address != nullptr) MakeAbsolute(address->path);
+    if (address != nullptr && !address->abstract) MakeAbsolute(address->path);
   }
   machine::MachineConfig& config = options_.machine;
   if (!config.preconfig) return;

@@ -18,6 +18,8 @@ struct FillAddress {
   void operator()(const backend::UnixAddress& address) const {
     spec.kind = qmp::MonitorSpec::Kind::kUnix;
     spec.path = address.path;
+    spec.abstract = address.abstract;
+    spec.tight = address.tight;
   }
   void operator()(const backend::InetAddress& address) const {
     spec.kind = qmp::MonitorSpec::Kind::kTcp;

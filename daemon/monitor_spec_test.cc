@@ -31,6 +31,15 @@ TEST(MonitorSpecTest, UnixSocketListensAndDoesNotWait) {
   EXPECT_FALSE(spec.pretty);
 }
 
+TEST(MonitorSpecTest, AbstractNamesStayAbstract) {
+  EXPECT_FALSE(Spec({"-qmp", "unix:/q,server=on"}).abstract);
+  const auto tight = Spec({"-qmp", "unix:q,server=on,abstract=on"});
+  EXPECT_TRUE(tight.abstract && tight.tight);
+  const auto loose = Spec(
+      {"-chardev", "socket,id=c,path=q,abstract=on,tight=off,server=on", "-mon", "c,mode=control"});
+  EXPECT_TRUE(loose.abstract && !loose.tight);
+}
+
 TEST(MonitorSpecTest, ServerWaitsUnlessToldNotTo) {
   EXPECT_TRUE(Spec({"-qmp", "unix:/q,server=on"}).wait);
 }

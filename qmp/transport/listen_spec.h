@@ -11,7 +11,7 @@ namespace davit::qmp {
 
 struct MonitorSpec {
   enum class Kind {
-    kUnix,   // path
+    kUnix,   // path, abstract, tight
     kTcp,    // host, port
     kFd,     // fd: an inherited socket, listening (server) or connected
     kStdio,  // descriptors 0 and 1; server and wait have no meaning
@@ -19,6 +19,8 @@ struct MonitorSpec {
   Kind kind = Kind::kUnix;
   std::string label;  // the chardev's id ("compat_monitor0"); names the monitor in the log
   std::string path;
+  bool abstract = false;  // `path` is a name of Linux's without a file, and without a mode
+  bool tight = true;      // abstract: the name ends where the string does
   std::string host;  // empty: every local address, which needs allow_remote
   std::string port;  // number or service name
   bool ipv4 = true;  // of the addresses that `host` stands for, those wanted

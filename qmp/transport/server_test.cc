@@ -16,6 +16,7 @@
 #include <sys/un.h>
 
 #include <boost/asio/post.hpp>
+#include <cstddef>
 #include <cstdlib>
 #include <fstream>
 
@@ -174,6 +175,41 @@ TEST_F(ServerTest, AFileInTheWayIsLeftAlone) {
   std::string text;
   std::ifstream(Path()) >> text;
   EXPECT_EQ(text, "precious");
+}
+
+// Two names: a loose one has NULs up to the end of the address.
+TEST_F(ServerTest, AnAbstractNameHasNoFile) {
+  for (const bool tight : {true, false}) {
+    SCOPED_TRACE(tight);
+    MonitorSpec spec = Unix();
+    spec.label = tight ? "tight" : "loose";
+    spec.abstract = true;
+    spec.tight = tight;
+    ASSERT_TRUE(server_->AddMonitor(spec));
+    EXPECT_EQ(server_->Monitors().back().filename, "disconnected:unix:" + Path() + ",abstract=on" +
+                                                       (tight ? ",tight=on" : "") + ",server=on");
+    struct stat status {};
+    EXPECT_NE(lstat(Path().c_str(), &status), 0);
+
+    UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "%s", Path().c_str());
+    const size_t length =
+        tight ? offsetof(sockaddr_un, sun_path) + 1 + Path().size() : sizeof address;
+    ASSERT_EQ(connect(fd.get(), static_cast<sockaddr*>(static_cast<void*>(&address)),
+                      static_cast<socklen_t>(length)),
+              0);
+    EXPECT_EQ(Read(fd).substr(0, 7), "{\"QMP\":");
+
+    boost::asio::io_context io;
+    Server other(io, {}, commands_, vm_);
+    EXPECT_EQ(other.AddMonitor(spec).error().message,
+              "Failed to bind socket to " + Path() + ": Address already in use");
+    spec.server = false;
+    EXPECT_TRUE(other.AddMonitor(spec));
+    EXPECT_EQ(other.client_count(), 1u);
+  }
 }
 
 TEST_F(ServerTest, ErrorsOfAddressesAreQemus) {

@@ -32,32 +32,51 @@ const sockaddr* Generic(const Address& address) {
   return static_cast<const sockaddr*>(static_cast<const void*>(&address));
 }
 
-Result<sockaddr_un> UnixAddress(const std::string& path) {
+struct UnixName {
   sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
+  socklen_t length = 0;
+};
+
+// An abstract name starts after a NUL, and has NULs up to the end of the address unless it is
+// tight.
+Result<UnixName> MakeUnixName(const MonitorSpec& spec) {
+  UnixName name;
+  name.address.sun_family = AF_UNIX;
+  if (spec.path.size() >= sizeof name.address.sun_path) {
     return Fail(fmt::format("UNIX socket path '{}' is too long; it must be less than {} bytes",
-                            path, sizeof address.sun_path));
+                            spec.path, sizeof name.address.sun_path));
   }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
+  const size_t skip = spec.abstract ? 1 : 0;
+  std::memcpy(name.address.sun_path + skip, spec.path.data(), spec.path.size());
+  name.length = spec.abstract && spec.tight
+                    ? static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + spec.path.size())
+                    : sizeof name.address;
+  return name;
 }
 
-Result<ListeningSockets> ListenUnix(const std::string& path) {
-  DAVIT_ASSIGN(const sockaddr_un address, UnixAddress(path));
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return FailErrno("Failed to create Unix socket");
+// In the place of a socket that was left behind. The file gets the mode of the socket: no moment at
+// which others could connect.
+Status PrepareFile(int fd, const std::string& path) {
   struct stat status {};
   if (lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode) && unlink(path.c_str()) != 0) {
     return FailErrno(fmt::format("Failed to unlink socket {}", path));
   }
-  // The file gets the mode of the socket: no moment at which others could connect.
-  if (fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 ||
-      bind(fd.get(), Generic(address), sizeof address) != 0) {
+  if (fchmod(fd, S_IRUSR | S_IWUSR) != 0) {
     return FailErrno(fmt::format("Failed to bind socket to {}", path));
   }
+  return {};
+}
+
+Result<ListeningSockets> ListenUnix(const MonitorSpec& spec) {
+  DAVIT_ASSIGN(const UnixName name, MakeUnixName(spec));
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return FailErrno("Failed to create Unix socket");
+  if (!spec.abstract) DAVIT_TRY(PrepareFile(fd.get(), spec.path));
+  if (bind(fd.get(), Generic(name.address), name.length) != 0) {
+    return FailErrno(fmt::format("Failed to bind socket to {}", spec.path));
+  }
   ListeningSockets sockets;
-  sockets.file = SocketFile(path);
+  if (!spec.abstract) sockets.file = SocketFile(spec.path);
   if (listen(fd.get(), kBacklog) != 0) return FailErrno("Failed to listen on socket");
   sockets.fds.push_back(std::move(fd));
   return sockets;
@@ -159,12 +178,12 @@ Result<UniqueFd> ConnectTcp(const MonitorSpec& spec) {
   return FailErrno(fmt::format("Failed to connect to '{}:{}'", spec.host, spec.port), error);
 }
 
-Result<UniqueFd> ConnectUnix(const std::string& path) {
-  DAVIT_ASSIGN(const sockaddr_un address, UnixAddress(path));
+Result<UniqueFd> ConnectUnix(const MonitorSpec& spec) {
+  DAVIT_ASSIGN(const UnixName name, MakeUnixName(spec));
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return FailErrno("Failed to create Unix socket");
-  if (connect(fd.get(), Generic(address), sizeof address) != 0) {
-    return FailErrno(fmt::format("Failed to connect to '{}'", path));
+  if (connect(fd.get(), Generic(name.address), name.length) != 0) {
+    return FailErrno(fmt::format("Failed to connect to '{}'", spec.path));
   }
   return fd;
 }
@@ -188,7 +207,7 @@ std::string LocalTcpAddress(int fd) {
 }  // namespace
 
 Result<ListeningSockets> OpenListening(const MonitorSpec& spec) {
-  if (spec.kind == MonitorSpec::Kind::kUnix) return ListenUnix(spec.path);
+  if (spec.kind == MonitorSpec::Kind::kUnix) return ListenUnix(spec);
   if (spec.kind == MonitorSpec::Kind::kTcp) return ListenTcp(spec);
   DAVIT_ASSIGN(UniqueFd fd, AdoptFd(spec));
   ListeningSockets sockets;
@@ -197,7 +216,7 @@ Result<ListeningSockets> OpenListening(const MonitorSpec& spec) {
 }
 
 Result<UniqueFd> OpenConnected(const MonitorSpec& spec) {
-  if (spec.kind == MonitorSpec::Kind::kUnix) return ConnectUnix(spec.path);
+  if (spec.kind == MonitorSpec::Kind::kUnix) return ConnectUnix(spec);
   if (spec.kind == MonitorSpec::Kind::kTcp) return ConnectTcp(spec);
   return AdoptFd(spec);
 }
@@ -208,7 +227,8 @@ std::string DescribeMonitor(const MonitorSpec& spec, int fd) {
     case MonitorSpec::Kind::kStdio:
       return "stdio";
     case MonitorSpec::Kind::kUnix:
-      return fmt::format("unix:{}{}", spec.path, server);
+      return fmt::format("unix:{}{}{}{}", spec.path, spec.abstract ? ",abstract=on" : "",
+                         spec.abstract && spec.tight ? ",tight=on" : "", server);
     case MonitorSpec::Kind::kTcp: {
       const std::string address = fd >= 0 && spec.server ? LocalTcpAddress(fd) : std::string();
       if (!address.empty()) return fmt::format("tcp:{}{}", address, server);

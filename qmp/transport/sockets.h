@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Opens the sockets of monitors. UNIX sockets are made with mode 0600 whatever the umask is, and in
-// the place of a socket left behind; a file of another type is left alone. TCP addresses off
+// the place of a socket left behind; a file of another type is left alone. An abstract name has no
+// file, and everybody in the same network namespace can connect to it. TCP addresses off
 // loopback are refused unless allowed. Error texts are QEMU's. Blocking calls: used at start only.
 #pragma once
 
@@ -27,7 +28,8 @@ Result<ListeningSockets> OpenListening(const MonitorSpec& spec);
 // kUnix, kTcp, kFd without spec.server.
 Result<UniqueFd> OpenConnected(const MonitorSpec& spec);
 
-// As query-chardev shows a monitor: "unix:/path,server=on", "tcp:127.0.0.1:4444".
+// As query-chardev shows a monitor: "unix:/path,server=on", "unix:name,abstract=on",
+// "tcp:127.0.0.1:4444".
 // `fd`: the listening or connected socket, asked for its address; -1: as specified.
 std::string DescribeMonitor(const MonitorSpec& spec, int fd);
 

@@ -5,9 +5,13 @@
 // most of these; where a VM is made, /dev/kvm is needed.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -157,6 +161,26 @@ TEST_F(VmProcessTest, DaemonRemovesASocketThatHadARelativePath) {
   EXPECT_TRUE((*client)->WaitEvent("SHUTDOWN"));
   EXPECT_FALSE((*client)->ReadLine(kReplyTime));  // end of file
   EXPECT_FALSE(Exists(dir.File("q")));
+}
+
+TEST_F(VmProcessTest, DaemonLeavesAnAbstractNameAsItIs) {
+  TempDir dir;
+  const std::string name = dir.path().substr(1);  // as a path it would be relative
+  const RunResult started = Davitd({"-S", "-daemonize", "-pidfile", dir.File("pid"), "-qmp",
+                                    "unix:" + name + ",abstract=on,server=on,wait=off"});
+  ASSERT_EQ(started.status, 0) << started.err;
+  const pid_t pid = std::stoi(ReadFile(dir.File("pid")));
+  const KillGuard guard(pid);
+  const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
+  const size_t length = offsetof(sockaddr_un, sun_path) + 1 + name.size();
+  EXPECT_EQ(
+      connect(fd.get(), reinterpret_cast<sockaddr*>(&address), static_cast<socklen_t>(length)), 0)
+      << std::strerror(errno);
+  kill(pid, SIGTERM);
+  EXPECT_TRUE(WaitGone(pid, kReplyTime));
 }
 
 // The machine is made when the daemon has long been in another working directory.
