@@ -28,13 +28,15 @@ backend::ErrorPolicy PolicyOf(const std::string& text) {
 Result<uint32_t> BlockSizeOf(const DeviceProperties& props, const char* name) {
   const uint64_t size = props.Uint(name);
   if (size == 0) return 0;
+  // On PCI, QEMU's device has no name: it is its function that has.
+  const std::string owner = props.driver().find("-pci") == std::string::npos ? props.id() : "";
   if (size < 512 || size > kMaxBlockSize) {
-    return Fail(fmt::format("Property .{} doesn't take value {} (minimum: 512, maximum: {})", name,
-                            size, kMaxBlockSize));
+    return Fail(fmt::format("Property {}.{} doesn't take value {} (minimum: 512, maximum: {})",
+                            owner, name, size, kMaxBlockSize));
   }
   if (!std::has_single_bit(size)) {
-    return Fail(
-        fmt::format("Property .{} doesn't take value '{}', it's not a power of 2", name, size));
+    return Fail(fmt::format("Property {}.{} doesn't take value '{}', it's not a power of 2", owner,
+                            name, size));
   }
   return static_cast<uint32_t>(size);
 }
