@@ -6,8 +6,10 @@
 // module for which KVM has no slot left: //vmm/machine:vm_devices_test.
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <utility>
 
+#include "schema/runtime/json/json.h"
 #include "tests/guest/guest_vm.h"
 #include "tests/guest/holdings.h"
 
@@ -64,6 +66,19 @@ class ProbeGuestFailedStep : public ::testing::Test {
   void ExpectDeviceFails(Object device, const std::string& error) {
     if (!device.Has("id")) device.Set("id", "it");
     ExpectFailsWithoutTrace("device_add", device, error);
+  }
+  // The same of steps as QMP has them, which name what they would make "it".
+  struct Step {
+    const char* command;
+    const char* arguments;
+    const char* error;
+  };
+  void ExpectFail(std::initializer_list<Step> steps) {
+    for (const Step& step : steps) {
+      const Result<json::Value> arguments = json::Parse(step.arguments);
+      ASSERT_TRUE(arguments) << step.arguments << ": " << arguments.error();
+      ExpectFailsWithoutTrace(step.command, *arguments->AsObject(), step.error);
+    }
   }
   void ExpectFree(std::string_view command, const Object& arguments) {
     EXPECT_EQ(Try(command, arguments), "") << command;
@@ -123,6 +138,61 @@ TEST_F(ProbeGuestFailedStep, PropertyIsBad) {
                     "ioeventfd is required for iothread");
   ExpectFree("object-del", {{"id", "io0"}});
   ExpectFree("blockdev-del", {{"node-name", "n0"}});
+}
+
+TEST_F(ProbeGuestFailedStep, BackEndCannotBeMade) {
+  ExpectFail({
+      {"blockdev-add", R"({"driver": "file", "node-name": "it", "filename": "/nonexistent/x"})",
+       "Could not open '/nonexistent/x': No such file or directory"},
+      // The node below was there for a moment.
+      {"blockdev-add",
+       R"({"driver": "raw", "node-name": "it", "offset": 1048576,
+           "file": {"driver": "null-co", "node-name": "below", "size": 4096}})",
+       "Offset (1048576) cannot be greater than size of the containing file (4096)"},
+      {"chardev-add",
+       R"({"id": "it", "backend": {"type": "file", "data": {"out": "/nonexistent/x"}}})",
+       "Failed to add chardev 'it': Could not open '/nonexistent/x': No such file or directory"},
+      {"chardev-add",
+       R"({"id": "it", "backend": {"type": "socket", "data": {
+           "addr": {"type": "unix", "data": {"path": "/nonexistent/x"}}}}})",
+       "Failed to add chardev 'it': Failed to bind socket to /nonexistent/x: No such file or "
+       "directory"},
+      // The user's network was there for a moment.
+      {"netdev_add", R"({"type": "user", "id": "it", "hostfwd": [{"str": "tcp::70000-:80"}]})",
+       "Invalid host forwarding rule 'tcp::70000-:80' (Bad host port)"},
+      {"object-add",
+       R"({"qom-type": "memory-backend-ram", "id": "it", "size": 4096, "policy": "bind",
+           "host-nodes": [99]})",
+       "cannot bind memory to host NUMA nodes: Invalid argument"},
+      {"object-add", R"({"qom-type": "rng-random", "id": "it", "filename": "/nonexistent/x"})",
+       "Could not open '/nonexistent/x': No such file or directory"},
+      {"object-add", R"({"qom-type": "iothread", "id": "it", "poll-max-ns": -1})",
+       "poll-max-ns value must be in range [0, 9223372036854775807]"},
+  });
+  ExpectFree("object-add", {{"qom-type", "iothread"}, {"id", "it"}});
+  ExpectFree("blockdev-add", {{"driver", "null-co"}, {"node-name", "it"}});
+  ExpectFree("blockdev-add", {{"driver", "null-co"}, {"node-name", "below"}});
+  ExpectFree("netdev_add", {{"type", "user"}, {"id", "it"}});
+}
+
+TEST_F(ProbeGuestFailedStep, PlaceIsTakenOrUnfit) {
+  ExpectFail({
+      {"device_add", R"({"driver": "pcie-root-port", "id": "it", "bus": "free", "chassis": 1})",
+       "Can't add chassis slot, error -16"},
+      {"device_add", R"({"driver": "virtio-mem-pci", "id": "it", "bus": "free", "memdev": "m0"})",
+       "'memdev' property specifies a busy memdev: m0"},
+      {"device_add", R"({"driver": "virtserialport", "id": "it", "bus": "serial.0", "nr": 99})",
+       "virtio-serial-bus: Out-of-range port id specified, max. allowed: 30"},
+      {"device_add",
+       R"({"driver": "virtio-blk-pci", "id": "it", "bus": "free", "drive": "n0",
+           "logical_block_size": 1024, "physical_block_size": 512})",
+       "logical_block_size > physical_block_size not supported"},
+      {"device_add",
+       R"({"driver": "virtio-net-pci", "id": "it", "bus": "free", "rx_queue_size": 3})",
+       "Invalid rx_queue_size (= 3), must be a power of 2 between 256 and 1024."},
+  });
+  ExpectFree("device_add",
+             {{"driver", "virtio-blk-pci"}, {"id", "it"}, {"bus", "free"}, {"drive", "n0"}});
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 // virtio-mem and CPUs come and go with their back ends, in any order, while the guest runs, is
 // stopped or is reset; then the process and its objects are what they were. All of it happens in
 // the sandbox as libvirt asks for it, on every thread. $DAVIT_HOTPLUG_OPERATIONS: how many, for the
-// soak.
+// soak. $DAVIT_HOTPLUG_SEED: what they are chosen by, which a failure tells.
 #include <gtest/gtest.h>
 
 #include <unistd.h>
@@ -31,6 +31,7 @@ using json::Object;
 
 constexpr unsigned kPorts = 4;
 constexpr int kOperations = 300;
+constexpr unsigned kSeed = 4;
 constexpr int64_t kMib = 1 << 20;
 constexpr int64_t kGuestCid = 0x68707370;  // of nobody else, it is hoped
 constexpr int64_t kMostMem = 64;           // MiB that virtio-mem is asked for
@@ -450,11 +451,17 @@ class ProbeGuestRandomHotplug : public ProbeGuestHotplug {
   }
   unsigned AnyPort() { return 1 + random_() % kPorts; }
 
-  std::mt19937 random_{4};
+  static unsigned Seed() {
+    const char* const wanted = std::getenv("DAVIT_HOTPLUG_SEED");
+    return wanted != nullptr ? static_cast<unsigned>(std::strtoul(wanted, nullptr, 10)) : kSeed;
+  }
+  const unsigned seed_ = Seed();
+  std::mt19937 random_{seed_};
   std::map<const Kind*, unsigned> plugged_;  // its port, 0: it needs none
 };
 
 TEST_F(ProbeGuestRandomHotplug, OperationsLeaveNothingBehind) {
+  SCOPED_TRACE("DAVIT_HOTPLUG_SEED=" + std::to_string(seed_));
   // Once each, for what is made at first use.
   for (const Kind& kind : kinds_) {
     ASSERT_NO_FATAL_FAILURE(Add(kind, 1)) << kind.id;
