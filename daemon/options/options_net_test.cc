@@ -68,6 +68,15 @@ TEST(NetdevOption, AddressesHaveDottedKeys) {
   EXPECT_EQ(Member(options.netdevs.at(1).spec, "local.str"), "7");
 }
 
+TEST(NetdevOption, AnIpv6NetworkIsAPrefixAndItsLength) {
+  const Options options =
+      Parse({"-netdev", "user,id=a,ipv6-net=fd00:9::/56", "-netdev", "user,id=b,ipv6-net=fd00:9::"})
+          .value();
+  EXPECT_EQ(Member(options.netdevs.at(0).spec, "ipv6-prefix"), "fd00:9::");
+  EXPECT_EQ(Member(options.netdevs.at(0).spec, "ipv6-prefixlen"), "56");
+  EXPECT_EQ(Member(options.netdevs.at(1).spec, "ipv6-prefixlen"), "64");
+}
+
 TEST(NetdevOption, MistakesAreNamed) {
   const auto error = [](const char* text) {
     const std::string whole = ErrorOf({"-netdev", text});
@@ -85,6 +94,7 @@ TEST(NetdevOption, MistakesAreNamed) {
   EXPECT_EQ(error(R"({"type":"user","id":"x","foo":1})"), "Parameter 'foo' is unexpected");
   EXPECT_EQ(error(R"({"type":"bar","id":"x"})"), "Parameter 'type' does not accept value 'bar'");
   EXPECT_EQ(error("tap,id=x,sndbuf=foo"), "Parameter 'sndbuf' expects a size value");
+  EXPECT_EQ(error("user,id=x,ipv6-net=fd00::/x"), "Parameter 'ipv6-prefixlen' expects a number");
   EXPECT_EQ(error("stream,id=x"), "Parameter 'addr' is missing");
   EXPECT_EQ(error("stream,id=x,addr.type=inet"), "Parameter 'addr.host' is missing");
   EXPECT_EQ(error("stream,id=x,addr.type=inet,addr.host=a,addr.port=1,reconnect=5"),

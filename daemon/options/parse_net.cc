@@ -38,12 +38,26 @@ void SetDotted(json::Object& object, std::string_view key, const std::string& te
   SetDotted(*have->AsObject(), key.substr(dot + 1), text);
 }
 
-json::Object ToObject(const ParamList& list) {
+// "PREFIX[/LENGTH]", short for ipv6-prefix= and ipv6-prefixlen=.
+Status SetIpv6Net(json::Object& object, const std::string& text) {
+  const size_t slash = text.find('/');
+  const std::string length = slash == std::string::npos ? "64" : text.substr(slash + 1);
+  if (length.empty() || length.find_first_not_of("0123456789") != std::string::npos) {
+    return Fail("Parameter 'ipv6-prefixlen' expects a number");
+  }
+  object.Set("ipv6-prefix", text.substr(0, slash));
+  object.Set("ipv6-prefixlen", length);
+  return {};
+}
+
+Result<json::Object> ToObject(const ParamList& list) {
   json::Object object;
   const bool dotted = HasDottedKeys(list.Get("type"));
   for (const auto& [key, text] : list.entries()) {
     if (dotted) {
       SetDotted(object, key, text);
+    } else if (key == "ipv6-net") {
+      DAVIT_TRY(SetIpv6Net(object, text));
     } else if (IsListOfStrings(key)) {
       if (object.Find(key) == nullptr) object.Set(key, json::Array());
       json::Object element;
@@ -58,8 +72,8 @@ json::Object ToObject(const ParamList& list) {
 
 Result<qapi::Netdev> DecodeNetdev(const ParamList& list) {
   if (list.json) return qapi::Decode<qapi::Netdev>(*list.json);
-  Result<qapi::Netdev> netdev =
-      qapi::Decode<qapi::Netdev>(ToObject(list), {}, qapi::DecodeMode::kOptions);
+  DAVIT_ASSIGN(const json::Object object, ToObject(list));
+  Result<qapi::Netdev> netdev = qapi::Decode<qapi::Netdev>(object, {}, qapi::DecodeMode::kOptions);
   if (netdev || !HasDottedKeys(list.Get("type"))) return netdev;
   // The newer parser's word for a key that nothing has taken.
   Error error = std::move(netdev).error();

@@ -4,8 +4,11 @@
 // -netdev user with a test as the guest, which speaks ARP, DHCP, TFTP and as much of TCP as a
 // connection needs: what each option does on the wire. Runs on QEMU, too.
 #include <gtest/gtest.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -22,7 +25,8 @@
 namespace davit::qtest {
 namespace {
 
-constexpr size_t kTcp = 20;
+constexpr size_t kTcp = 20, kIp6 = 40;
+constexpr uint8_t kProtocolIcmp6 = 58;
 constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kPush = 8, kAck = 16;
 
 struct Segment {
@@ -77,6 +81,24 @@ class Guest {
             static_cast<uint8_t>(Number(segment, 13, 1) & 0x3f),
             segment.substr(Number(segment, 12, 1) / 16 * 4)};
   }
+  // A packet of IPv6 (RFC 8200) to a multicast MAC; "": none of this type came.
+  void SendIcmp6(const std::string& from, const std::string& to, std::string message) {
+    const std::string pseudo = from + to + Be(message.size(), 4) + Be(kProtocolIcmp6, 4);
+    message.replace(2, 2, Be(Checksum(pseudo + message), 2));
+    Send(0x86dd, Be(0x60000000, 4) + Be(message.size(), 2) + Be(kProtocolIcmp6, 1) + "\xff" + from +
+                     to + message);
+  }
+  std::string ReceiveIcmp6(uint8_t type) {
+    for (;;) {
+      const std::string frame = ReceiveFrame();
+      if (frame.empty()) return "";
+      if (Number(frame, 12, 2) == 0x86dd && Number(frame, 20, 1) == kProtocolIcmp6 &&
+          Number(frame, kEthernet + kIp6, 1) == type) {
+        return frame.substr(kEthernet + kIp6);
+      }
+    }
+  }
+
   // Opens a connection; false: refused.
   bool Connect(uint32_t to, uint16_t port) {
     to_ = to;
@@ -116,22 +138,27 @@ class Guest {
     while (card_->queue(1).Take()) --sending_;
     return sending_ == 0;
   }
-
- private:
   // The frame of the next packet of this kind to `port`; "" when none came.
   std::string ReceiveIp(uint8_t protocol, uint16_t port) {
     for (;;) {
-      const auto used = card_->queue(0).Wait();
-      if (!used || used->length < kHeader) return "";
-      card_->queue(0).Add(Request().Writable(2048));
-      card_->queue(0).Kick();
-      const std::string frame = used->text().substr(kHeader);
+      const std::string frame = ReceiveFrame();
+      if (frame.empty()) return "";
       if (Number(frame, 12, 2) == 0x0800 && Number(frame, 23, 1) == protocol &&
           Number(frame, kEthernet + kIp + 2, 2) == port) {
         return frame;
       }
     }
   }
+  // The next one; "": none came.
+  std::string ReceiveFrame() {
+    const auto used = card_->queue(0).Wait();
+    if (!used || used->length < kHeader) return "";
+    card_->queue(0).Add(Request().Writable(2048));
+    card_->queue(0).Kick();
+    return used->text().substr(kHeader);
+  }
+
+ private:
   void SendIp(uint8_t protocol, uint32_t to, const std::string& data) {
     Send(0x0800, Ip(protocol, address_, to, data));
   }
@@ -196,6 +223,25 @@ TEST(UserNet, DhcpTellsWhatTheOptionsSay) {
                                       11));
 }
 
+// RFC 4861: a router tells the prefix of the network; a guest whose network has no IPv6 hears none.
+TEST(UserNet, RouterTellsThePrefix) {
+  Guest guest(",ipv6-net=fd00:9::/64,ipv6-host=fd00:9::2");
+  const std::string own = Be(0xfe80, 2) + std::string(13, '\0') + '\1';
+  const std::string routers = Be(0xff02, 2) + std::string(13, '\0') + '\2';
+  guest.SendIcmp6(own, routers, Be(133, 1) + Be(0, 7));
+  const std::string advertisement = guest.ReceiveIcmp6(134);
+  std::string prefix;
+  for (size_t at = 16; at + 2 <= advertisement.size();) {
+    const size_t length = 8 * Number(advertisement, at + 1, 1);
+    if (length == 0) break;
+    if (Number(advertisement, at, 1) == 3) prefix = advertisement.substr(at, length);
+    at += length;
+  }
+  ASSERT_EQ(prefix.size(), 32U);
+  EXPECT_EQ(Number(prefix, 2, 1), 64U);
+  EXPECT_EQ(prefix.substr(16), Be(0xfd000009, 4) + std::string(12, '\0'));
+}
+
 TEST(UserNet, TftpServesItsFolderAlone) {
   const testing::TempDir dir;
   std::filesystem::create_directory(dir.File("shared"));
@@ -258,6 +304,34 @@ TEST(UserNet, GuestForwardToAReaderWhoIsLateLosesNothing) {
   }
   EXPECT_TRUE(heard == said);
   EXPECT_TRUE(guest.machine().WaitFor([&] { return guest.HasSentAll(); }));
+}
+
+// In a network namespace of the test's own, where nobody else has the port.
+TEST(UserNet, DatagramsAreForwardedBothWays) {
+  if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs root";
+  const UniqueFd host(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::string("lo").copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_flags = IFF_UP;
+  ASSERT_EQ(ioctl(host.get(), SIOCSIFFLAGS, &request), 0);
+  const timeval patience{testing::kPatience.count() / 1000, 0};
+  ASSERT_EQ(setsockopt(host.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+  Guest guest(",hostfwd=udp:127.0.0.1:7001-10.0.2.15:7002");
+  guest.TakeAddress(kGuest, kHost);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(7001);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(connect(host.get(), static_cast<sockaddr*>(static_cast<void*>(&to)), sizeof(to)), 0);
+  ASSERT_EQ(send(host.get(), "of the host", 11, 0), 11);
+  const std::string packet = guest.ReceiveIp(kProtocolUdp, 7002);
+  ASSERT_FALSE(packet.empty());
+  EXPECT_EQ(packet.substr(kEthernet + kIp + kUdp, 11), "of the host");
+  guest.SendUdp(Number(packet, kEthernet + 12, 4), 7002,
+                static_cast<uint16_t>(Number(packet, kEthernet + kIp, 2)), "of the guest");
+  char heard[12];
+  ASSERT_EQ(recv(host.get(), heard, sizeof(heard), MSG_WAITALL), 12);
+  EXPECT_EQ(std::string(heard, 12), "of the guest");
 }
 
 // 10.0.2.2 is the host's loopback, unless the guest is kept to its network.

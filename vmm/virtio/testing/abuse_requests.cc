@@ -157,6 +157,7 @@ TEST_P(DeviceAbuse, ResetWithRequestsQueued) {
 }
 
 TEST_P(DeviceAbuse, ResetOfOneQueueWithRequestsQueued) {
+  if ((Make().features() & kFeatureRingReset) == 0) GTEST_SKIP() << "not offered";
   ForEachQueue([&](uint16_t queue) {
     for (int round = 0; round < 5; ++round) {
       driver().queue(queue).Add().Readable(Garbage(24)).Writable(64).Publish();
