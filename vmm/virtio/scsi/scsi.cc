@@ -95,7 +95,7 @@ void ScsiDevice::RemoveUnit(uint8_t target, uint16_t lun) {
   LetGo(*it->second);
   DAVIT_CHECK(it->second->disk->in_flight() == 0);
   for (const std::unique_ptr<Active>& active : held_) {
-    if (active->lun == it->second.get()) active->aborted = true;
+    if (active->lun == it->second.get()) active->task.aborted = true;
   }
   AbortHeld();
   unit = std::move(it->second);
@@ -232,6 +232,7 @@ void ScsiDevice::HandleQueue(uint16_t index) {
       StartCommand(index, std::move(**chain));
     }
   }
+  if (index == scsi::kControlQueue) AbortHeld();
   if (left == 0) host().KickLater(index);
   for (const auto& [key, lun] : luns_) lun->disk->Kick();
   Reap();
@@ -285,14 +286,15 @@ void ScsiDevice::DropHeld(const VirtQueue* queue) {
     if (queue != nullptr && own != queue) continue;
     active->io.reset();
     (void)own->Complete(std::move(*active->chain), 0);
-    Forget(active.get());
+    Forget(*active);
     active.reset();
   }
   std::erase(held_, nullptr);
 }
 
 void ScsiDevice::DropWaiting() {
-  for (WaitingTask& task : std::exchange(waiting_, {})) {
+  for (const auto& [key, lun] : luns_) lun->tasks.DropWaits();
+  for (auto& [number, task] : std::exchange(waiting_, {})) {
     (void)queues_[scsi::kControlQueue]->Complete(std::move(task.chain), 0);
   }
 }

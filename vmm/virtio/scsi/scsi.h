@@ -14,7 +14,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <set>
 #include <span>
 #include <vector>
 
@@ -89,9 +88,9 @@ class ScsiDevice final : public VirtioDevice, private backend::DiskOwner {
   void CompleteSense(std::unique_ptr<Active> active, const scsi::Sense& sense);
 
   void HandleControl(DescriptorChain chain);
-  uint8_t RunTask(const scsi::TaskRequest& request, std::set<const Active*>* wait);
+  uint8_t RunTask(const scsi::TaskRequest& request, uint64_t wait, size_t* units);
   void FinishTask(DescriptorChain chain, uint8_t response);
-  void Forget(const Active* active);  // it has ended: waiting task management goes on
+  void Forget(Active& active);  // it has ended: waiting task management goes on
   void DropHeld(const VirtQueue* queue);
   void AbortHeld();
   void DropWaiting();
@@ -117,9 +116,9 @@ class ScsiDevice final : public VirtioDevice, private backend::DiskOwner {
   std::map<Key, std::unique_ptr<Lun>> luns_;
   std::vector<VirtQueue*> queues_;
   std::vector<bool> notify_;
-  std::set<Active*> running_;                 // in a back end or held
   std::deque<std::unique_ptr<Active>> held_;  // failed, to be tried again
-  std::deque<WaitingTask> waiting_;
+  std::map<uint64_t, WaitingTask> waiting_;   // by the number that the units' TaskSets know
+  uint64_t next_wait_ = 0;
 };
 
 }  // namespace davit::virtio

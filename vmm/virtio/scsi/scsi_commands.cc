@@ -69,7 +69,7 @@ void ScsiDevice::StartCommand(uint16_t queue, DescriptorChain chain) {
   active->data_out_at = request_bytes;
   active->data_in = chain.writable_bytes() - response_bytes;
   active->address = header->lun;
-  active->tag = header->tag;
+  active->task.tag = header->tag;
   active->chain.emplace(std::move(chain));
   if (!WellFormed(header->lun) || !HasTarget(header->lun[1])) {
     return Complete(std::move(active), scsi::kBadTarget, 0);
@@ -119,7 +119,7 @@ void ScsiDevice::RunCommand(std::unique_ptr<Active> active, Lun* lun,
     return Complete(std::move(active), fits ? scsi::kOk : scsi::kOverrun, moved);
   }
   if (!BorrowData(*active)) return Complete(std::move(active), scsi::kOverrun, 0);
-  running_.insert(active.get());
+  lun->tasks.Begin(active->task);
   Issue(std::move(active));
 }
 
@@ -169,7 +169,7 @@ void ScsiDevice::Issue(std::unique_ptr<Active> active) {
 void ScsiDevice::Ended(std::unique_ptr<Active> active, int error) {
   const scsi::Command& command = active->command;
   backend::BlockBackend& disk = *active->lun->disk;
-  if (error != 0 && !resetting_ && !active->aborted) {
+  if (error != 0 && !resetting_ && !active->task.aborted) {
     switch (disk.OnError(command.kind == Kind::kRead, error)) {
       case backend::ErrorAction::kStop:
         held_.push_back(std::move(active));
@@ -182,12 +182,13 @@ void ScsiDevice::Ended(std::unique_ptr<Active> active, int error) {
         break;
     }
   }
-  if (error == 0 && !resetting_ && !active->aborted && ++active->extent < command.extents.size()) {
+  if (error == 0 && !resetting_ && !active->task.aborted &&
+      ++active->extent < command.extents.size()) {
     Issue(std::move(active));
     disk.Kick();
     return;
   }
-  if (active->aborted) return Complete(std::move(active), scsi::kAborted, 0);
+  if (active->task.aborted) return Complete(std::move(active), scsi::kAborted, 0);
   if (error != 0) {
     const scsi::Sense sense = SenseOf(error);
     return CompleteSense(std::move(active), sense);
@@ -222,7 +223,7 @@ void ScsiDevice::Complete(std::unique_ptr<Active> active, uint8_t response, uint
   (void)writer.Write(answer);
   (void)writer.Write(std::as_bytes(std::span(sense)));
   const uint64_t written = writer.written() + (active->data_in != 0 ? moved : 0);
-  Forget(active.get());
+  Forget(*active);
   notify_[active->queue] = true;
   Status given = queues_[active->queue]->Complete(std::move(*active->chain), written);
   if (!given && !resetting_) host().NeedsReset(given.error().message);

@@ -22,11 +22,10 @@ void ScsiDevice::HandleControl(DescriptorChain chain) {
     if (!request || chain.writable_bytes() < 1) {
       return FailChain(scsi::kControlQueue, std::move(chain), "a task request cut short");
     }
-    std::set<const Active*> wait;
-    const uint8_t response = RunTask(*request, &wait);
-    if (wait.empty()) return FinishTask(std::move(chain), response);
-    waiting_.push_back({std::move(chain), std::move(wait)});
-    AbortHeld();
+    size_t units = 0;
+    const uint8_t response = RunTask(*request, next_wait_, &units);
+    if (units == 0) return FinishTask(std::move(chain), response);
+    waiting_.emplace(next_wait_++, WaitingTask{std::move(chain), units});
     return;
   }
   if (*type == scsi::kControlQuery || *type == scsi::kControlSubscribe) {
@@ -45,11 +44,11 @@ void ScsiDevice::HandleControl(DescriptorChain chain) {
   FinishTask(std::move(chain), scsi::kFailure);
 }
 
-// What the error policy stopped and a task has aborted ends here.
+// What the error policy stopped and tasks have aborted ends here.
 void ScsiDevice::AbortHeld() {
   std::deque<std::unique_ptr<Active>> held = std::exchange(held_, {});
   for (std::unique_ptr<Active>& active : held) {
-    if (active->aborted) {
+    if (active->task.aborted) {
       Complete(std::move(active), scsi::kAborted, 0);
     } else {
       held_.push_back(std::move(active));
@@ -57,35 +56,30 @@ void ScsiDevice::AbortHeld() {
   }
 }
 
-// wait: the commands whose end the answer waits for; the response then is "complete".
-uint8_t ScsiDevice::RunTask(const scsi::TaskRequest& request, std::set<const Active*>* wait) {
+// units: how many will give `wait` back when commands of theirs have ended; if any, the answer
+// waits for them and then is "complete".
+uint8_t ScsiDevice::RunTask(const scsi::TaskRequest& request, uint64_t wait, size_t* units) {
   const uint32_t task = request.subtype;
   if (!WellFormed(request.lun) || !HasTarget(request.lun[1])) return scsi::kBadTarget;
   if (task > scsi::kQueryTaskSet || task == scsi::kClearAca) return scsi::kFunctionRejected;
-  Lun* const lun = Find(request.lun);
-  if (lun == nullptr && task != scsi::kNexusReset) return scsi::kIncorrectLun;
-  const bool one = task == scsi::kAbortTask || task == scsi::kQueryTask;
-  const uint64_t tag = request.tag;
-  bool any = false;
-  for (Active* active : running_) {
-    const bool same = task == scsi::kNexusReset
-                          ? active->address[1] == request.lun[1]
-                          : active->lun == lun && (!one || active->tag == tag);
-    if (!same) continue;
-    any = true;
-    if (task == scsi::kQueryTask || task == scsi::kQueryTaskSet) continue;
-    active->aborted = true;
-    wait->insert(active);
-  }
-  if (task == scsi::kQueryTask || task == scsi::kQueryTaskSet) {
-    return any ? scsi::kFunctionSucceeded : scsi::kOk;
-  }
-  if (task == scsi::kLunReset) lun->Reset();
   if (task == scsi::kNexusReset) {
-    for (const auto& [key, other] : luns_) {
-      if (other->config.target == request.lun[1]) other->Reset();
+    const uint8_t target = request.lun[1];
+    for (auto it = luns_.lower_bound(KeyOf(target, 0)); it != luns_.end(); ++it) {
+      if (it->second->config.target != target) break;
+      if (it->second->tasks.Abort({}, wait)) ++*units;
+      it->second->Reset();
     }
+    return scsi::kOk;
   }
+  Lun* const lun = Find(request.lun);
+  if (lun == nullptr) return scsi::kIncorrectLun;
+  scsi::TaskSet::Tag tag;
+  if (task == scsi::kAbortTask || task == scsi::kQueryTask) tag = request.tag;
+  if (task == scsi::kQueryTask || task == scsi::kQueryTaskSet) {
+    return lun->tasks.Any(tag) ? scsi::kFunctionSucceeded : scsi::kOk;
+  }
+  if (lun->tasks.Abort(tag, wait)) *units = 1;
+  if (task == scsi::kLunReset) lun->Reset();
   return scsi::kOk;
 }
 
@@ -98,16 +92,13 @@ void ScsiDevice::FinishTask(DescriptorChain chain, uint8_t response) {
   (void)queues_[scsi::kControlQueue]->Complete(std::move(chain), writer.written());
 }
 
-void ScsiDevice::Forget(const Active* active) {
-  running_.erase(const_cast<Active*>(active));
-  for (size_t i = 0; i < waiting_.size();) {
-    waiting_[i].tasks.erase(active);
-    if (!waiting_[i].tasks.empty()) {
-      ++i;
-      continue;
-    }
-    DescriptorChain chain = std::move(waiting_[i].chain);
-    waiting_.erase(waiting_.begin() + static_cast<long>(i));
+void ScsiDevice::Forget(Active& active) {
+  if (active.task.number == 0) return;
+  for (const uint64_t wait : active.lun->tasks.End(active.task)) {
+    const auto waiting = waiting_.find(wait);
+    if (--waiting->second.units != 0) continue;
+    DescriptorChain chain = std::move(waiting->second.chain);
+    waiting_.erase(waiting);
     FinishTask(std::move(chain), scsi::kOk);
   }
 }

@@ -10,10 +10,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "vmm/virtio/scsi/scsi.h"
+#include "vmm/virtio/scsi/task_set.h"
 
 namespace davit::virtio {
 
@@ -53,6 +53,7 @@ struct ScsiDevice::Lun final : public backend::Tray {
 
   ScsiDevice& owner;
   const ScsiUnitConfig config;
+  scsi::TaskSet tasks;
   const std::shared_ptr<backend::BlockBackend> disk;
   scsi::Tray tray;
   scsi::Sense attention = scsi::kPowerOn;  // told at the next command; key 0: none
@@ -65,9 +66,8 @@ struct ScsiDevice::Active {
   uint64_t data_out = 0, data_in = 0;  // bytes that the driver has or has room for
   uint64_t data_out_at = 0;
   scsi::LunAddress address{};
-  uint64_t tag = 0;
   Lun* lun = nullptr;
-  bool aborted = false;
+  scsi::ActiveTask task;     // of the unit, while in a back end or held
   bool medium_gone = false;  // kept while another medium, or none, was put in
   scsi::Command command;
   size_t extent = 0;  // that is under way
@@ -77,7 +77,7 @@ struct ScsiDevice::Active {
 
 struct ScsiDevice::WaitingTask {
   DescriptorChain chain;
-  std::set<const Active*> tasks;
+  size_t units = 0;  // that have commands which it waits for
 };
 
 constexpr uint32_t KeyOf(uint8_t target, uint16_t lun) { return uint32_t{target} << 16 | lun; }
