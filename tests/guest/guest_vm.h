@@ -18,7 +18,7 @@
 
 namespace davit::testing {
 
-inline constexpr milliseconds kBootTime{90'000};       // a stock kernel, twice emulated
+inline constexpr milliseconds kBootTime{180'000};      // a stock kernel, twice emulated
 inline constexpr milliseconds kReplyTime = kPatience;  // a line from a guest that runs
 
 bool VmmIsQemu();

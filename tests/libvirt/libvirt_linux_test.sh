@@ -62,7 +62,7 @@ RUN
 chmod +x "$tree/lab/run"
 # Another lab only where the outer VM itself broke (docs/testing.md).
 for try in 1 2 3; do
-  lab_run "$tree" "$kernel" "$work/out" 420 3G
+  lab_run "$tree" "$kernel" "$work/out" 800 3G
   status=$?
   tr -d '\r' <"$work/out"
   [ "$status" = 2 ] && [ "$try" != 3 ] || exit "$status"
