@@ -163,6 +163,9 @@ TEST_F(LibvirtTest, TheAgentIsAskedThroughItsChannel) {
   const time_t before = time(nullptr);
   const time_t clock = std::stoll(Field(VirshOk({"domtime", "agent"}), "Time:"));
   EXPECT_NEAR(static_cast<double>(clock), static_cast<double>(before), kReplyTime.count() / 1e3);
+  EXPECT_CONTAINS(VirshError({"domtime", "agent", "--now"}),
+                  "doesn't support rtc-reset-reinjection command");
+  EXPECT_CONTAINS(VirshError({"dompmsuspend", "agent", "mem"}), "does not have suspend support");
   EXPECT_CONTAINS(VirshError({"domfsinfo", "agent"}),
                   "The command guest-get-fsinfo has not been found");
   // The guest's reset takes the agent away, until its driver is there again. It stands still, lest
@@ -345,6 +348,7 @@ TEST_F(LibvirtTest, TheMonitorIsPassedThrough) {
 TEST_F(LibvirtTest, WhatIsNotThereIsRefusedAndTheDomainRuns) {
   DomainXml domain = Named("refused");
   domain.devices = RawDisk(Image("refused.raw", 1 << 20), "vda");
+  domain.ports = 2;
   auto guest = Create(domain);
   ASSERT_NE(guest, nullptr);
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
@@ -364,6 +368,13 @@ TEST_F(LibvirtTest, WhatIsNotThereIsRefusedAndTheDomainRuns) {
       // The refused save has left nothing.
       {{"restore", host->File("saved")}, "Failed to open file '" + host->File("saved") + "'"},
       {{"screenshot", "refused"}, "no screens to take screenshot from"},
+      {{"blockpull", "refused", "vda"}, "The command block-stream has not been found"},
+      {{"backup-begin", "refused"}, "The command blockdev-create has not been found"},
+      {{"domblkthreshold", "refused", "vda", "1000"},
+       "The command block-set-write-threshold has not been found"},
+      {{"domdirtyrate-calc", "refused"}, "does not support calculating dirty page rate"},
+      {{"attach-disk", "refused", Image("refused.qcow2", 1 << 20), "vdb", "--subdriver", "qcow2"},
+       "'driver' does not accept value 'qcow2'"},
   };
   for (const auto& [command, message] : cases) {
     EXPECT_CONTAINS(VirshError(command), message);
