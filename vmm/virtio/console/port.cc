@@ -167,19 +167,37 @@ void SerialPort::ReceiveBuffers() {
   config_.chardev->ResumeInput();
 }
 
+// Buffers without a writable byte go back as they are.
 bool SerialPort::PopReceiveChain() {
   if (rx_) return true;
   VirtQueue* const queue = serial_.receive_queue(number_);
   // A channel that the guest has not opened takes nothing; the bytes wait in the chardev.
   if (queue == nullptr || !serial_.running() || !guest_open_) return false;
-  auto popped = queue->Pop();
-  if (!popped) {
-    serial_.device_host().NeedsReset(popped.error().message);
-    return false;
+  DeviceHost& host = serial_.device_host();
+  bool completed = false;
+  for (uint16_t n = 0;; ++n) {
+    if (n == queue->size()) {
+      host.KickLater(console::ReceiveQueue(number_));
+      break;
+    }
+    auto popped = queue->Pop();
+    if (!popped) {
+      host.NeedsReset(popped.error().message);
+      return false;
+    }
+    if (!*popped) break;
+    if ((*popped)->writable_bytes() != 0) {
+      rx_.emplace(std::move(**popped));
+      break;
+    }
+    if (Status status = queue->Complete(std::move(**popped), 0); !status) {
+      host.NeedsReset(status.error().message);
+      return false;
+    }
+    completed = true;
   }
-  if (!*popped) return false;
-  rx_.emplace(std::move(**popped));
-  return true;
+  if (completed) queue->Notify();
+  return rx_.has_value();
 }
 
 size_t SerialPort::CanReceive() {

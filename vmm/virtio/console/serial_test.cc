@@ -270,6 +270,32 @@ TEST_F(SerialTest, GuestWithoutBuffersStopsTheChardevUntilItHasSome) {
   EXPECT_EQ(chardev_.Feed("x"), 1U);
 }
 
+// Which no byte of the host fits in; the port goes on with what comes behind them.
+TEST_F(SerialTest, BuffersThatCannotBeWrittenGoBackEmpty) {
+  OpenChannel();
+  driver_->queue(4).Add().Readable("no room").Publish();
+  driver_->queue(4).Add().Writable(5).Publish();
+  driver_->queue(4).Kick();
+  EXPECT_EQ(chardev_.Feed("hello"), 5U);
+  const auto used = driver_->queue(4).CollectUsed();
+  ASSERT_EQ(used.size(), 2U);
+  EXPECT_EQ(used[0].text(), "");
+  EXPECT_EQ(used[1].text(), "hello");
+  // A guest with nothing else is one without buffers.
+  driver_->queue(4).Add().Readable("no room").Publish();
+  driver_->queue(4).Kick();
+  EXPECT_EQ(chardev_.Feed("x"), 0U);
+  EXPECT_EQ(driver_->queue(4).CollectUsed().size(), 1U);
+  const int before = chardev_.resumes;
+  driver_->queue(4).Add().Readable("no room").Publish();
+  driver_->queue(4).Kick();
+  EXPECT_EQ(chardev_.resumes, before);
+  driver_->queue(4).Add().Writable(5).Publish();
+  driver_->queue(4).Kick();
+  EXPECT_EQ(chardev_.resumes, before + 1);
+  EXPECT_EQ(chardev_.Feed("x"), 1U);
+}
+
 TEST_F(SerialTest, ChannelThatTheGuestHasNotOpenedTakesNothing) {
   OpenChannel();
   Say(1, console::kPortOpen, 0);
