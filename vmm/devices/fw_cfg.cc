@@ -122,10 +122,14 @@ const FwCfg::Source* FwCfg::Selected() const {
   return found == items_.end() ? nullptr : &found->second;
 }
 
+uint64_t FwCfg::Left() const {
+  const Source* const item = Selected();
+  return item != nullptr && offset_ < item->size ? item->size - offset_ : 0;
+}
+
 void FwCfg::ReadItem(std::span<std::byte> out) {
   const Source* const item = Selected();
-  const uint64_t left = item != nullptr && offset_ < item->size ? item->size - offset_ : 0;
-  const size_t there = static_cast<size_t>(std::min<uint64_t>(out.size(), left));
+  const size_t there = static_cast<size_t>(std::min<uint64_t>(out.size(), Left()));
   std::fill(out.begin() + static_cast<ptrdiff_t>(there), out.end(), std::byte{0});
   if (there == 0) return;
   if (auto read = item->read(offset_, out.first(there)); !read) {
@@ -174,8 +178,9 @@ void FwCfg::DmaPorts::Write(uint64_t offset, std::span<const uint8_t> data) {
 Status FwCfg::Transfer(uint64_t address, uint32_t length, bool read) {
   const Source* const item = Selected();
   if (address + length < address) return Fail("fw_cfg: DMA address wraps");
+  if (read && length > Left() + kMaxZeros) return Fail("fw_cfg: a read far behind an item's end");
   while (length != 0) {
-    const uint64_t left = item != nullptr && offset_ < item->size ? item->size - offset_ : 0;
+    const uint64_t left = Left();
     if (left == 0) {  // zeros behind the end
       return read ? memory_.Fill(address, length, std::byte{0}) : Status();
     }

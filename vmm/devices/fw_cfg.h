@@ -4,8 +4,10 @@
 // QEMU's firmware configuration device (docs/specs/fw_cfg): numbered items and named files that a
 // guest reads through a selector and a data port, or by DMA, and that it writes by DMA where the
 // item allows it. The guest chooses every number: what lies beyond an item reads as zeros, a DMA
-// that touches anything but RAM ends with its error bit, and never reaches a device. Add...():
-// control thread, at any time; registers: any thread.
+// that touches anything but RAM ends with its error bit, and never reaches a device. A DMA is done
+// within the exit of its vCPU, under the device's mutex: it moves what is left of an item and a
+// bounded number of zeros, or nothing. Add...(): control thread, at any time; registers: any
+// thread.
 #pragma once
 
 #include <array>
@@ -29,6 +31,7 @@ class FwCfg {
   static constexpr uint64_t kDmaPorts = 8;  // the DMA address register
   static constexpr size_t kMaxFiles = 32;
   static constexpr size_t kMaxName = 55;
+  static constexpr uint32_t kMaxZeros = 1 << 20;  // behind an item, of one DMA
 
   // Keys of items without a name.
   enum Key : uint16_t {
@@ -115,6 +118,7 @@ class FwCfg {
 
   // mutex_ held.
   const Source* Selected() const;
+  uint64_t Left() const;  // bytes of the selected item from offset_ on
   void RebuildDirectory();
   // Bytes of the selected item from offset_ on, zeros behind its end; moves on.
   void ReadItem(std::span<std::byte> out);

@@ -245,6 +245,20 @@ TEST_F(FwCfgTest, HugeSkipDoesNotRunLong) {
   EXPECT_EQ(ReadBytes(1), std::string(1, '\0'));
 }
 
+// The exit of one vCPU takes so long, and the others' wait for it.
+TEST_F(FwCfgTest, OnlySoManyZerosBehindTheEndAreGiven) {
+  constexpr uint32_t kMost = FwCfg::kMaxZeros;
+  memory_.ram.resize(kBuffer + 2 * kMost, std::byte{0xcc});
+  for (const uint32_t item : {0x1234u, uint32_t{FwCfg::kSignature}}) {
+    const uint32_t size = item == FwCfg::kSignature ? 4 : 0;
+    EXPECT_EQ(Dma(item << 16 | 8 | 2, size + kMost, kBuffer), 0u);
+    EXPECT_TRUE(Ram(kBuffer + size, kMost + 1) == std::string(kMost, '\0') + "\xcc");
+    std::fill(memory_.ram.begin(), memory_.ram.end(), std::byte{0xcc});
+    EXPECT_EQ(Dma(item << 16 | 8 | 2, size + kMost + 1, kBuffer), 1u);
+    EXPECT_TRUE(Ram(kBuffer, size + kMost + 1) == std::string(size + kMost + 1, '\xcc'));
+  }
+}
+
 TEST_F(FwCfgTest, SourceThatFailsReadsAsZeros) {
   ASSERT_TRUE(device_.AddFile(
       "bad", FwCfg::Source{4, [](uint64_t, std::span<std::byte>) { return Fail("gone"); }}));
