@@ -23,6 +23,10 @@ Rng::Rng(RngConfig config)
 
 Status Rng::Activate(uint64_t, std::span<VirtQueue* const> queues) {
   queue_ = queues[0];
+  if (queue_ == nullptr) return {};
+  queue_->set_on_stop([this] {
+    if (chain_) (void)queue_->Complete(*std::exchange(chain_, std::nullopt), 0);
+  });
   return {};
 }
 
@@ -59,6 +63,9 @@ void Rng::Work() {
                                  [this](std::span<const std::byte> bytes) {
                                    const auto lock = host().Lock();
                                    asked_ = false;
+                                   // Whatever becomes of them: the source has given them.
+                                   quota_ -= std::min<uint64_t>(bytes.size(), quota_);
+                                   StartPeriod();
                                    Fill(bytes);
                                    Work();
                                  });
@@ -67,13 +74,11 @@ void Rng::Work() {
 void Rng::Fill(std::span<const std::byte> bytes) {
   if (!chain_ || queue_ == nullptr) return;
   Writer writer = chain_->writer();
-  const uint64_t n = std::min({uint64_t{bytes.size()}, writer.remaining(), quota_});
+  const uint64_t n = std::min<uint64_t>(bytes.size(), writer.remaining());
   Status done = writer.Write(bytes.first(n));
   if (done) done = queue_->Complete(*std::exchange(chain_, std::nullopt), writer.written());
   if (!done) return host().NeedsReset(done.error().message);
   queue_->Notify();
-  quota_ -= n;
-  StartPeriod();
 }
 
 void Rng::StartPeriod() {

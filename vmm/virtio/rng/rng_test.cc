@@ -105,6 +105,41 @@ TEST_F(RngTest, QuotaHoldsUntilThePeriodEnds) {
   EXPECT_EQ(driver_->queue(0).CollectUsed().size(), 3U);
 }
 
+TEST_F(RngTest, QuotaIsChargedForWhatTheGuestDoesNotTake) {
+  Start(2);
+  driver_->queue(0).Add().Readable("x").Publish();
+  driver_->queue(0).Add().Readable("x").Publish();
+  driver_->queue(0).Add().Readable("x").Publish();
+  driver_->queue(0).Kick();
+  EXPECT_EQ(source_->asked(), 1U);
+  source_->Give("a");
+  EXPECT_EQ(source_->asked(), 1U);
+  source_->Give("b");
+  EXPECT_EQ(source_->asked(), 0U);
+  EXPECT_EQ(driver_->queue(0).CollectUsed().size(), 2U);
+}
+
+TEST_F(RngTest, QuotaIsChargedForWhatComesAfterAReset) {
+  Start(4);
+  Add(4);
+  driver_->Reset();
+  source_->Give("abcd");
+  ASSERT_TRUE(driver_->Start());
+  Add(4);
+  EXPECT_EQ(source_->asked(), 0U);
+  driver_->loop().Advance(std::chrono::milliseconds(100));
+  EXPECT_EQ(source_->asked(), 4U);
+}
+
+TEST_F(RngTest, AQueueResetDoesNotWaitForTheSource) {
+  Start();
+  Add(4);
+  driver_->frontend().ResetQueue(0);
+  EXPECT_FALSE(driver_->frontend().queue_resetting(0));
+  source_->Give("abcd");
+  EXPECT_TRUE(driver_->queue(0).CollectUsed().empty());
+}
+
 TEST_F(RngTest, NoTimerRunsWhileNothingIsTaken) {
   Start(6);
   EXPECT_EQ(driver_->loop().timers(), 0U);
