@@ -155,6 +155,7 @@ void Balloon::TakeStats(DescriptorChain chain) {
   const std::span<std::byte> data = std::span(bytes).first(n);
   Reader reader = chain.reader();
   if (Status status = reader.Read(data); !status) return host().NeedsReset(status.error().message);
+  stats_ = {};  // another kernel may tell less than the last one did
   ParseBalloonStats(data, stats_);
   stats_.last_update = std::chrono::duration_cast<std::chrono::seconds>(
                            std::chrono::system_clock::now().time_since_epoch())
@@ -203,6 +204,10 @@ bool Balloon::Reset() {
 
 Status Balloon::OnMemory() {
   if (stats_chain_) stats_chain_->FollowMemory(host().memory());
+  tracker_.Keep([this](const PageRange& host_page) {
+    const std::optional<Backing> backing = BackingOf(host_page.first);
+    return backing && HostPageOf(host_page.first, *backing) == host_page;
+  });
   return {};
 }
 
@@ -287,37 +292,67 @@ Result<uint64_t> Balloon::ServePages(PageWork& work, bool inflate, uint64_t most
     for (const PageRange& range : MergePages(pfns)) {
       if (inflate) {
         Inflate(range);
-        continue;
-      }
-      // Memory comes back when it is touched; only the count of huge pages needs to know.
-      const memory::GuestAddress address{range.first * kBalloonPage};
-      const auto page_size = host().memory().BackingPageSize(address);
-      if (!page_size || *page_size <= kBalloonPage) continue;
-      for (uint64_t i = 0; i < range.pages; ++i) {
-        tracker_.Deflate(range.first + i, *page_size / kBalloonPage);
+      } else {
+        Deflate(range);
       }
     }
   }
   return most;
 }
 
-// Pages outside RAM, in a hole, or in the balloon already: no effect.
-void Balloon::Inflate(PageRange range) {
-  const memory::GuestMemory& memory = host().memory();
-  const auto page_size = memory.BackingPageSize({range.first * kBalloonPage});
-  const bool whole = page_size && *page_size <= kBalloonPage &&
-                     memory.Contains({range.first * kBalloonPage}, range.pages * kBalloonPage);
-  if (whole) return DiscardRange(range.first, range.pages);
-  for (uint64_t page = range.first; page < range.first + range.pages; ++page) {
-    const auto size = memory.BackingPageSize({page * kBalloonPage});
-    if (!size) continue;
-    const uint64_t host_pages = std::max<uint64_t>(*size / kBalloonPage, 1);
-    if (host_pages == 1) {
-      DiscardRange(page, 1);
-    } else if (tracker_.Inflate(page, host_pages)) {
-      DiscardRange(page / host_pages * host_pages, host_pages);
+// The RAM that the page lies in; none in a hole.
+std::optional<Backing> Balloon::BackingOf(uint64_t page) const {
+  const std::vector<memory::Region>& regions = host().memory().regions();
+  const memory::GuestAddress address{page * kBalloonPage};
+  const auto next = std::upper_bound(
+      regions.begin(), regions.end(), address,
+      [](memory::GuestAddress a, const memory::Region& region) { return a < region.base; });
+  if (next == regions.begin()) return std::nullopt;
+  const memory::Region& region = *std::prev(next);
+  const auto page_size = host().memory().BackingPageSize(address);
+  if (!page_size) return std::nullopt;
+  return Backing{.range = {region.base.value / kBalloonPage, region.size / kBalloonPage},
+                 .offset = region.block_offset / kBalloonPage,
+                 .host_page = std::max<uint64_t>(*page_size / kBalloonPage, 1)};
+}
+
+// fn(first, end, backing) for each part of the range that lies in one piece of RAM.
+template <typename Fn>
+void Balloon::ForEachPiece(const PageRange& range, Fn&& fn) const {
+  const uint64_t end = range.first + range.pages;
+  for (uint64_t page = range.first; page < end;) {
+    const std::optional<Backing> backing = BackingOf(page);
+    if (!backing) {
+      ++page;
+      continue;
     }
+    const uint64_t piece_end = std::min(end, backing->range.first + backing->range.pages);
+    fn(page, piece_end, *backing);
+    page = piece_end;
   }
+}
+
+// Pages outside RAM, in a hole, or in the balloon already: no effect.
+void Balloon::Inflate(const PageRange& range) {
+  ForEachPiece(range, [this](uint64_t first, uint64_t end, const Backing& backing) {
+    if (backing.host_page == 1) return DiscardRange(first, end - first);
+    for (uint64_t page = first; page < end; ++page) {
+      const std::optional<PageRange> host_page = HostPageOf(page, backing);
+      if (host_page && tracker_.Inflate(page, *host_page)) {
+        DiscardRange(host_page->first, host_page->pages);
+      }
+    }
+  });
+}
+
+// Memory comes back when it is touched; only the count of huge pages needs to know.
+void Balloon::Deflate(const PageRange& range) {
+  ForEachPiece(range, [this](uint64_t first, uint64_t end, const Backing& backing) {
+    if (backing.host_page == 1) return;
+    for (uint64_t page = first; page < end; ++page) {
+      if (const auto host_page = HostPageOf(page, backing)) tracker_.Deflate(page, *host_page);
+    }
+  });
 }
 
 void Balloon::DiscardRange(uint64_t first_page, uint64_t pages) {

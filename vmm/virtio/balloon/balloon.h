@@ -76,7 +76,11 @@ class Balloon final : public VirtioDevice {
   // Whole page numbers of `work`, at most `most`; what is left of `most`.
   Result<uint64_t> ServePages(PageWork& work, bool inflate, uint64_t most);
   void ServeReport(DescriptorChain& chain);
-  void Inflate(PageRange range);
+  std::optional<Backing> BackingOf(uint64_t page) const;
+  template <typename Fn>
+  void ForEachPiece(const PageRange& range, Fn&& fn) const;
+  void Inflate(const PageRange& range);
+  void Deflate(const PageRange& range);
   void DiscardRange(uint64_t first_page, uint64_t pages);
   void TakeStats(DescriptorChain chain);
   void PollStats();  // timer

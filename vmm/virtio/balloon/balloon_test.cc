@@ -210,10 +210,11 @@ TEST_F(BalloonTest, DriverCannotWriteTheTarget) {
 
 class BalloonStatsTest : public BalloonTest {
  protected:
-  void PublishStats(uint64_t free_memory) {
+  void PublishStats(uint64_t free_memory) { PublishStat(4, free_memory); }
+  void PublishStat(uint16_t tag, uint64_t value) {
     std::vector<uint8_t> entry(kBalloonStatEntry);
-    StoreLe(&entry[0], 2, 4);
-    StoreLe(&entry[2], 8, free_memory);
+    StoreLe(&entry[0], 2, tag);
+    StoreLe(&entry[2], 8, value);
     driver_->queue(kStats).Add().Readable(std::span<const uint8_t>(entry)).Publish();
     driver_->queue(kStats).Kick();
   }
@@ -226,6 +227,15 @@ TEST_F(BalloonStatsTest, FirstBufferIsHeldAndRead) {
   EXPECT_EQ(Answered(), 0U);
   EXPECT_EQ(balloon_->Stats().values[4], 123U);
   EXPECT_NE(balloon_->Stats().last_update, 0);
+}
+
+TEST_F(BalloonStatsTest, WhatTheGuestTellsNoMoreIsUnknown) {
+  Start();
+  PublishStat(0, 11);
+  EXPECT_EQ(balloon_->Stats().values[0], 11U);
+  PublishStats(123);
+  EXPECT_EQ(balloon_->Stats().values[0], kBalloonStatUnknown);
+  EXPECT_EQ(balloon_->Stats().values[4], 123U);
 }
 
 TEST_F(BalloonStatsTest, HeldBufferKeepsNoUnpluggedRam) {

@@ -28,28 +28,41 @@ std::vector<PageRange> MergePages(std::vector<uint32_t> pfns) {
   return ranges;
 }
 
-bool PageTracker::Inflate(uint64_t page, uint64_t host_pages) {
-  const uint64_t first = AlignDown(page, host_pages);
-  HostPage& host = partial_[first];
-  if (host.bits.empty()) host.bits.resize((host_pages + 63) / 64);
-  const uint64_t index = page - first;
+std::optional<PageRange> HostPageOf(uint64_t page, const Backing& backing) {
+  const uint64_t index = page - backing.range.first;
+  const uint64_t lead = (backing.offset + index) % backing.host_page;  // pages before it on its own
+  if (lead > index || backing.host_page > backing.range.pages - (index - lead)) return std::nullopt;
+  return PageRange{page - lead, backing.host_page};
+}
+
+bool PageTracker::Inflate(uint64_t page, const PageRange& host_page) {
+  HostPage& host = partial_[host_page.first];
+  if (host.pages != host_page.pages) {
+    host = {host_page.pages, std::vector<uint64_t>((host_page.pages + 63) / 64), 0};
+  }
+  const uint64_t index = page - host_page.first;
   const uint64_t bit = uint64_t{1} << (index % 64);
   uint64_t& word = host.bits[index / 64];
   if ((word & bit) != 0) return false;
   word |= bit;
-  return ++host.ballooned == host_pages;
+  return ++host.ballooned == host.pages;
 }
 
-void PageTracker::Deflate(uint64_t page, uint64_t host_pages) {
-  const uint64_t first = AlignDown(page, host_pages);
-  const auto it = partial_.find(first);
-  if (it == partial_.end()) return;
-  const uint64_t index = page - first;
+void PageTracker::Deflate(uint64_t page, const PageRange& host_page) {
+  const auto it = partial_.find(host_page.first);
+  if (it == partial_.end() || it->second.pages != host_page.pages) return;
+  const uint64_t index = page - host_page.first;
   const uint64_t bit = uint64_t{1} << (index % 64);
   uint64_t& word = it->second.bits[index / 64];
   if ((word & bit) == 0) return;
   word &= ~bit;
   if (--it->second.ballooned == 0) partial_.erase(it);
+}
+
+void PageTracker::Keep(const std::function<bool(const PageRange&)>& is_there) {
+  std::erase_if(partial_, [&](const auto& entry) {
+    return !is_there(PageRange{entry.first, entry.second.pages});
+  });
 }
 
 }  // namespace davit::virtio
