@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests that drive davitd by the qtest protocol."""
 
-def qtest_test(name, src = None, deps = [], size = "small", **kwargs):
+def qtest_test(name, src = None, deps = [], size = "medium", **kwargs):
     """A gtest program that plays the guest of a davitd with -accel qtest.
 
     Args:
       name: of the test.
       src: its source, by default NAME.cc.
       deps: what it uses beside the driver and gtest.
-      size: how long it may run.
+      size: how long it may run. Seconds do on a quiet host; two minutes were seen beside other work.
       **kwargs: as for cc_test.
     """
     native.cc_test(
