@@ -139,6 +139,23 @@ TEST_F(TreeTest, ValuesOfPropertiesAreQemus) {
   EXPECT_GT(compared_, 400) << "the tree is not what it was";
 }
 
+// QEMU has others, too: AHCI and SMBus.
+TEST_F(TreeTest, PciDevicesAreQemus) {
+  const auto mine = davit_->qmp().Execute("query-pci"), theirs = qemu_->qmp().Execute("query-pci");
+  ASSERT_TRUE(mine && theirs);
+  const json::Array* const devices = (*mine->AsArray())[0]["devices"].AsArray();
+  const json::Array* const others = (*theirs->AsArray())[0]["devices"].AsArray();
+  ASSERT_TRUE(devices != nullptr && others != nullptr);
+  for (const Value& device : *devices) {
+    const auto found = std::find_if(others->begin(), others->end(), [&](const Value& other) {
+      return other["slot"] == device["slot"] && other["function"] == device["function"];
+    });
+    ASSERT_NE(found, others->end()) << json::Write(device);
+    EXPECT_EQ(json::Write(device), json::Write(*found));
+  }
+  EXPECT_GE(devices->size(), 10U);
+}
+
 TEST_F(TreeTest, PropertiesOfDeviceTypesAreQemus) {
   int compared = 0;
   const Value types = Ask(*davit_, "qom-list-types", "implements", "device");
