@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <sstream>
+#include <utility>
 
 namespace davit::qmp::hmp {
 namespace {
@@ -64,6 +64,17 @@ void PrintNode(Call& call, const BlockNodeInfo& node, const BlockDiskInfo* disk,
       SizeText(node.actual_size));
 }
 
+void PrintDisk(Call& call, const BlockDiskInfo& disk, bool verbose) {
+  if (!disk.node) {
+    call.out += (disk.device.empty() ? disk.qdev : disk.device) + ": [not inserted]\n";
+    PrintDevice(call, disk);
+    return;
+  }
+  call.out +=
+      disk.device.empty() ? disk.node->name : fmt::format("{} ({})", disk.device, disk.node->name);
+  PrintNode(call, *disk.node, &disk, verbose);
+}
+
 // Of old commands, whose errors stand without a word before them.
 Status Bare(Call& call, const Status& status, const char* done) {
   if (status) {
@@ -78,47 +89,28 @@ Status Bare(Call& call, const Status& status, const char* done) {
 
 }  // namespace
 
+// Of a name, the disks that have it; where none has, the nodes. As in QEMU, an empty line stands
+// before all but the first of the whole list, shown or not.
 Status InfoBlock(Call& call) {
-  bool verbose = false;
-  bool nodes = false;
-  std::string wanted;
-  std::istringstream words(call.text);
-  for (std::string word; words >> word;) {
-    if (word == "-v") {
-      verbose = true;
-    } else if (word == "-n") {
-      nodes = true;
-    } else if (word == "-nv" || word == "-vn") {
-      nodes = verbose = true;
-    } else {
-      wanted = word;
-    }
-  }
-  bool first = true;
-  const auto separate = [&] {
-    if (!first) call.out += '\n';
-    first = false;
+  const bool nodes_alone = call.flag, verbose = call.second_flag;
+  bool printed = false, first = true;
+  const auto chosen = [&](const std::string& name) {
+    const bool separate = !std::exchange(first, false);
+    if (call.maybe && *call.maybe != name) return false;
+    if (separate) call.out += '\n';
+    return printed = true;
   };
-  if (nodes) {
-    for (const BlockNodeInfo& node : call.blocks.Nodes()) {
-      if (!wanted.empty() && node.name != wanted) continue;
-      separate();
-      call.out += node.name;
-      PrintNode(call, node, nullptr, verbose);
+  if (!nodes_alone) {
+    for (const BlockDiskInfo& disk : call.blocks.Disks()) {
+      if (chosen(disk.device)) PrintDisk(call, disk, verbose);
     }
-    return {};
+    if (printed || !call.maybe) return {};
   }
-  for (const BlockDiskInfo& disk : call.blocks.Disks()) {
-    if (!wanted.empty() && disk.device != wanted) continue;
-    separate();
-    if (!disk.node) {
-      call.out += (disk.device.empty() ? disk.qdev : disk.device) + ": [not inserted]\n";
-      PrintDevice(call, disk);
-      continue;
-    }
-    call.out += disk.device.empty() ? disk.node->name
-                                    : fmt::format("{} ({})", disk.device, disk.node->name);
-    PrintNode(call, *disk.node, &disk, verbose);
+  first = true;
+  for (const BlockNodeInfo& node : call.blocks.Nodes()) {
+    if (!chosen(node.name)) continue;
+    call.out += node.name;
+    PrintNode(call, node, nullptr, verbose);
   }
   return {};
 }
@@ -133,13 +125,14 @@ Status EjectMedium(Call& call) { return call.blocks.Eject({call.text, std::nullo
 Status ChangeMedium(Call& call) {
   using Mode = control::BlockMedium::Mode;
   control::BlockMedium medium{.filename = call.more};
-  if (!call.rest.empty()) medium.format = call.rest;
-  if (call.last == "read-only") {
+  medium.format = call.maybe;
+  const std::string mode = call.maybe_more.value_or("retain");
+  if (mode == "read-only") {
     medium.mode = Mode::kReadOnly;
-  } else if (call.last == "read-write") {
+  } else if (mode == "read-write") {
     medium.mode = Mode::kReadWrite;
-  } else if (!call.last.empty() && call.last != "retain") {
-    return Fail(fmt::format("invalid parameter value: {}", call.last));
+  } else if (mode != "retain") {
+    return Fail(fmt::format("invalid parameter value: {}", mode));
   }
   return call.blocks.ChangeMedium({call.text, std::nullopt}, medium, call.flag);
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "qmp/handlers/hmp/arguments.h"
 #include "qmp/handlers/hmp/block.h"
 #include "qmp/handlers/hmp/devices.h"
 #include "qmp/handlers/hmp/qom.h"
@@ -20,28 +21,28 @@ void ListInfo(Call& call) {
 }
 
 Status Help(Call& call) {
-  if (call.text.empty()) {
+  Arguments words(call.rest);
+  if (words.AtEnd()) {
     for (const Command& command : Commands()) call.out += HelpLine("", command);
     return {};
   }
-  std::string_view rest = call.text;
-  const std::string_view word = rest.substr(0, rest.find(' '));
-  rest.remove_prefix(word.size());
-  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
-  if (word == "info") {
-    const std::string_view topic = rest.substr(0, rest.find(' '));
-    if (topic.empty()) {
+  const auto word = words.Text({}, {});
+  if (!word) return {};
+  if (*word == "info") {
+    if (words.AtEnd()) {
       ListInfo(call);
-    } else if (const Command* info = Find(InfoCommands(), topic)) {
-      call.out += HelpLine("info ", *info);
-    } else {
-      call.out += fmt::format("unknown command: 'info {}'\n", topic);
+      return {};
     }
+    const auto topic = words.Text({}, {});
+    if (!topic) return {};
+    const Command* info = Find(InfoCommands(), *topic);
+    call.out += info != nullptr ? HelpLine("info ", *info)
+                                : fmt::format("unknown command: 'info {}'\n", *topic);
     return {};
   }
-  const Command* command = Find(Commands(), word);
+  const Command* command = Find(Commands(), *word);
   call.out +=
-      command != nullptr ? HelpLine("", *command) : fmt::format("unknown command: '{}'\n", word);
+      command != nullptr ? HelpLine("", *command) : fmt::format("unknown command: '{}'\n", *word);
   return {};
 }
 
@@ -96,15 +97,15 @@ Status SetLink(Call& call) { return call.net.SetLink(call.text, call.on); }
 // The rounds are those that QEMU's migration has by default.
 Status Announce(Call& call) {
   control::AnnounceRequest request{.initial = 50, .max = 550, .step = 100, .rounds = 5};
-  if (!call.text.empty()) {
+  if (call.maybe && !call.maybe->empty()) {
     request.interfaces.emplace();
-    for (std::string_view rest = call.text; !rest.empty();) {
+    for (std::string_view rest = *call.maybe; !rest.empty();) {
       const size_t end = std::min(rest.find(','), rest.size());
       request.interfaces->emplace_back(rest.substr(0, end));
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
   }
-  request.id = call.more;
+  request.id = call.maybe_more.value_or("");
   return call.net.Announce(request);
 }
 
@@ -112,62 +113,63 @@ constexpr Command kCommands[] = {
     {.name = "announce_self",
      .usage = "[interfaces] [id]",
      .help = "let network cards tell the network where they are",
-     .arguments = Arguments::kUpToTwoTexts,
+     .form = Form::kUpToTwoTexts,
+     .wanted = "string",
      .run = Announce},
     {.name = "balloon",
      .usage = "target",
      .help = "ask the guest to change its memory to this size (in MB)",
-     .arguments = Arguments::kMebibytes,
+     .form = Form::kMebibytes,
      .run = Balloon},
     {.name = "change",
      .usage = "device [-f] filename [format [read-only-mode]]",
      .help = "put another medium in; -f: also where the guest has locked it",
-     .arguments = Arguments::kMedium,
+     .form = Form::kMedium,
      .wanted = "block device name",
      .run = ChangeMedium,
-     .flag = 'f'},
-    {"chardev-add", "args", "make a character device", Arguments::kText, "string", AddChardev},
-    {"chardev-change", "id args", "connect it elsewhere", Arguments::kTwoTexts, "string", Change},
-    {"chardev-remove", "id", "remove a character device", Arguments::kText, "string", Remove},
-    {"chardev-send-break", "id", "send the guest a break", Arguments::kText, "string", SendBreak},
+     .flags = "f"},
+    {"chardev-add", "args", "make a character device", Form::kText, "string", AddChardev},
+    {"chardev-change", "id args", "connect it elsewhere", Form::kTwoTexts, "string", Change},
+    {"chardev-remove", "id", "remove a character device", Form::kText, "string", Remove},
+    {"chardev-send-break", "id", "send the guest a break", Form::kText, "string", SendBreak},
     {.name = "cont|c",
      .usage = "",
      .help = "resume emulation",
      .run = [](Call& call) { return call.vm.Cont(); }},
-    {"cpu", "index", "set the default CPU", Arguments::kNumber, {}, SetCpu},
+    {"cpu", "index", "set the default CPU", Form::kNumber, {}, SetCpu},
     {"device_add",
      "driver[,prop=value][,...]",
      "make a device and plug it in",
-     Arguments::kOptionalText,
+     Form::kOptionalText,
      {},
      AddDevice},
-    {"device_del", "device", "unplug a device", Arguments::kText, "string", DeleteDevice},
+    {"device_del", "device", "unplug a device", Form::kText, "string", DeleteDevice},
     {.name = "drive_add",
      .usage = "slot if=none[,id=id][,file=file][,format=raw][,prop=value][,...]",
      .help = "make a drive for a device",
-     .arguments = Arguments::kTwoTexts,
+     .form = Form::kTwoTexts,
      .wanted = "string",
      .run = AddDrive},
     {.name = "drive_del",
      .usage = "device",
      .help = "remove a drive; from a device its medium",
-     .arguments = Arguments::kText,
+     .form = Form::kText,
      .wanted = "block device name",
      .run = DeleteDrive},
     {.name = "dumpdtb",
      .usage = "filename",
      .help = "write the guest's device tree to a file",
-     .arguments = Arguments::kText,
+     .form = Form::kText,
      .wanted = "filename",
      .run = [](Call& call) { return call.vm.DumpDtb(call.text); }},
     {.name = "eject",
      .usage = "[-f] device",
      .help = "take a medium out; -f: also where the guest has locked it",
-     .arguments = Arguments::kFlagText,
+     .form = Form::kFlagText,
      .wanted = "block device name",
      .run = EjectMedium,
-     .flag = 'f'},
-    {"help|?", "[cmd]", "show the help", Arguments::kOptionalText, {}, Help},
+     .flags = "f"},
+    {"help|?", "[cmd]", "show the help", Form::kRest, {}, Help},
     {.name = "info",
      .usage = "[subcommand]",
      .help = "show something about the VM",
@@ -176,33 +178,29 @@ constexpr Command kCommands[] = {
            ListInfo(call);
            return Status();
          }},
-    {"netdev_del", "id", "remove a host end of a network card", Arguments::kText, "string",
+    {"netdev_del", "id", "remove a host end of a network card", Form::kText, "string",
      DeleteNetdev},
     {.name = "nmi",
      .usage = "",
      .help = "inject an NMI",
      .run = [](Call& call) { return call.vm.InjectNmi(); }},
-    {"object_del", "id", "destroy an object", Arguments::kText, "string", DeleteObject},
-    {"qom-get", "path property", "print a property of an object", Arguments::kTwoTexts, "string",
+    {"object_del", "id", "destroy an object", Form::kText, "string", DeleteObject},
+    {"qom-get", "path property", "print a property of an object", Form::kTwoTexts, "string",
      GetQom},
-    {"qom-list",
-     "[path]",
-     "list the properties of an object",
-     Arguments::kOptionalWord,
-     {},
+    {"qom-list", "[path]", "list the properties of an object", Form::kOptionalText, "string",
      ListQom},
     {.name = "qom-set",
      .usage = "[-j] path property value",
      .help = "change a property of an object; -j: the value is JSON",
-     .arguments = Arguments::kFlagTextsRest,
+     .form = Form::kFlagTextsRest,
      .wanted = "string",
      .run = SetQom,
-     .flag = 'j'},
+     .flags = "j"},
     {.name = "quit|q", .usage = "", .help = "end the VM and the process", .run = Quit},
-    {"ringbuf_read", "device size", "take from a ring", Arguments::kTextNumber, "string", ReadRing},
-    {"ringbuf_write", "device data", "put into a ring", Arguments::kTwoTexts, "string", WriteRing},
-    {"set_link", "name on|off", "plug the cable of a network card in or out",
-     Arguments::kTextSwitch, "string", SetLink},
+    {"ringbuf_read", "device size", "take from a ring", Form::kTextNumber, "string", ReadRing},
+    {"ringbuf_write", "device data", "put into a ring", Form::kTwoTexts, "string", WriteRing},
+    {"set_link", "name on|off", "plug the cable of a network card in or out", Form::kTextSwitch,
+     "string", SetLink},
     {.name = "stop|s",
      .usage = "",
      .help = "stop emulation",

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,45 +28,49 @@ struct Call {
   const std::string& version;
   const HmpDevices& devices;
   int64_t current_cpu = 0;
-  std::string out;  // lines end in '\n'
+  std::string out = {};  // lines end in '\n'
 
-  // Arguments, by the row's kind.
-  std::string text;         // of all that take texts: the first
-  std::string more;         // kTwoTexts, kUpToTwoTexts, kFlagTextsRest, kMedium: the second
-  std::string rest;         // kFlagTextsRest: what follows; kMedium: the third
-  std::string last;         // kMedium: the fourth
-  bool all = false;         // kCpu: -a
-  bool flag = false;        // of all that take one: the row's flag was given
-  bool on = false;          // kTextSwitch
-  bool has_number = false;  // kCpu: a CPU was given
-  int64_t number = 0;       // kNumber, kTextNumber, kCpu; kMebibytes: in bytes
+  // Arguments, by the row's form.
+  std::string text = {};  // of all that need texts: the first
+  std::string more = {};  // kTwoTexts, kFlagTextsRest, kMedium: the second
+  std::string rest = {};  // kRest, kFlagTextsRest
+  // Texts that may be missing: the first and the second; kMedium: format and mode.
+  std::optional<std::string> maybe = std::nullopt, maybe_more = std::nullopt;
+  bool all = false;          // kCpu: -a
+  bool flag = false;         // of all that take one: the row's flag was given
+  bool second_flag = false;  // kTwoFlagsOptionalText
+  bool on = false;           // kTextSwitch
+  bool has_number = false;   // kCpu: a CPU was given
+  int64_t number = 0;        // kNumber, kTextNumber, kCpu; kMebibytes: in bytes
 };
 
-enum class Arguments : uint8_t {
+// A text is a word or quoted (arguments.h).
+enum class Form : uint8_t {
   kNone,
-  kText,           // one word, needed
-  kOptionalText,   // the rest of the line
-  kOptionalWord,   // one word
-  kUpToTwoTexts,   // two words
-  kTwoTexts,       // two words, needed
-  kNumber,         // one number, needed
-  kMebibytes,      // one number of MiB, needed
-  kTextNumber,     // a word and a number, needed
-  kTextSwitch,     // one word and "on" or "off", needed
-  kCpu,            // [-a|vcpu]
-  kFlagTextsRest,  // a flag, two words and the rest of the line; the texts are needed
-  kFlagText,       // a flag and one word, needed
-  kMedium,         // a word, a flag, a file name; then up to two words
+  kText,                  // one text, needed
+  kTwoTexts,              // two texts, needed
+  kTextNumber,            // a text and a number, needed
+  kTextSwitch,            // one text and "on" or "off", needed
+  kRest,                  // the rest of the line as it is, may be empty
+  kOptionalText,          // one text
+  kUpToTwoTexts,          // two texts
+  kNumber,                // one number, needed
+  kMebibytes,             // one number of MiB, needed
+  kCpu,                   // [-a|vcpu]
+  kFlagText,              // a flag and one text, needed
+  kFlagTextsRest,         // a flag, two texts and the rest of the line; all but the flag are needed
+  kTwoFlagsOptionalText,  // two flags, in order, and a text
+  kMedium,                // a text, a flag, a file name; then up to two texts
 };
 
 struct Command {
   std::string_view name;   // with aliases: "cont|c"
   std::string_view usage;  // as help shows it
   std::string_view help;
-  Arguments arguments = Arguments::kNone;
-  std::string_view wanted = {};  // of needed texts: what is missing, "filename"
+  Form form = Form::kNone;
+  std::string_view wanted = {};  // of texts: what is missing or wrong, "filename"
   Status (*run)(Call&) = nullptr;
-  char flag = 0;  // 'j' for -j
+  std::string_view flags = {};  // a character each: "j" for -j
 };
 
 // Both sorted by name.

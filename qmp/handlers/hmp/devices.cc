@@ -9,13 +9,7 @@
 namespace davit::qmp::hmp {
 
 Status AddDevice(Call& call) {
-  if (const size_t blank = call.text.find_first_of(" \t"); blank != std::string::npos) {
-    call.out +=
-        "device_add: extraneous characters at the end of line\n"
-        "Try \"help device_add\" for more information\n";
-    return {};
-  }
-  DAVIT_ASSIGN(const DeviceLine line, call.devices.parse_line(call.text));
+  DAVIT_ASSIGN(const DeviceLine line, call.devices.parse_line(call.maybe.value_or("")));
   if (!line.help) {
     DAVIT_ASSIGN(const control::DeviceSpec spec,
                  DeviceSpecFromTexts(line.texts, call.devices.globals));

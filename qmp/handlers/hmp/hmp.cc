@@ -1,157 +1,132 @@
 // Copyright the davit authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// See hmp.h. Splits a line into command and arguments, with QEMU's words for what does not fit.
+// See hmp.h. A line is a command and its arguments.
 #include "qmp/handlers/hmp/hmp.h"
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <optional>
 
+#include "qmp/handlers/hmp/arguments.h"
 #include "qmp/handlers/hmp/commands.h"
 
 namespace davit::qmp {
 namespace {
 
-constexpr std::string_view kBlank = " \t\r\n";
+using hmp::Arguments;
+using hmp::Call;
+using hmp::Command;
 
-// Removes and returns the first word.
-std::string_view TakeWord(std::string_view& line) {
-  line.remove_prefix(std::min(line.find_first_not_of(kBlank), line.size()));
-  const std::string_view word = line.substr(0, line.find_first_of(kBlank));
-  line.remove_prefix(word.size());
-  line.remove_prefix(std::min(line.find_first_not_of(kBlank), line.size()));
-  return word;
-}
-
-// A decimal or 0x number. Error: the text of QEMU's expression parser.
-Result<int64_t> ParseExpression(std::string_view word) {
-  if (word.empty()) return Fail("unexpected end of expression");
-  const bool hex = word.starts_with("0x");
-  const std::string_view digits = hex ? word.substr(2) : word;
-  int64_t value = 0;
-  const char* end = digits.data() + digits.size();
-  const auto [ptr, ec] = std::from_chars(digits.data(), end, value, hex ? 16 : 10);
-  if (value < 0) return Fail("number must not be negative");
-  if (ec == std::errc::result_out_of_range) return Fail("number too large");
-  if (ptr != end || ec != std::errc()) {
-    return Fail(fmt::format("invalid char '{}' in expression", ptr == end ? '\0' : *ptr));
-  }
-  return value;
-}
-
-Status ParseFlag(std::string_view& rest, std::string_view name, char flag, bool& out) {
-  if (!rest.starts_with('-')) return {};
-  const std::string_view word = TakeWord(rest);
-  if (word.size() < 2 || word[1] != flag) {
-    return Fail(
-        fmt::format("{}: unsupported option -{}", name, word.size() < 2 ? "" : word.substr(1, 1)));
-  }
-  out = true;
-  return {};
-}
-
-Status ParseCpu(std::string_view& rest, std::string_view name, hmp::Call& call) {
-  DAVIT_TRY(ParseFlag(rest, name, 'a', call.all));
-  if (rest.empty()) return {};
-  DAVIT_ASSIGN(call.number, ParseExpression(TakeWord(rest)));
+Status ParseCpu(const Command& command, Arguments& arguments, Call& call) {
+  DAVIT_ASSIGN(call.all, arguments.Flag(command.name, 'a'));
+  if (arguments.AtEnd()) return {};
+  DAVIT_ASSIGN(call.number, arguments.Number());
   call.has_number = true;
   return {};
 }
 
-Status CheckEnd(std::string_view name, std::string_view rest) {
-  if (rest.empty()) return {};
-  return Fail(fmt::format("{}: extraneous characters at the end of line", name));
+Status ParseNumber(const Command& command, Arguments& arguments, Call& call) {
+  DAVIT_ASSIGN(call.number, arguments.Number());
+  if (call.number <= INT32_MAX) return {};
+  return Fail(fmt::format("'{}' has failed: integer is for 32-bit values", command.name));
 }
 
-// The last argument.
-Status ParseNumber(std::string_view name, std::string_view rest, hmp::Call& call) {
-  DAVIT_ASSIGN(call.number, ParseExpression(TakeWord(rest)));
-  if (call.number > INT32_MAX) {
-    return Fail(fmt::format("'{}' has failed: integer is for 32-bit values", name));
-  }
-  return CheckEnd(name, rest);
+Status ParseText(const Command& command, Arguments& arguments, std::string& text) {
+  DAVIT_ASSIGN(text, arguments.Text(command.name, command.wanted));
+  return {};
 }
 
-// A flag, two words and the rest of the line.
-Status ParseTextsRest(const hmp::Command& command, std::string_view rest, hmp::Call& call) {
-  DAVIT_TRY(ParseFlag(rest, command.name, command.flag, call.flag));
-  call.text = TakeWord(rest);
-  call.more = TakeWord(rest);
-  if (rest.empty()) return Fail(fmt::format("{}: {} expected", command.name, command.wanted));
-  call.rest = rest.substr(0, rest.find_last_not_of(kBlank) + 1);
+// A text that may be missing.
+Status ParseMoreText(const Command& command, Arguments& arguments,
+                     std::optional<std::string>& text) {
+  if (arguments.AtEnd()) return {};
+  DAVIT_ASSIGN(text, arguments.Text(command.name, command.wanted));
+  return {};
+}
+
+Status ParseFlag(const Command& command, Arguments& arguments, Call& call) {
+  DAVIT_ASSIGN(call.flag, arguments.Flag(command.name, command.flags[0]));
+  return {};
+}
+
+Status ParseTwoFlags(const Command& command, Arguments& arguments, Call& call) {
+  DAVIT_ASSIGN(call.flag, arguments.Flag(command.name, command.flags[0], command.flags));
+  DAVIT_ASSIGN(call.second_flag, arguments.Flag(command.name, command.flags[1]));
+  return ParseMoreText(command, arguments, call.maybe);
+}
+
+// A flag, two texts and the rest of the line.
+Status ParseTextsRest(const Command& command, Arguments& arguments, Call& call) {
+  DAVIT_TRY(ParseFlag(command, arguments, call));
+  DAVIT_TRY(ParseText(command, arguments, call.text));
+  DAVIT_TRY(ParseText(command, arguments, call.more));
+  call.rest = arguments.Rest();
+  if (call.rest.empty()) return Fail(fmt::format("{}: {} expected", command.name, command.wanted));
   return {};
 }
 
 // A device, a flag, a file name, a format and a mode; the last two may be missing.
-Status ParseMedium(const hmp::Command& command, std::string_view rest, hmp::Call& call) {
-  if (rest.empty()) return Fail(fmt::format("{}: {} expected", command.name, command.wanted));
-  call.text = TakeWord(rest);
-  DAVIT_TRY(ParseFlag(rest, command.name, command.flag, call.flag));
-  if (rest.empty()) return Fail(fmt::format("{}: filename expected", command.name));
-  call.more = TakeWord(rest);
-  call.rest = TakeWord(rest);
-  call.last = TakeWord(rest);
-  return CheckEnd(command.name, rest);
+Status ParseMedium(const Command& command, Arguments& arguments, Call& call) {
+  DAVIT_TRY(ParseText(command, arguments, call.text));
+  DAVIT_TRY(ParseFlag(command, arguments, call));
+  DAVIT_ASSIGN(call.more, arguments.Text(command.name, "filename"));
+  DAVIT_TRY(ParseMoreText(command, arguments, call.maybe));
+  return ParseMoreText(command, arguments, call.maybe_more);
 }
 
-Status ParseArguments(const hmp::Command& command, std::string_view name, std::string_view rest,
-                      hmp::Call& call) {
-  using hmp::Arguments;
-  switch (command.arguments) {
-    case Arguments::kNone:
-      break;
-    case Arguments::kText:
-    case Arguments::kTwoTexts:
-    case Arguments::kTextNumber:
-      if (rest.empty()) return Fail(fmt::format("{}: {} expected", name, command.wanted));
-      call.text = TakeWord(rest);
-      if (command.arguments == Arguments::kText) break;
-      if (command.arguments == Arguments::kTextNumber) return ParseNumber(name, rest, call);
-      if (rest.empty()) return Fail(fmt::format("{}: {} expected", name, command.wanted));
-      call.more = TakeWord(rest);
-      break;
-    case Arguments::kOptionalText:
-      call.text = rest;
-      rest = {};
-      break;
-    case Arguments::kOptionalWord:
-      call.text = TakeWord(rest);
-      break;
-    case Arguments::kFlagTextsRest:
-      return ParseTextsRest(command, rest, call);
-    case Arguments::kFlagText:
-      DAVIT_TRY(ParseFlag(rest, name, command.flag, call.flag));
-      if (rest.empty()) return Fail(fmt::format("{}: {} expected", name, command.wanted));
-      call.text = TakeWord(rest);
-      break;
-    case Arguments::kMedium:
-      return ParseMedium(command, rest, call);
-    case Arguments::kUpToTwoTexts:
-      call.text = TakeWord(rest);
-      call.more = TakeWord(rest);
-      break;
-    case Arguments::kNumber:
-      return ParseNumber(name, rest, call);
-    case Arguments::kMebibytes: {
-      DAVIT_ASSIGN(const int64_t mebibytes, ParseExpression(TakeWord(rest)));
+Status ParseSwitch(Arguments& arguments, Call& call) {
+  const std::string_view word = arguments.Word();
+  if (word != "on" && word != "off") return Fail("Expected 'on' or 'off'");
+  call.on = word == "on";
+  return {};
+}
+
+Status ParseArguments(const Command& command, Arguments& arguments, Call& call) {
+  using hmp::Form;
+  switch (command.form) {
+    case Form::kNone:
+      return {};
+    case Form::kText:
+      return ParseText(command, arguments, call.text);
+    case Form::kTwoTexts:
+      DAVIT_TRY(ParseText(command, arguments, call.text));
+      return ParseText(command, arguments, call.more);
+    case Form::kTextNumber:
+      DAVIT_TRY(ParseText(command, arguments, call.text));
+      return ParseNumber(command, arguments, call);
+    case Form::kTextSwitch:
+      DAVIT_TRY(ParseText(command, arguments, call.text));
+      return ParseSwitch(arguments, call);
+    case Form::kRest:
+      call.rest = arguments.Rest();
+      return {};
+    case Form::kOptionalText:
+      return ParseMoreText(command, arguments, call.maybe);
+    case Form::kUpToTwoTexts:
+      DAVIT_TRY(ParseMoreText(command, arguments, call.maybe));
+      return ParseMoreText(command, arguments, call.maybe_more);
+    case Form::kFlagTextsRest:
+      return ParseTextsRest(command, arguments, call);
+    case Form::kFlagText:
+      DAVIT_TRY(ParseFlag(command, arguments, call));
+      return ParseText(command, arguments, call.text);
+    case Form::kTwoFlagsOptionalText:
+      return ParseTwoFlags(command, arguments, call);
+    case Form::kMedium:
+      return ParseMedium(command, arguments, call);
+    case Form::kNumber:
+      return ParseNumber(command, arguments, call);
+    case Form::kMebibytes: {
+      DAVIT_ASSIGN(const int64_t mebibytes, arguments.Number());
       // Wraps as in QEMU: what comes out is no size then.
       call.number = static_cast<int64_t>(static_cast<uint64_t>(mebibytes) << 20);
-      break;
+      return {};
     }
-    case Arguments::kTextSwitch: {
-      if (rest.empty()) return Fail(fmt::format("{}: {} expected", name, command.wanted));
-      call.text = TakeWord(rest);
-      const std::string_view word = TakeWord(rest);
-      if (word != "on" && word != "off") return Fail("Expected 'on' or 'off'");
-      call.on = word == "on";
-      break;
-    }
-    case Arguments::kCpu:
-      DAVIT_TRY(ParseCpu(rest, name, call));
-      break;
+    case Form::kCpu:
+      return ParseCpu(command, arguments, call);
   }
-  return CheckEnd(name, rest);
+  return {};
 }
 
 std::string WithCarriageReturns(const std::string& text) {
@@ -164,14 +139,14 @@ std::string WithCarriageReturns(const std::string& text) {
   return out;
 }
 
-void Run(std::string_view line, hmp::Call& call) {
-  std::string_view rest = line;
-  std::string shown(TakeWord(rest));
+void Run(std::string_view line, Call& call) {
+  Arguments arguments(line);
+  std::string shown(arguments.Word());
   if (shown.empty()) return;
-  const hmp::Command* command = hmp::Find(hmp::Commands(), shown);
+  const Command* command = hmp::Find(hmp::Commands(), shown);
   std::string_view prefix;
-  if (command != nullptr && shown == "info" && !rest.empty()) {
-    const std::string_view word = TakeWord(rest);
+  if (command != nullptr && shown == "info" && !arguments.AtEnd()) {
+    const std::string_view word = arguments.Word();
     command = hmp::Find(hmp::InfoCommands(), word);
     shown = fmt::format("info {}", word);
     prefix = "info ";
@@ -180,9 +155,12 @@ void Run(std::string_view line, hmp::Call& call) {
     call.out = fmt::format("unknown command: '{}'\n", shown);
     return;
   }
-  if (Status parsed = ParseArguments(*command, command->name, rest, call); !parsed) {
-    call.out = fmt::format("{}\nTry \"help {}{}\" for more information\n", parsed.error().message,
-                           prefix, shown.substr(prefix.size()));
+  Status parsed = ParseArguments(*command, arguments, call);
+  if (parsed) parsed = arguments.End(command->name);
+  if (!parsed) {
+    const std::string& message = parsed.error().message;
+    call.out = fmt::format("{}{}Try \"help {}{}\" for more information\n", message,
+                           message.empty() ? "" : "\n", prefix, shown.substr(prefix.size()));
     return;
   }
   if (Status status = command->run(call); !status) {
@@ -193,7 +171,7 @@ void Run(std::string_view line, hmp::Call& call) {
 }  // namespace
 
 Result<std::string> Hmp::Execute(const std::string& line, std::optional<int64_t> cpu_index) const {
-  hmp::Call call{vm_, chardevs_, blocks_, net_, version_, devices_, 0, {}, {}, {}, {}};
+  Call call{vm_, chardevs_, blocks_, net_, version_, devices_};
   if (cpu_index) {
     call.current_cpu = *cpu_index;
     if (!hmp::HasCpu(vm_, *cpu_index)) {

@@ -171,6 +171,54 @@ TEST_F(HmpTest, ArgumentsTooManyOrMissing) {
   EXPECT_TRUE(vm_.calls.empty());
 }
 
+TEST_F(HmpTest, TextsMayBeQuoted) {
+  EXPECT_EQ(Do(R"(ringbuf_write "r" "a b\n\r\\\'\"")"), "");
+  EXPECT_EQ(Do(R"(ringbuf_write "r"x)"), "") << "the closing quote ends the argument";
+  EXPECT_EQ(Do(R"(ringbuf_write r "")"), "");
+  EXPECT_EQ(Do(R"(ringbuf_write r a"b)"), "") << "a quote within a word is itself";
+  EXPECT_EQ(Do(R"(change "d 0" "/a b" "raw" "retain")"), "");
+  EXPECT_EQ(Do(R"(announce_self "net0" "x")"), "");
+  EXPECT_EQ(chardevs_.calls, std::vector<std::string>(4, "write r"));
+  EXPECT_EQ(chardevs_.ring, "a b\n\r\\'\"xa\"b");
+  EXPECT_EQ(blocks_.calls, (std::vector<std::string>{"change device:d 0 /a b raw 0"}));
+  EXPECT_EQ(net_.calls, (std::vector<std::string>{"announce 50 550 5 100 net0 as x"}));
+}
+
+TEST_F(HmpTest, QuotesThatDoNotEndAndOtherEscapesAreNoTexts) {
+  const auto usage = [](const std::string& name, const std::string& wanted) {
+    return name + ": " + wanted + " expected\r\nTry \"help " + name + "\" for more information\r\n";
+  };
+  EXPECT_EQ(Do(R"(device_del "zz)"), usage("device_del", "string"));
+  EXPECT_EQ(Do(R"(device_del "zz\)"), usage("device_del", "string"));
+  EXPECT_EQ(Do(R"(device_del "zz\")"), usage("device_del", "string"));
+  EXPECT_EQ(Do(R"(device_del "z\z")"), usage("device_del", "string"));
+  EXPECT_EQ(Do(R"(qom-list ")"), usage("qom-list", "string"));
+  EXPECT_EQ(Do(R"(change d ")"), usage("change", "filename"));
+  EXPECT_EQ(Do(R"(drive_del ")"), usage("drive_del", "block device name"));
+  EXPECT_EQ(Do(R"(device_add "zz)"), "Try \"help device_add\" for more information\r\n");
+  EXPECT_EQ(Do(R"(help "zz)"), "");
+}
+
+TEST_F(HmpTest, ABlockNodeIsFoundWhereNoDiskHasTheName) {
+  blocks_.disks.resize(1);
+  blocks_.disks[0].device = "d0";
+  blocks_.nodes = {{.name = "n0", .driver = "raw", .filename = "/a"},
+                   {.name = "n1", .driver = "raw", .filename = "/b"}};
+  const std::string n0 = "n0: /a (raw)\r\n    Cache mode:       writeback\r\n";
+  const std::string n1 = "\r\nn1: /b (raw)\r\n    Cache mode:       writeback\r\n";
+  EXPECT_EQ(Do("info block d0"), "d0: [not inserted]\r\n");
+  EXPECT_EQ(Do("info block n0"), n0);
+  EXPECT_EQ(Do("info block n1"), n1);
+  EXPECT_EQ(Do("info block -n"), n0 + n1);
+  EXPECT_EQ(Do("info block -n d0"), "");
+  EXPECT_EQ(Do("info block zz"), "");
+  EXPECT_EQ(Do("info block -z"),
+            "block: unsupported option -z\r\nTry \"help info block\" for more information\r\n");
+  EXPECT_EQ(Do("info block d0 x"),
+            "block: extraneous characters at the end of line\r\n"
+            "Try \"help info block\" for more information\r\n");
+}
+
 TEST_F(HmpTest, Status) {
   EXPECT_EQ(Do("info status"), "VM status: running\r\n");
   vm_.state = RunState::kPaused;

@@ -31,11 +31,11 @@ Result<json::Value> ParseJson(const std::string& text) {
 }  // namespace
 
 Status ListQom(Call& call) {
-  if (call.text.empty()) {
+  if (!call.maybe) {
     call.out += "/\n";
     return {};
   }
-  DAVIT_ASSIGN(const auto properties, ListObject(call.vm, call.text));
+  DAVIT_ASSIGN(const auto properties, ListObject(call.vm, *call.maybe));
   for (const qapi::ObjectPropertyInfo& property : properties) {
     call.out += fmt::format("{} ({})\n", property.name, property.type);
   }
