@@ -151,8 +151,11 @@ Status RamBlock::OpenMemfd() {
         "failed to resize memfd to {}: Invalid argument (not a multiple of the page size 0x{:x})",
         options_.size, page_size_));
   }
-  const auto size = static_cast<off_t>(AlignUp(options_.size, page_size_));
-  if (ftruncate(fd_.get(), size) != 0) {
+  if (const uint64_t whole = AlignUp(options_.size, page_size_); options_.size != whole) {
+    return Fail(fmt::format("backing store size 0x{:x} does not match 'size' option 0x{:x}",
+                            options_.size, whole));
+  }
+  if (ftruncate(fd_.get(), static_cast<off_t>(options_.size)) != 0) {
     return FailErrno(fmt::format("failed to resize memfd to {}", options_.size));
   }
   if (options_.seal && fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {

@@ -81,6 +81,16 @@ TEST(RamBlock, MemfdSharesItsBytesAndIsSealed) {
             F_SEAL_GROW | F_SEAL_SHRINK);
 }
 
+TEST(RamBlock, AMemfdIsWholePages) {
+  for (const bool seal : {true, false}) {
+    auto options = Options(Kind::kMemfd, 7);
+    options.seal = seal;
+    EXPECT_EQ(ErrorOf(options), "backing store size 0x7 does not match 'size' option 0x1000");
+    options.size = kPageSize + 1;
+    EXPECT_EQ(ErrorOf(options), "backing store size 0x1001 does not match 'size' option 0x2000");
+  }
+}
+
 TEST(RamBlock, FileIsMadeAndSized) {
   auto options = Options(Kind::kFile, 3 * kPageSize);
   options.path = TempPath("made");
