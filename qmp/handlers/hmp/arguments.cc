@@ -7,7 +7,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "qmp/handlers/hmp/expression.h"
 
 namespace davit::qmp::hmp {
 namespace {
@@ -69,21 +70,7 @@ Result<bool> Arguments::Flag(std::string_view name, char flag, std::string_view 
   return true;
 }
 
-Result<int64_t> Arguments::Number() {
-  const std::string_view word = Word();
-  if (word.empty()) return Fail("unexpected end of expression");
-  const bool hex = word.starts_with("0x");
-  const std::string_view digits = hex ? word.substr(2) : word;
-  int64_t value = 0;
-  const char* end = digits.data() + digits.size();
-  const auto [ptr, ec] = std::from_chars(digits.data(), end, value, hex ? 16 : 10);
-  if (value < 0) return Fail("number must not be negative");
-  if (ec == std::errc::result_out_of_range) return Fail("number too large");
-  if (ptr != end || ec != std::errc()) {
-    return Fail(fmt::format("invalid char '{}' in expression", ptr == end ? '\0' : *ptr));
-  }
-  return value;
-}
+Result<int64_t> Arguments::Number() { return TakeExpression(rest_); }
 
 std::string_view Arguments::Rest() {
   if (AtEnd()) return {};

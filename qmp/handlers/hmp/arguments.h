@@ -30,7 +30,7 @@ class Arguments {
   // Whether -FLAG comes next; it is one character, and is taken if so. One of `later` stays.
   // Error: another option.
   Result<bool> Flag(std::string_view name, char flag, std::string_view later = {});
-  // A decimal or 0x number. Error: the text of QEMU's expression parser.
+  // An expression (expression.h).
   Result<int64_t> Number();
   // All that is left, without the blanks at its ends.
   std::string_view Rest();

@@ -18,18 +18,17 @@ using hmp::Arguments;
 using hmp::Call;
 using hmp::Command;
 
+Status ParseNumber(const Command& command, Arguments& arguments, Call& call) {
+  DAVIT_ASSIGN(call.number, arguments.Number());
+  if (call.number >= 0 && call.number <= UINT32_MAX) return {};
+  return Fail(fmt::format("'{}' has failed: integer is for 32-bit values", command.name));
+}
+
 Status ParseCpu(const Command& command, Arguments& arguments, Call& call) {
   DAVIT_ASSIGN(call.all, arguments.Flag(command.name, 'a'));
   if (arguments.AtEnd()) return {};
-  DAVIT_ASSIGN(call.number, arguments.Number());
   call.has_number = true;
-  return {};
-}
-
-Status ParseNumber(const Command& command, Arguments& arguments, Call& call) {
-  DAVIT_ASSIGN(call.number, arguments.Number());
-  if (call.number <= INT32_MAX) return {};
-  return Fail(fmt::format("'{}' has failed: integer is for 32-bit values", command.name));
+  return ParseNumber(command, arguments, call);
 }
 
 Status ParseText(const Command& command, Arguments& arguments, std::string& text) {
@@ -119,6 +118,7 @@ Status ParseArguments(const Command& command, Arguments& arguments, Call& call) 
       return ParseNumber(command, arguments, call);
     case Form::kMebibytes: {
       DAVIT_ASSIGN(const int64_t mebibytes, arguments.Number());
+      if (mebibytes < 0) return Fail("enter a positive value");
       // Wraps as in QEMU: what comes out is no size then.
       call.number = static_cast<int64_t>(static_cast<uint64_t>(mebibytes) << 20);
       return {};

@@ -219,6 +219,84 @@ TEST_F(HmpTest, ABlockNodeIsFoundWhereNoDiskHasTheName) {
             "Try \"help info block\" for more information\r\n");
 }
 
+TEST_F(HmpTest, NumbersAreExpressions) {
+  vm_.balloon = 0;
+  const std::vector<std::pair<const char*, uint64_t>> kRows = {
+      {"32+32", 64},
+      {"  32 +\t32 ", 64},
+      {"(32+32)*2", 128},
+      {"2*3+4*5", 26},
+      {"4+2&3", 6},   // & before +
+      {"6|1*8", 14},  // * before |
+      {"12-4-3", 5},
+      {"64/3%4", 1},
+      {"5^3", 6},
+      {"--7", 7},
+      {"-(1-9)", 8},
+      {"~0+10", 9},
+      {"0x10", 16},
+      {"010", 8},
+      {"'a'", 97},
+      {"' '+1", 33},
+      {"-9/-3", 3},
+      {"(-9223372036854775807-1)/-1*0+1", 1},
+      {"(-9223372036854775807-1)%-1+1", 1},
+      {"18446744073709551615+3", 2},
+  };
+  std::vector<std::string> calls;
+  for (const auto& [text, mebibytes] : kRows) {
+    EXPECT_EQ(Do(std::string("balloon ") + text), "") << text;
+    calls.push_back("balloon " + std::to_string(mebibytes << 20));
+  }
+  EXPECT_EQ(vm_.calls, calls);
+}
+
+TEST_F(HmpTest, WhatIsNoExpressionIsNamed) {
+  vm_.balloon = 0;
+  const std::string more = "balloon: extraneous characters at the end of line";
+  const std::vector<std::pair<std::string, std::string>> kRows = {
+      {"", "unexpected end of expression"},
+      {"1+", "unexpected end of expression"},
+      {"-", "unexpected end of expression"},
+      {"(1", "')' expected"},
+      {"()", "invalid char ')' in expression"},
+      {"1)", more},
+      {"64M", more},
+      {"0x", more},
+      {"08", more},
+      {"1 2", more},
+      {"\"64\"", "invalid char '\"' in expression"},
+      {"1/0", "division by zero"},
+      {"1%(2-2)", "division by zero"},
+      {"$pc", "unknown register"},
+      {"'", "character constant expected"},
+      {"''", "missing terminating ' character"},
+      {"'ab'", "missing terminating ' character"},
+      {"99999999999999999999", "number too large"},
+      {"-5", "enter a positive value"},
+      {std::string(300, '('), "expression is nested too deeply"},
+      {std::string(300, '-') + "1", "expression is nested too deeply"},
+  };
+  for (const auto& [text, error] : kRows) {
+    EXPECT_EQ(Do("balloon " + text), error + "\r\nTry \"help balloon\" for more information\r\n")
+        << text;
+  }
+  EXPECT_EQ(Do(std::string("balloon ") + std::string(200, '(') + "1" + std::string(200, ')')), "");
+  EXPECT_EQ(vm_.calls, std::vector<std::string>{"balloon 1048576"});
+}
+
+TEST_F(HmpTest, NumbersOf32Bits) {
+  const std::string ring = "Try \"help ringbuf_read\" for more information\r\n";
+  const std::string large = "'ringbuf_read' has failed: integer is for 32-bit values\r\n" + ring;
+  EXPECT_EQ(Do("ringbuf_read r 4294967296"), large);
+  EXPECT_EQ(Do("ringbuf_read r -1"), large);
+  EXPECT_EQ(Do("ringbuf_read r 4294967297-4294967296"), "\r\n");
+  EXPECT_EQ(Do("ringbuf_read r 4294967295"), "\r\n");
+  EXPECT_EQ(Do("info registers 4294967296"),
+            "'registers' has failed: integer is for 32-bit values\r\n"
+            "Try \"help info registers\" for more information\r\n");
+}
+
 TEST_F(HmpTest, Status) {
   EXPECT_EQ(Do("info status"), "VM status: running\r\n");
   vm_.state = RunState::kPaused;
