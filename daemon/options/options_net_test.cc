@@ -140,6 +140,11 @@ TEST(NicOption, MistakesAreNamed) {
   EXPECT_EQ(ErrorOf({"-nic", "user,model=foo"}), "Unsupported NIC model: foo");
   EXPECT_EQ(ErrorOf({"-nic", "user,model=virtio,mac=aa"}),
             "-nic user,model=virtio,mac=aa: invalid syntax for ethernet address");
+  for (const char* nic : {"user,mac=01:00:00:00:00:00", "user,mac=5F:54:00:00:00:01",
+                          "user,model=virtio,macaddr=fb-54-00-00-00-01"}) {
+    EXPECT_EQ(ErrorOf({"-nic", nic}),
+              std::string("-nic ") + nic + ": NIC cannot have multicast MAC address");
+  }
   EXPECT_EQ(ErrorOf({"-nic", "foo"}), "-nic foo: Parameter 'type' does not accept value 'foo'");
   EXPECT_EQ(ErrorOf({"-nic", "user,foo=1"}), "-nic user,foo=1: Invalid parameter 'foo'");
   EXPECT_EQ(ErrorOf({"-net", "nic"}),

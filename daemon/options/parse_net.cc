@@ -110,6 +110,11 @@ bool IsMac(std::string_view text) {
   return true;
 }
 
+// The first byte is odd.
+bool IsMulticast(std::string_view mac) {
+  return std::string_view("13579bdfBDF").find(mac[1]) != std::string_view::npos;
+}
+
 }  // namespace
 
 Status ApplyNetdev(ParseContext& context, ParamList& list) {
@@ -126,6 +131,8 @@ Status ApplyNic(ParseContext& context, ParamList& list) {
   NicOption nic{context.where, list.Take("model").value_or(""), "", list.Take("mac").value_or("")};
   if (const auto long_form = list.Take("macaddr")) nic.mac = *long_form;
   if (!nic.mac.empty() && !IsMac(nic.mac)) return Fail("invalid syntax for ethernet address");
+  if (!nic.mac.empty() && IsMulticast(nic.mac))
+    return Fail("NIC cannot have multicast MAC address");
   const std::string* const id = list.Find("id");
   const bool id_is_ours = id == nullptr;
   nic.netdev = id != nullptr ? *id : fmt::format("#net{}00", context.nics.size());
