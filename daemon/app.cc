@@ -319,14 +319,15 @@ Status App::SetUp() {
     DAVIT_ASSIGN(daemonizer, Daemonizer::Fork());
     MakePathsAbsolute();
   }
+  // From here on a signal ends the process in good order. Who has connected to a monitor may send
+  // one, so it is left for the VM to end by, if nothing has to be waited for before that is there.
+  TerminationSignals::Block();
   if (!options_.pidfile.empty()) {
     Result<PidFile> pidfile = PidFile::Create(options_.pidfile);
     if (!pidfile) return At("-pidfile " + options_.pidfile, std::move(pidfile).error());
     pidfile_ = std::move(*pidfile);
   }
   if (options_.sandbox) DAVIT_TRY(EnterSandbox(*options_.sandbox));
-  // From here on a signal ends the VM in good order: who has been connected to may send one.
-  TerminationSignals::Block();
   DAVIT_TRY(OpenQtest());
   DAVIT_TRY(OpenMonitors());
   DAVIT_TRY(OpenChardevs());

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // davitd: one virtual machine, steered over QMP. Exit status: the VM's, or 1 with a line on stderr
-// when it could not be set up.
+// when it could not be set up; a signal that comes before it is ends the process as signals do, but
+// not before all has been undone.
 #include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "daemon/app.h"
 #include "daemon/help.h"
 #include "daemon/options/parse.h"
+#include "daemon/process/signals.h"
 
 namespace davit::daemon {
 namespace {
@@ -45,7 +47,10 @@ int Main(std::span<const char* const> arguments) {
     return 0;
   }
   const Result<int> status = RunApp(std::move(*options));
-  return status ? *status : Complain(status.error().message);
+  if (status) return *status;
+  Complain(status.error().message);
+  TerminationSignals::Unblock();
+  return 1;
 }
 
 }  // namespace

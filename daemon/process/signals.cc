@@ -11,15 +11,10 @@
 
 #include <fstream>
 
+#include "vmm/base/waiting.h"
+
 namespace davit::daemon {
 namespace {
-
-sigset_t Set() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
-  return set;
-}
 
 // As QEMU reports it; the sender's name when it can still be seen.
 std::string Describe(const signalfd_siginfo& info) {
@@ -34,15 +29,20 @@ std::string Describe(const signalfd_siginfo& info) {
 }  // namespace
 
 void TerminationSignals::Block() {
-  const sigset_t set = Set();
+  const sigset_t set = TerminationSet();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
+}
+
+void TerminationSignals::Unblock() {
+  const sigset_t set = TerminationSet();
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 Result<std::unique_ptr<TerminationSignals>> TerminationSignals::Watch(
     io::EventLoop& loop, std::function<void(const std::string&)> fn) {
   std::unique_ptr<TerminationSignals> signals(new TerminationSignals);
-  const sigset_t set = Set();
+  const sigset_t set = TerminationSet();
   signals->fd_.reset(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals->fd_) return FailErrno("signalfd");
   signals->fn_ = std::move(fn);

@@ -19,6 +19,7 @@
 #include "qmp/transport/socket_io.h"
 #include "qmp/transport/sockets.h"
 #include "vmm/base/log.h"
+#include "vmm/base/waiting.h"
 
 namespace davit::qmp {
 namespace {
@@ -120,10 +121,7 @@ Status Server::Impl::WaitForClient(const Monitor& monitor) {
   std::vector<pollfd> polled;
   for (const auto& listener : monitor.listeners) polled.push_back({listener->fd(), POLLIN, 0});
   while (true) {
-    // Signals that are blocked elsewhere may end the process here, as they would any that waits.
-    sigset_t none;
-    sigemptyset(&none);
-    if (ppoll(polled.data(), polled.size(), nullptr, &none) < 0) {
+    if (!WaitUntilReady(polled)) {
       return FailErrno("waiting for connection on " + monitor.filename);
     }
     for (const auto& listener : monitor.listeners) {

@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "qmp/transport/socket_io.h"
+#include "vmm/base/waiting.h"
 
 namespace davit::qmp {
 namespace {
@@ -171,20 +172,17 @@ Result<UniqueFd> ConnectTcp(const MonitorSpec& spec) {
                       "it own the process",
                       spec.host, spec.port));
     }
-    UniqueFd fd(socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (fd && connect(fd.get(), a->ai_addr, a->ai_addrlen) == 0) return fd;
-    error = errno;
+    UniqueFd fd = ConnectStream(a->ai_addr, a->ai_addrlen, &error);
+    if (fd) return fd;
   }
   return FailErrno(fmt::format("Failed to connect to '{}:{}'", spec.host, spec.port), error);
 }
 
 Result<UniqueFd> ConnectUnix(const MonitorSpec& spec) {
   DAVIT_ASSIGN(const UnixName name, MakeUnixName(spec));
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return FailErrno("Failed to create Unix socket");
-  if (connect(fd.get(), Generic(name.address), name.length) != 0) {
-    return FailErrno(fmt::format("Failed to connect to '{}'", spec.path));
-  }
+  int error = 0;
+  UniqueFd fd = ConnectStream(Generic(name.address), name.length, &error);
+  if (!fd) return FailErrno(fmt::format("Failed to connect to '{}'", spec.path), error);
   return fd;
 }
 

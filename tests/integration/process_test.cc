@@ -56,6 +56,118 @@ TEST(CommandLineTest, SetUpFailuresNameTheOption) {
   EXPECT_TRUE(Davitd({"-D", "/nonexistent/log"}).err.starts_with("davitd: -D /nonexistent/log: "));
 }
 
+// davitd that waits for somebody before its event loop runs, with a pid file and a monitor that
+// listens. A signal ends it as signals do, and what it has made is gone.
+class StartUpTest : public ::testing::Test {
+ protected:
+  void TearDown() override { EXPECT_FALSE(Exists(dir_.File("p"))); }
+
+  // A socket that listens; its backlog has room for one.
+  UniqueFd Listen(const std::string& name) {
+    UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const sockaddr_un address = Address(name);
+    EXPECT_EQ(bind(fd.get(), Generic(address), sizeof address), 0);
+    EXPECT_EQ(listen(fd.get(), 0), 0);
+    return fd;
+  }
+
+  UniqueFd Connect(const std::string& name) {
+    UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const sockaddr_un address = Address(name);
+    EXPECT_EQ(connect(fd.get(), Generic(address), sizeof address), 0);
+    return fd;
+  }
+
+  std::unique_ptr<Process> Start(const std::vector<std::string>& waits) {
+    std::vector<std::string> args{DavitdPath(), "-pidfile", dir_.File("p"), "-qmp",
+                                  "unix:" + dir_.File("q") + ",server=on,wait=off"};
+    args.insert(args.end(), waits.begin(), waits.end());
+    auto process = Process::Start(args, dir_.File("stderr"));
+    EXPECT_OK(process);
+    return std::move(*process);
+  }
+
+  // Its monitors are opened first, this one after the one that listens: now it waits, or will.
+  std::unique_ptr<Process> StartAndMeet(std::vector<std::string> waits) {
+    const UniqueFd listener = Listen("ours");
+    waits.insert(waits.begin(), {"-qmp", "unix:" + dir_.File("ours")});
+    auto process = Start(waits);
+    client_.reset(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    EXPECT_TRUE(client_);
+    return process;
+  }
+
+  void ExpectEnd(Process& process, int signal, const std::string& error) {
+    EXPECT_TRUE(Exists(dir_.File("p")));
+    EXPECT_TRUE(Exists(dir_.File("q")));
+    process.Signal(signal);
+    EXPECT_EQ(process.Wait(kReplyTime).value_or(-1), 128 + signal);
+    EXPECT_CONTAINS(process.Stderr(), error + ": Interrupted system call\n");
+    EXPECT_FALSE(Exists(dir_.File("p")));
+    EXPECT_FALSE(Exists(dir_.File("q")));
+  }
+
+  const TempDir dir_;
+
+ private:
+  sockaddr_un Address(const std::string& name) const {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    dir_.File(name).copy(address.sun_path, sizeof address.sun_path - 1);
+    return address;
+  }
+  static const sockaddr* Generic(const sockaddr_un& address) {
+    return static_cast<const sockaddr*>(static_cast<const void*>(&address));
+  }
+
+  UniqueFd client_;
+};
+
+TEST_F(StartUpTest, SignalEndsAConnectOfACharacterDevice) {
+  const UniqueFd listener = Listen("full");
+  const UniqueFd first = Connect("full");
+  auto process = StartAndMeet({"-chardev", "socket,id=c,path=" + dir_.File("full")});
+  ExpectEnd(*process, SIGTERM, "Failed to connect to '" + dir_.File("full") + "'");
+}
+
+TEST_F(StartUpTest, SignalEndsAConnectOfAMonitor) {
+  const UniqueFd listener = Listen("full");
+  const UniqueFd first = Connect("full");
+  auto process = StartAndMeet({"-qmp", "unix:" + dir_.File("full")});
+  ExpectEnd(*process, SIGINT, "Failed to connect to '" + dir_.File("full") + "'");
+}
+
+TEST_F(StartUpTest, SignalEndsTheWaitForAClient) {
+  const std::string socket = dir_.File("s");
+  auto process = StartAndMeet({"-chardev", "socket,id=c,server=on,path=" + socket});
+  ExpectEnd(*process, SIGHUP, "waiting for a connection of chardev 'c'");
+  EXPECT_FALSE(Exists(socket));
+}
+
+TEST_F(StartUpTest, SignalEndsTheWaitForAClientOfAMonitor) {
+  const std::string socket = dir_.File("s");
+  auto process = StartAndMeet({"-qmp", "unix:" + socket + ",server=on"});
+  ExpectEnd(*process, SIGTERM, "waiting for connection on unix:" + socket + ",server=on");
+  EXPECT_FALSE(Exists(socket));
+}
+
+// It says its process id, and waits for a writer that never comes.
+TEST_F(StartUpTest, SignalEndsABridgeHelper) {
+  const std::string said = dir_.File("said");
+  const std::string helper = dir_.File("helper");
+  ASSERT_EQ(mkfifo(dir_.File("fifo").c_str(), 0600), 0);
+  std::ofstream(said).flush();
+  std::ofstream(helper) << "#!/bin/sh\necho $$ . >" << said << "\nread line <" << dir_.File("fifo")
+                        << "\n";
+  ASSERT_EQ(chmod(helper.c_str(), 0700), 0);
+  auto process = Start({"-netdev", "tap,id=n,helper=" + helper});
+  ASSERT_TRUE(WaitForText(said, " .\n"));
+  const pid_t pid = std::stoi(ReadFile(said));
+  const KillGuard guard(pid);
+  ExpectEnd(*process, SIGTERM, "bridge helper has not ended");
+  EXPECT_TRUE(WaitGone(pid, kReplyTime));
+}
+
 class VmProcessTest : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -5,27 +5,20 @@
 #include "vmm/machine/host_file.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 
 #include "vmm/base/unique_fd.h"
 #include "vmm/base/units.h"
+#include "vmm/base/waiting.h"
 
 namespace davit::machine {
 
 ssize_t ReadWaiting(int fd, void* to, size_t size) {
-  sigset_t none;
-  sigemptyset(&none);
   for (;;) {
-    pollfd ready{fd, POLLIN, 0};
-    if (ppoll(&ready, 1, nullptr, &none) < 0) {
-      if (errno == EINTR) continue;
-      return -1;
-    }
+    if (!WaitUntilReadable(fd)) return -1;
     const ssize_t n = read(fd, to, size);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     return n;

@@ -16,7 +16,7 @@
 namespace davit::machine {
 
 // As read(), of a file that was opened with O_NONBLOCK, but what has not come yet is waited for,
-// and the writer of a FIFO, too. Meanwhile no signal is blocked: one that ends the process ends it.
+// and the writer of a FIFO, too. EINTR: a signal that ends the process has come.
 ssize_t ReadWaiting(int fd, void* to, size_t size);
 
 // Whole, once, waiting as ReadWaiting(). Error: only the cause ("No such file or directory"); more

@@ -17,6 +17,8 @@
 #include <cstring>
 #include <memory>
 
+#include "vmm/base/waiting.h"
+
 namespace davit::backend {
 namespace {
 
@@ -178,9 +180,8 @@ Result<UniqueFd> ConnectTo(const SocketSpec& spec) {
   DAVIT_ASSIGN(const std::vector<Endpoint> endpoints, Endpoints(spec));
   int error = EADDRNOTAVAIL;
   for (const Endpoint& endpoint : endpoints) {
-    UniqueFd fd(socket(endpoint.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (fd && connect(fd.get(), AsSockaddr(endpoint.address), endpoint.length) == 0) return fd;
-    error = errno;
+    UniqueFd fd = ConnectStream(AsSockaddr(endpoint.address), endpoint.length, &error);
+    if (fd) return fd;
   }
   return FailConnect(spec, error);
 }

@@ -7,8 +7,6 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +15,7 @@
 
 #include "vmm/backend/char/socket_address.h"
 #include "vmm/base/log.h"
+#include "vmm/base/waiting.h"
 
 namespace davit::backend {
 namespace {
@@ -57,11 +56,7 @@ Status SocketChardev::StartServer() {
 
   if (notify_) notify_(fmt::format("info: waiting for connection on: {}", filename()));
   while (!peer_) {
-    pollfd poll_fd{listener_.get(), POLLIN, 0};
-    // Signals that are blocked elsewhere may end the process here, as they would any that waits.
-    sigset_t none;
-    sigemptyset(&none);
-    if (ppoll(&poll_fd, 1, nullptr, &none) < 0) {
+    if (!WaitUntilReadable(listener_.get())) {
       return FailErrno(fmt::format("waiting for a connection of chardev '{}'", id()));
     }
     Accept();

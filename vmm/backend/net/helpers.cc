@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "vmm/base/log.h"
+#include "vmm/base/waiting.h"
 
 namespace davit::backend {
 namespace {
@@ -62,13 +64,25 @@ pid_t Spawn(const std::vector<std::string>& words, int keep_fd) {
   return pid;
 }
 
-int Wait(pid_t pid) {
+int WaitToTheEnd(pid_t pid) {
   if (pid < 0) return kNotRun;
   int status = 0;
   while (waitpid(pid, &status, 0) < 0) {
     if (errno != EINTR) return kNotRun;
   }
   return status;
+}
+
+// What it ended with. Error: a signal, which has ended the process, too.
+Result<int> WaitUntilSignal(pid_t pid, const std::string& what) {
+  if (pid < 0) return kNotRun;
+  const UniqueFd ended(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (ended && !WaitUntilReadable(ended.get())) {
+    const int error = errno;
+    kill(pid, SIGTERM);
+    return FailErrno(what + " has not ended", error);
+  }
+  return WaitToTheEnd(pid);
 }
 
 // The descriptor that comes with a message. The sender may go without one.
@@ -98,8 +112,14 @@ UniqueFd ReceiveFd(int socket) {
 
 }  // namespace
 
-Status RunNetworkScript(const std::string& script, const std::string& interface) {
-  const int status = Wait(Spawn({script, interface}, -1));
+Status RunNetworkScript(ScriptKind kind, const std::string& script, const std::string& interface) {
+  const pid_t pid = Spawn({script, interface}, -1);
+  int status = 0;
+  if (kind == ScriptKind::kDown) {
+    status = WaitToTheEnd(pid);
+  } else {
+    DAVIT_ASSIGN(status, WaitUntilSignal(pid, "network script " + script));
+  }
   if (status == 0) return {};
   return Fail(fmt::format("network script {} failed with status {}", script, status));
 }
@@ -121,8 +141,10 @@ Result<UniqueFd> RunBridgeHelper(const std::string& helper, const std::string& b
   }
   const pid_t pid = Spawn(words, theirs.get());
   theirs.reset();
-  UniqueFd fd = pid < 0 ? UniqueFd() : ReceiveFd(ours.get());
-  if (Wait(pid) != 0 || !fd) return Fail("bridge helper failed");
+  UniqueFd fd;
+  if (pid >= 0 && WaitUntilReadable(ours.get())) fd = ReceiveFd(ours.get());
+  DAVIT_ASSIGN(const int status, WaitUntilSignal(pid, "bridge helper"));
+  if (status != 0 || !fd) return Fail("bridge helper failed");
   return fd;
 }
 

@@ -3,7 +3,8 @@
 //
 // Programs of the host that set up a tap interface: the up and down scripts, which are given its
 // name, and the bridge helper, which makes it and passes its descriptor over a socket (--fd=).
-// Both are waited for: at start, at the end, or in netdev_add, on the control thread.
+// Both are waited for: at start, at the end, or in netdev_add, on the control thread. A signal that
+// ends the process (vmm/base/waiting.h) ends a program that sets up, too, and the wait for it.
 #pragma once
 
 #include <string>
@@ -13,10 +14,17 @@
 
 namespace davit::backend {
 
-// Error: "network script X failed with status N" (as wait() gives it).
-Status RunNetworkScript(const std::string& script, const std::string& interface);
+enum class ScriptKind {
+  kUp,
+  kDown,  // of an end that a signal may have asked for: waited for in any case
+};
 
-// helper: a program, or a command line for the shell. Error: "bridge helper failed".
+// Error: "network script X failed with status N" (as wait() gives it), "network script X has not
+// ended: Interrupted system call".
+Status RunNetworkScript(ScriptKind kind, const std::string& script, const std::string& interface);
+
+// helper: a program, or a command line for the shell. Error: "bridge helper failed", "bridge helper
+// has not ended: Interrupted system call".
 Result<UniqueFd> RunBridgeHelper(const std::string& helper, const std::string& bridge);
 
 }  // namespace davit::backend

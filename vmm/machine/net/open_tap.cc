@@ -89,11 +89,13 @@ OpenedBackend ByName(const control::NetdevSpec& spec, const NetdevSpecReader& re
                backend::OpenTap(reader.Text("ifname").value_or(""), static_cast<unsigned>(queues),
                                 reader.Bool("vnet_hdr").value_or(true)));
   const std::string name = device.name;
-  if (!up.empty() && up != "no") DAVIT_TRY(backend::RunNetworkScript(up, name));
+  if (!up.empty() && up != "no")
+    DAVIT_TRY(backend::RunNetworkScript(backend::ScriptKind::kUp, up, name));
   std::function<void()> at_end;
   if (!down.empty() && down != "no") {
     at_end = [down, name] {
-      if (Status status = backend::RunNetworkScript(down, name); !status) {
+      if (Status status = backend::RunNetworkScript(backend::ScriptKind::kDown, down, name);
+          !status) {
         DAVIT_LOG_WARN("{}", status.error().message);
       }
     };

@@ -41,7 +41,6 @@ Result<WipedBytes> ReadAll(const std::string& path, bool may_wait) {
   for (;;) {
     const ssize_t n = may_wait ? ReadWaiting(fd.get(), buffer.data(), buffer.size())
                                : read(fd.get(), buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Unreadable(path, "Error reading file", errno);
     if (n == 0) return bytes;
     bytes.Append(buffer.data(), static_cast<size_t>(n));
