@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sockets of character devices: making, connecting and naming them, with QEMU's wording of faults.
-// Stateless, any thread. Name resolution and ConnectTo() may take time: at start only. A signal that
-// ends the process ends ConnectTo() ("Interrupted system call"); name resolution ends by the
+// Stateless, any thread. Name resolution and ConnectTo() may take time: at start only. A signal
+// that ends the process ends ConnectTo() ("Interrupted system call"); name resolution ends by the
 // resolver's time limits.
 #pragma once
 
