@@ -100,6 +100,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   std::vector<std::string> Backends() const override;
   Result<std::string> Add(const std::string& id, control::ChardevParams params) override;
   Result<std::string> Change(const std::string& id, control::ChardevParams params) override;
+  Status CheckChange(const std::string& id) const override;
   Status AddText(const std::string& text) override;
   Status ChangeText(const std::string& id, const std::string& text) override;
   Status Remove(const std::string& id) override;
@@ -134,7 +135,7 @@ class App final : public control::EventSink, public control::ChardevControl, pub
   Status CheckStdio(const backend::ChardevSpec& spec) const;
   // Makes the devices of one -chardev: a back end, or with mux=on two.
   Result<std::string> AddChardevs(const std::string& id, const ParamList& list);
-  Result<std::string> ChangeChardev(const std::string& id, const ParamList& list);
+  Result<std::string> ChangeChardev(const backend::ChardevSpec& spec);
 
   Options options_;
   boost::asio::io_context io_{1};
@@ -403,15 +404,19 @@ Result<std::string> App::AddChardevs(const std::string& id, const ParamList& lis
   return made->filename();
 }
 
-Result<std::string> App::ChangeChardev(const std::string& id, const ParamList& list) {
-  DAVIT_ASSIGN(const std::vector<backend::ChardevSpec> specs, ToChardevSpecs(id, list));
-  if (IsMonitor(id) || specs.size() != 1) {
-    return Fail("Chardev user does not support chardev hotswap");
-  }
-  if (Status free = CheckStdio(specs[0]); !free && chardevs_.Find(id) != nullptr) {
-    return Fail(fmt::format("Failed to add chardev '{}': {}", id, free.error().message));
-  }
-  DAVIT_ASSIGN(const backend::Chardev* changed, chardevs_.Change(specs[0]));
+tl::unexpected<Error> FailedToAdd(const std::string& id, const Error& cause) {
+  return Fail(fmt::format("Failed to add chardev '{}': {}", id, cause.message));
+}
+
+Status App::CheckChange(const std::string& id) const {
+  if (IsMonitor(id)) return Fail("Chardev user does not support chardev hotswap");
+  return chardevs_.CheckChange(id);
+}
+
+Result<std::string> App::ChangeChardev(const backend::ChardevSpec& spec) {
+  DAVIT_TRY(CheckChange(spec.id));
+  if (Status free = CheckStdio(spec); !free) return FailedToAdd(spec.id, free.error());
+  DAVIT_ASSIGN(const backend::Chardev* changed, chardevs_.Change(spec));
   return changed->filename();
 }
 
@@ -422,7 +427,9 @@ Result<std::string> App::Add(const std::string& id, control::ChardevParams param
 }
 
 Result<std::string> App::Change(const std::string& id, control::ChardevParams params) {
-  Result<std::string> changed = ChangeChardev(id, ToParamList(params));
+  const auto specs = ToChardevSpecs(id, ToParamList(params));
+  if (!specs) return FailedToAdd(id, specs.error());
+  Result<std::string> changed = ChangeChardev(specs->front());  // QMP has no mux=on
   if (changed) (void)params.fd.release();
   return changed;
 }
@@ -438,7 +445,9 @@ Status App::AddText(const std::string& text) {
 
 Status App::ChangeText(const std::string& id, const std::string& text) {
   DAVIT_ASSIGN(const ParamList list, ParseChardevText(text));
-  DAVIT_TRY(ChangeChardev(id, list));
+  DAVIT_ASSIGN(const std::vector<backend::ChardevSpec> specs, ToChardevSpecs(id, list));
+  if (specs.size() != 1) return Fail("Chardev user does not support chardev hotswap");
+  DAVIT_TRY(ChangeChardev(specs[0]));
   return {};
 }
 

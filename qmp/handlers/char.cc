@@ -19,6 +19,10 @@ bool IsBase64(const std::optional<qapi::DataFormat>& format) {
   return format == qapi::DataFormat::kBase64;
 }
 
+tl::unexpected<Error> FailedToAdd(const std::string& id, const Error& cause) {
+  return Fail(fmt::format("Failed to add chardev '{}': {}", id, cause.message));
+}
+
 qapi::ChardevReturn Made(const std::string& filename) {
   constexpr std::string_view kPty = "pty:";
   qapi::ChardevReturn result;
@@ -69,16 +73,17 @@ Result<qapi::ChardevReturn> CharHandlers::ChardevAdd(Context& context,
                       .and_then([&](control::ChardevParams params) {
                         return chardevs_.Add(args.id, std::move(params));
                       });
-  if (!filename) {
-    return Fail(fmt::format("Failed to add chardev '{}': {}", args.id, filename.error().message));
-  }
+  if (!filename) return FailedToAdd(args.id, filename.error());
   return Made(*filename);
 }
 
 Result<qapi::ChardevReturn> CharHandlers::ChardevChange(Context& context,
                                                         const qapi::ChardevChangeArgs& args) {
-  DAVIT_ASSIGN(control::ChardevParams params, ToChardevParams(args.backend, context.named_fds()));
-  DAVIT_ASSIGN(const std::string filename, chardevs_.Change(args.id, std::move(params)));
+  // First: a named descriptor that the parameters take is gone from its name.
+  DAVIT_TRY(chardevs_.CheckChange(args.id));
+  auto params = ToChardevParams(args.backend, context.named_fds());
+  if (!params) return FailedToAdd(args.id, params.error());
+  DAVIT_ASSIGN(const std::string filename, chardevs_.Change(args.id, std::move(*params)));
   return Made(filename);
 }
 

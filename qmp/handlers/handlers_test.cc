@@ -433,6 +433,26 @@ TEST_F(HandlersTest, ChardevCommands) {
             "error: Chardev with id 'serial0' already exists");
 }
 
+TEST_F(HandlersTest, ChardevChangeLooksAtTheIdFirst) {
+  const auto change = [this](const std::string& id, const std::string& type,
+                             const std::string& data) {
+    return Do("chardev-change", R"({"id": ")" + id + R"(", "backend": {"type": ")" + type +
+                                    R"(", "data": )" + data + "}}");
+  };
+  const std::string fd = R"({"addr": {"type": "fd", "data": {"str": "f"}}, "server": false})";
+  const std::string bad = R"({"remote": {"type": "unix", "data": {"path": "/x"}}})";
+  ASSERT_TRUE(context_.named.Set("f", UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC))));
+  EXPECT_EQ(change("nope", "socket", fd), "error: Chardev 'nope' does not exist");
+  EXPECT_EQ(change("nope", "udp", bad), "error: Chardev 'nope' does not exist");
+  EXPECT_EQ(context_.named.size(), 1u);
+  EXPECT_EQ(change("a", "udp", bad),
+            "error: Failed to add chardev 'a': socket type unsupported for datagram");
+  EXPECT_EQ(change("a", "socket", fd), "{}");
+  EXPECT_EQ(context_.named.size(), 0u);
+  EXPECT_EQ(change("a", "socket", fd),
+            "error: Failed to add chardev 'a': File descriptor named 'f' has not been found");
+}
+
 TEST_F(HandlersTest, NetdevMembersReachTheMachineFlat) {
   EXPECT_EQ(Do("netdev_add", R"({"type": "stream", "id": "s", "server": true,
                                  "addr": {"type": "unix", "path": "/x"}})"),

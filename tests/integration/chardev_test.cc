@@ -143,6 +143,22 @@ TEST_F(ChardevTest, CommandsMakeAndRemoveWithoutATrace) {
     }
     EXPECT_FALSE(add("socket", unix(false)));
   }
+  ASSERT_OK(add("null", {}));
+  const auto change = [&](const std::string& id) {
+    const Object both_ways{
+        {"addr", Object{{"type", "unix"}, {"data", Object{{"path", File("c")}}}}},
+        {"server", false},
+        {"wait", true}};
+    auto reply = vm->qmp().Execute(
+        "chardev-change",
+        Object{{"id", id}, {"backend", Object{{"type", "socket"}, {"data", both_ways}}}});
+    return reply ? "changed" : reply.error().message;
+  };
+  EXPECT_CONTAINS(change("nope"), "Chardev 'nope' does not exist");
+  EXPECT_CONTAINS(change("c"),
+                  "Failed to add chardev 'c': 'wait' option is incompatible with socket in client "
+                  "connect mode");
+  ASSERT_OK(vm->qmp().Execute("chardev-remove", Object{{"id", "c"}}));
   EXPECT_EQ(OpenDescriptors(vm->process().pid()), before);
   EXPECT_FALSE(Exists(File("c")));
   ExpectAlive(*vm);

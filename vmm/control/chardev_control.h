@@ -42,6 +42,8 @@ class ChardevControl {
   // They return the file name, as Chardevs() has it.
   virtual Result<std::string> Add(const std::string& id, ChardevParams params) = 0;
   virtual Result<std::string> Change(const std::string& id, ChardevParams params) = 0;
+  // What hinders Change() whatever the parameters are, which have not been looked at.
+  virtual Status CheckChange(const std::string& id) const = 0;
   // The same with the argument of -chardev, with and without id=.
   virtual Status AddText(const std::string& text) = 0;
   virtual Status ChangeText(const std::string& id, const std::string& text) = 0;

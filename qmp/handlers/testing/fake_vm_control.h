@@ -215,6 +215,10 @@ class FakeChardevs final : public ChardevControl {
   Result<std::string> Change(const std::string& id, ChardevParams params) override {
     return Made("change", id, params);
   }
+  Status CheckChange(const std::string& id) const override {
+    if (id == "nope") return Fail("Chardev 'nope' does not exist");
+    return {};
+  }
   Status AddText(const std::string& text) override { return Did("add " + text); }
   Status ChangeText(const std::string& id, const std::string& text) override {
     return Did("change " + id + " " + text);

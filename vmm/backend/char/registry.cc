@@ -143,14 +143,20 @@ Status ChardevRegistry::Remove(std::string_view id) {
   return {};
 }
 
-Result<Chardev*> ChardevRegistry::Change(const ChardevSpec& spec) {
-  const auto it = std::find_if(chardevs_.begin(), chardevs_.end(),
-                               [&](const Made& made) { return made.chardev->id() == spec.id; });
-  if (it == chardevs_.end()) return Fail(fmt::format("Chardev '{}' does not exist", spec.id));
-  if (dynamic_cast<const MuxChardev*>(it->chardev.get())) {
+Status ChardevRegistry::CheckChange(std::string_view id) const {
+  const Chardev* const chardev = At(id);
+  if (chardev == nullptr) return Fail(fmt::format("Chardev '{}' does not exist", id));
+  if (dynamic_cast<const MuxChardev*>(chardev) != nullptr) {
     return Fail("Mux device hotswap not supported yet");
   }
-  if (Busy(*it->chardev)) return Fail("Chardev user does not support chardev hotswap");
+  if (Busy(*chardev)) return Fail("Chardev user does not support chardev hotswap");
+  return {};
+}
+
+Result<Chardev*> ChardevRegistry::Change(const ChardevSpec& spec) {
+  DAVIT_TRY(CheckChange(spec.id));
+  const auto it = std::find_if(chardevs_.begin(), chardevs_.end(),
+                               [&](const Made& made) { return made.chardev->id() == spec.id; });
   auto chardev = Open(spec);
   if (!chardev) {
     return Fail(fmt::format("Failed to add chardev '{}': {}", spec.id, chardev.error().message));

@@ -58,6 +58,8 @@ class ChardevRegistry {
   Status Remove(std::string_view id);
   // Puts a new back end in the place of one that has no front end. Error: as QEMU's.
   Result<Chardev*> Change(const ChardevSpec& spec);
+  // Error: "Chardev 'x' does not exist", or it can have no other back end.
+  Status CheckChange(std::string_view id) const;
 
   // Error: "Chardev 'x' not found".
   Status SendBreak(std::string_view id);
