@@ -57,6 +57,27 @@ TEST(NetdevOption, NumbersAndSizes) {
   EXPECT_EQ(Member(spec, "script"), "no");
 }
 
+TEST(NetdevOption, Ipv6NetIsPrefixAndLength) {
+  const Options options = Parse({"-netdev", "user,id=a,ipv6-net=fd00::/48", "-netdev",
+                                 "user,id=b,ipv6-net=fd01::,ipv6-prefix=fec0::,ipv6-prefixlen=1"})
+                              .value();
+  EXPECT_EQ(Member(options.netdevs.at(0).spec, "ipv6-prefix"), "fd00::");
+  EXPECT_EQ(Member(options.netdevs.at(0).spec, "ipv6-prefixlen"), "48");
+  EXPECT_EQ(Member(options.netdevs.at(1).spec, "ipv6-prefix"), "fd01::");
+  EXPECT_EQ(Member(options.netdevs.at(1).spec, "ipv6-prefixlen"), "64");
+  const std::pair<const char*, const char*> cases[] = {
+      {"user,id=n,ipv6-net=", "Parameter 'ipv6-net' expects a valid IPv6 prefix"},
+      {"user,id=n,ipv6-net=fd00::/", "Parameter 'ipv6-prefixlen' expects a number"},
+      {"user,id=n,ipv6-net=fd00::/64x", "Parameter 'ipv6-prefixlen' expects a number"},
+      {"tap,id=n,ipv6-net=fd00::/64", "Invalid parameter 'ipv6-prefix'"},
+      {"stream,id=n,addr.type=unix,addr.path=p,ipv6-net=fd00::/64",
+       "Parameter 'ipv6-net' is unexpected"},
+  };
+  for (const auto& [text, message] : cases) {
+    EXPECT_EQ(ErrorOf({"-netdev", text}), std::string("-netdev ") + text + ": " + message);
+  }
+}
+
 TEST(NetdevOption, AddressesHaveDottedKeys) {
   const Options options =
       Parse({"-netdev", "stream,id=s,addr.type=inet,addr.host=h,addr.port=1,server=on", "-netdev",

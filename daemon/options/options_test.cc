@@ -76,6 +76,40 @@ TEST(OptionsTest, SmpKeepsWhatWasGiven) {
   EXPECT_FALSE(smp.cores);
 }
 
+TEST(OptionsTest, MachineHasTheKeysOfItsParts) {
+  const auto machine =
+      Machine({"-smp", "4,cores=2", "-machine",
+               "q35,smp.cpus=2,smp.maxcpus=8,boot.order=c,memory.size=64M,memory.slots=2,"
+               "memory.max-size=1G,sata=off"});
+  EXPECT_EQ(machine.smp.cpus, 2u);
+  EXPECT_EQ(machine.smp.cores, 2u);
+  EXPECT_EQ(machine.smp.maxcpus, 8u);
+  EXPECT_EQ(machine.memory.size, uint64_t{64} << 20);
+  EXPECT_EQ(machine.memory.slots, 2u);
+  EXPECT_EQ(machine.memory.maxmem, uint64_t{1} << 30);
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(Pairs(machine.boot.begin(), machine.boot.end()), (Pairs{{"order", "c"}}));
+  EXPECT_EQ(Pairs(machine.machine_properties.begin(), machine.machine_properties.end()),
+            (Pairs{{"sata", "off"}}));
+  EXPECT_EQ(Machine({"-machine", "q35,smp.cpus=2", "-smp", "3"}).smp.cpus, 3u);
+  // -m goes before it, wherever it stands.
+  for (const auto& memory : {Machine({"-m", "1G", "-machine", "q35,memory.size=64M"}).memory,
+                             Machine({"-machine", "q35,memory.size=64M", "-m", "1G"}).memory}) {
+    EXPECT_EQ(memory.size, uint64_t{1} << 30);
+  }
+  const std::pair<const char*, const char*> cases[] = {
+      {"q35,smp.foo=3", "Parameter 'smp.foo' is unexpected"},
+      {"q35,smp.cpus=x", "Parameter 'smp.cpus' expects integer"},
+      {"q35,smp=2", "Invalid parameter type for 'smp', expected: object"},
+      {"q35,memory.size=x", "Parameter 'memory.size' expects size"},
+      {"q35,memory.maxmem=1G", "Parameter 'memory.maxmem' is unexpected"},
+      {"q35,boot.foo=1", "Parameter 'boot.foo' is unexpected"},
+  };
+  for (const auto& [text, message] : cases) {
+    EXPECT_EQ(ErrorOf({"-machine", text}), std::string("-machine ") + text + ": " + message);
+  }
+}
+
 TEST(OptionsTest, MemoryIsInMebibytesWithoutSuffix) {
   EXPECT_EQ(Machine({"-m", "512"}).memory.size, 512 * kMiB);
   EXPECT_EQ(Machine({"-m", "size=2G"}).memory.size, 2 * kGiB);

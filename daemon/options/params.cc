@@ -96,6 +96,9 @@ Status CheckNumber(Number number, std::string_view key, const std::string& value
   if (number.fault == NumberFault::kOutOfRange && schema.dialect == Dialect::kOpts) {
     return Fail(fmt::format("Value '{}' is out of range for parameter '{}'", value, key));
   }
+  if (type == ParamType::kSize && schema.dialect == Dialect::kKeyval) {
+    return Fail(fmt::format("Parameter '{}' expects size", key));
+  }
   if (type == ParamType::kSize) {
     return Fail(
         fmt::format("Parameter '{}' expects a non-negative number below 2^64\n"

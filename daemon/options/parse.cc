@@ -55,6 +55,7 @@ Status Finish(ParseContext& context) {
   if (uses_stdio && context.options.daemonize) {
     return Fail("-nographic cannot be used with -daemonize");
   }
+  FinishMemory(context);
   FinishDrives(context);
   DAVIT_TRY(FinishNics(context));
   DAVIT_TRY(FinishDevices(context));

@@ -71,6 +71,36 @@ Result<int64_t> ParseDate(const std::string& text) {
   return static_cast<int64_t>(seconds);
 }
 
+// -machine NAME.KEY=VALUE: what `schema` has, without "NAME.".
+Result<ParamList> TakeGroup(ParamList& list, const ParamSchema& schema) {
+  const std::string name(schema.prefix);
+  if (list.Has(name)) {
+    return Fail(fmt::format("Invalid parameter type for '{}', expected: object", name));
+  }
+  ParamList group;
+  for (const auto& [key, value] : list.entries()) {
+    if (key.starts_with(name + ".")) group.Add(key.substr(name.size() + 1), value);
+  }
+  for (const auto& entry : group.entries()) (void)list.Take(name + "." + entry.first);
+  DAVIT_TRY(CheckParams(group, schema));
+  return group;
+}
+
+// What has options of its own, too. -smp and -boot are the same keys, of which the last counts; -m
+// goes before memory.KEY wherever it stands, and a size of 0 is the default there, too.
+Status TakeGroups(ParseContext& context, ParamList& list) {
+  DAVIT_ASSIGN(ParamList smp, TakeGroup(list, kSmpSchema));
+  DAVIT_TRY(ApplySmp(context, smp));
+  DAVIT_ASSIGN(ParamList boot, TakeGroup(list, kBootSchema));
+  DAVIT_TRY(ApplyBoot(context, boot));
+  DAVIT_ASSIGN(const ParamList memory, TakeGroup(list, kMachineMemorySchema));
+  machine::MemoryConfig& given = context.machine_memory;
+  if (const auto size = memory.GetSize("size"); size.value_or(0) != 0) given.size = size;
+  if (const auto slots = memory.GetNumber("slots")) given.slots = *slots;
+  if (const auto maxmem = memory.GetSize("max-size")) given.maxmem = maxmem;
+  return {};
+}
+
 }  // namespace
 
 Status ApplyMachine(ParseContext& context, ParamList& list) {
@@ -95,6 +125,7 @@ Status ApplyMachine(ParseContext& context, ParamList& list) {
   if (auto initrd = list.Take("initrd")) machine.initrd = *initrd;
   if (auto append = list.Take("append")) machine.append = *append;
   if (auto dtb = list.Take("dtb")) machine.dtb = *dtb;
+  DAVIT_TRY(TakeGroups(context, list));
   for (const auto& [key, value] : list.entries()) {
     machine.machine_properties.emplace_back(key == "kernel_irqchip" ? "kernel-irqchip" : key,
                                             value);
@@ -161,6 +192,14 @@ Status ApplyMemory(ParseContext& context, ParamList& list) {
   if (const auto slots = list.GetNumber("slots")) memory.slots = *slots;
   if (const auto maxmem = list.GetSize("maxmem")) memory.maxmem = *maxmem;
   return {};
+}
+
+void FinishMemory(ParseContext& context) {
+  machine::MemoryConfig& memory = context.options.machine.memory;
+  const machine::MemoryConfig& fallback = context.machine_memory;
+  if (!memory.size) memory.size = fallback.size;
+  if (!memory.maxmem) memory.maxmem = fallback.maxmem;
+  if (memory.slots == 0) memory.slots = fallback.slots;
 }
 
 Status ApplyBoot(ParseContext& context, ParamList& list) {

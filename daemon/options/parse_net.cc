@@ -84,7 +84,24 @@ Result<qapi::Netdev> DecodeNetdev(const ParamList& list) {
   return Fail(std::move(error));
 }
 
-Status AddNetdev(ParseContext& context, const ParamList& list, bool id_is_ours) {
+// ipv6-net=PREFIX[/LENGTH] stands for two keys, and goes before them.
+Status ExpandIpv6Net(ParamList& list) {
+  if (list.json || HasDottedKeys(list.Get("type"))) return {};
+  const std::optional<std::string> net = list.Take("ipv6-net");
+  if (!net) return {};
+  if (net->empty()) return Fail("Parameter 'ipv6-net' expects a valid IPv6 prefix");
+  const size_t slash = net->find('/');
+  const std::string length = slash == std::string::npos ? "64" : net->substr(slash + 1);
+  if (length.empty() || length.find_first_not_of("0123456789") != std::string::npos) {
+    return Fail("Parameter 'ipv6-prefixlen' expects a number");
+  }
+  list.Add("ipv6-prefix", net->substr(0, slash));
+  list.Add("ipv6-prefixlen", length);
+  return {};
+}
+
+Status AddNetdev(ParseContext& context, ParamList& list, bool id_is_ours) {
+  DAVIT_TRY(ExpandIpv6Net(list));
   DAVIT_ASSIGN(const qapi::Netdev netdev, DecodeNetdev(list));
   if (!id_is_ours && !IsWellFormedId(netdev.id)) {
     return Fail(

@@ -36,6 +36,11 @@ constexpr ParamSpec kMemory[] = {
     {"slots", kNumber, "slots for hot-plug"},
     {"maxmem", kSize, "size with all slots filled"},
 };
+constexpr ParamSpec kMachineMemory[] = {
+    {"size", kSize, "initial size"},
+    {"max-size", kSize, "size with all slots filled"},
+    {"slots", kNumber, "slots for hot-plug"},
+};
 constexpr ParamSpec kBoot[] = {
     {"order", kString, "devices to try, by letter"},
     {"once", kString, "devices to try at the first boot"},
@@ -191,6 +196,8 @@ constinit const ParamSchema kSmpSchema{.group = "smp-opts",
                                        .prefix = "smp",
                                        .params = kSmp};
 constinit const ParamSchema kMemorySchema{.group = "memory", .implied = "size", .params = kMemory};
+constinit const ParamSchema kMachineMemorySchema{
+    .group = {}, .dialect = Dialect::kKeyval, .prefix = "memory", .params = kMachineMemory};
 constinit const ParamSchema kBootSchema{.group = "boot-opts",
                                         .dialect = Dialect::kKeyval,
                                         .implied = "order",

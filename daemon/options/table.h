@@ -47,6 +47,7 @@ struct ParseContext {
   std::vector<std::pair<std::string, std::string>> drive_devices;  // -drive if=virtio: where, id
   std::vector<uint64_t> virtio_drives, plain_drives;               // index= of each
   unsigned compat_monitors = 0;                                    // chardevs named compat_monitorN
+  machine::MemoryConfig machine_memory;                            // -machine memory.KEY=
   bool accel_given = false;                                        // -accel
   bool machine_accel_given = false;                                // -machine accel=
   int config_depth = 0;  // -readconfig inside -readconfig does not exist; a guard
@@ -119,6 +120,7 @@ Status ApplyBlockdev(ParseContext&, ParamList&);
 Status ApplyDrive(ParseContext&, ParamList&);
 // The devices of -drive if=virtio, behind those of -device.
 void FinishDrives(ParseContext&);
+void FinishMemory(ParseContext&);
 // parse_net.cc:
 Status ApplyNetdev(ParseContext&, ParamList&);
 Status ApplyNic(ParseContext&, ParamList&);
@@ -131,10 +133,10 @@ Status ParseReadconfig(ParseContext&, const std::string&);
 Status ApplyRow(ParseContext&, const OptionRow& row, ParamList& list);
 
 // Schemas (schemas.cc).
-extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema, kBootSchema,
-    kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema, kMonSchema, kNameSchema,
-    kMsgSchema, kDisplaySchema, kObjectSchema, kBlockdevSchema, kDriveSchema, kDeviceSchema,
-    kGlobalSchema, kFwCfgSchema, kNetdevSchema, kNicSchema, kNetSchema, kAudiodevSchema,
-    kAddFdSchema, kSandboxSchema, kSmbiosSchema, kNumaSchema;
+extern const ParamSchema kMachineSchema, kAccelSchema, kSmpSchema, kMemorySchema,
+    kMachineMemorySchema, kBootSchema, kRtcSchema, kOvercommitSchema, kActionSchema, kChardevSchema,
+    kMonSchema, kNameSchema, kMsgSchema, kDisplaySchema, kObjectSchema, kBlockdevSchema,
+    kDriveSchema, kDeviceSchema, kGlobalSchema, kFwCfgSchema, kNetdevSchema, kNicSchema, kNetSchema,
+    kAudiodevSchema, kAddFdSchema, kSandboxSchema, kSmbiosSchema, kNumaSchema;
 
 }  // namespace davit::daemon
