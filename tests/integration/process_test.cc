@@ -4,6 +4,7 @@
 // davitd as a process: what it prints, how it ends, what it leaves behind. No guest code runs in
 // most of these; where a VM is made, /dev/kvm is needed.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -92,6 +93,9 @@ class StartUpTest : public ::testing::Test {
     const UniqueFd listener = Listen("ours");
     waits.insert(waits.begin(), {"-qmp", "unix:" + dir_.File("ours")});
     auto process = Start(waits);
+    pollfd polled{listener.get(), POLLIN, 0};
+    EXPECT_EQ(poll(&polled, 1, static_cast<int>(kReplyTime.count())), 1) << process->Stderr();
+    if (polled.revents == 0) return process;
     client_.reset(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     EXPECT_TRUE(client_);
     return process;
