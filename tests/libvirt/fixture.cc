@@ -8,33 +8,12 @@
 #include <fstream>
 #include <iostream>
 
-#include "tests/libvirt/isolation.h"
-
 namespace davit::testing {
 
-LibvirtHost* host = nullptr;
 std::unique_ptr<DomainEvents> events;
 
-namespace {
-
-std::string why_not;  // empty: a host is there
-
-int RunTests() {
-  auto started = LibvirtHost::Start();
-  if (!started) {
-    std::cerr << started.error() << "\n";
-    return 1;
-  }
-  host = started->get();
-  const int status = RUN_ALL_TESTS();
-  events.reset();
-  return status;
-}
-
-}  // namespace
-
 void LibvirtTest::SetUp() {
-  if (!why_not.empty()) GTEST_SKIP() << why_not;
+  if (!why_no_host.empty()) GTEST_SKIP() << why_no_host;
   if (events == nullptr) Listen();
 }
 
@@ -101,13 +80,7 @@ std::string LibvirtTest::State(const std::string& name) {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  std::string& why = davit::testing::why_not;
-  why = davit::testing::WhyNoLibvirt();
+  std::string why = davit::testing::WhyNoLibvirt();
   if (why.empty()) why = davit::testing::WhyNoEvents();
-  if (why.empty()) {
-    auto status = davit::testing::RunIsolated(davit::testing::RunTests);
-    if (status) return *status;
-    why = status.error().message;
-  }
-  return RUN_ALL_TESTS();  // each case is skipped
+  return davit::testing::RunTestsOnHost(why, [] { davit::testing::events.reset(); });
 }

@@ -14,11 +14,11 @@
 
 #include "tests/libvirt/domain_xml.h"
 #include "tests/libvirt/libvirt_host.h"
+#include "tests/libvirt/run_on_host.h"
 #include "tests/support/expect.h"
 
 namespace davit::testing {
 
-extern LibvirtHost* host;                     // the run has it
 extern std::unique_ptr<DomainEvents> events;  // of all domains
 
 class LibvirtTest : public ::testing::Test {

@@ -13,8 +13,8 @@
 #include <iostream>
 
 #include "tests/libvirt/domain_xml.h"
-#include "tests/libvirt/isolation.h"
 #include "tests/libvirt/libvirt_host.h"
+#include "tests/libvirt/run_on_host.h"
 #include "tests/support/expect.h"
 #include "tests/support/terminal.h"
 
@@ -27,9 +27,6 @@ constexpr milliseconds kBoot{120'000};
 constexpr char kModules[] =
     "load virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_balloon "
     "virtio_blk failover net_failover virtio_net";
-
-LibvirtHost* host = nullptr;  // RunTests() has it
-std::string why_not;          // empty: a host is there
 
 // Asks again until it is so; an answer of virsh takes its time.
 bool Becomes(const std::function<bool()>& condition) {
@@ -47,7 +44,7 @@ bool StateIs(const std::string& state) {
 class LibvirtLinuxTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!why_not.empty()) GTEST_SKIP() << why_not;
+    if (!why_no_host.empty()) GTEST_SKIP() << why_no_host;
   }
   void TearDown() override {
     if (host == nullptr) return;
@@ -153,27 +150,10 @@ TEST_F(LibvirtLinuxTest, DebiansKernelFollowsItsDomain) {
   EXPECT_TRUE(StateIs("shut off (destroyed)"));
 }
 
-int RunTests() {
-  auto started = LibvirtHost::Start();
-  if (!started) {
-    std::cerr << started.error() << "\n";
-    return 1;
-  }
-  host = started->get();
-  return RUN_ALL_TESTS();
-}
-
 }  // namespace
 }  // namespace davit::testing
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  std::string& why = davit::testing::why_not;
-  why = davit::testing::WhyNoLibvirt();
-  if (why.empty()) {
-    auto status = davit::testing::RunIsolated(davit::testing::RunTests);
-    if (status) return *status;
-    why = status.error().message;
-  }
-  return RUN_ALL_TESTS();  // skipped
+  return davit::testing::RunTestsOnHost(davit::testing::WhyNoLibvirt());
 }
