@@ -166,6 +166,7 @@ Result<json::Value> Client::ReadMessage(milliseconds timeout) {
 
 Status Client::SendBytes(std::string_view bytes, const std::vector<int>& fds, Deadline deadline) {
   constexpr size_t kMaxFds = 16;
+  if (torn_) return Fail("a message was sent in part; the connection is of no use any more");
   if (fds.size() > kMaxFds) return Fail("more than 16 descriptors in one message");
   alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxFds * sizeof(int))> control{};
   bool with_fds = !fds.empty();
@@ -187,6 +188,7 @@ Status Client::SendBytes(std::string_view bytes, const std::vector<int>& fds, De
     if (n >= 0) {
       bytes.remove_prefix(static_cast<size_t>(n));
       with_fds = false;
+      torn_ = !bytes.empty();
     } else if (errno == EAGAIN) {
       DAVIT_TRY(WaitFor(fd_.get(), POLLOUT, deadline));
     } else if (errno != EINTR) {

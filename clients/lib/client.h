@@ -81,7 +81,8 @@ class Client {
   // Reads what is there without waiting; events are then in NextEvent(0ms). Error: lost connection.
   Status Pump();
 
-  // The layer below, for tests of the wire: bytes as they are, messages as they come.
+  // The layer below, for tests of the wire: bytes as they are, messages as they come. Nothing more
+  // can be sent after a message of which a part alone was taken in time.
   Status SendRaw(std::string_view bytes, milliseconds timeout = kDefaultTimeout);
   // Replies to commands whose deadline has passed are left out.
   Result<json::Value> ReadMessage(milliseconds timeout = kDefaultTimeout);
@@ -108,6 +109,7 @@ class Client {
   json::Value greeting_;
   std::string buffer_;
   size_t scanned_ = 0;  // bytes of buffer_ known to hold no newline
+  bool torn_ = false;   // the server has a part of a message
   std::deque<Event> events_;
   int64_t next_id_ = 1;
   std::set<int64_t> unanswered_;  // ids of commands that were sent

@@ -114,6 +114,17 @@ TEST_F(ClientTest, DeadlineIsAnError) {
   EXPECT_EQ(value.error().message, "timed out waiting for the QMP server");
 }
 
+TEST_F(ClientTest, AfterAPartOfAMessageNothingMoreIsSent) {
+  const auto first =
+      client_->Execute("x", {{"y", json::Value(std::string(16 << 20, 'z'))}}, milliseconds(1));
+  ASSERT_FALSE(first);
+  EXPECT_EQ(first.error().message, "timed out waiting for the QMP server");
+  const auto second = client_->Execute("query-status");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message,
+            "a message was sent in part; the connection is of no use any more");
+}
+
 TEST_F(ClientTest, DescriptorsTravelWithTheCommand) {
   Say("{\"return\": {}, \"id\": 1}\r\n");
   UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
