@@ -27,7 +27,7 @@ struct RamBlockOptions {
   enum class Kind : uint8_t { kAnonymous, kMemfd, kFile };
   Kind kind = Kind::kAnonymous;
   std::string id;     // of the object; names it in errors
-  uint64_t size = 0;  // bytes; rounded up to the page size of the backing store
+  uint64_t size = 0;  // bytes; rounded up to pages of the backing store, but for a memfd (Error)
   bool share = false;
   bool prealloc = false;
   uint32_t prealloc_threads = 1;  // at most; never more than the host has CPUs
