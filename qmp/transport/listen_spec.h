@@ -21,9 +21,9 @@ struct MonitorSpec {
   std::string path;
   bool abstract = false;  // `path` is a name of Linux's without a file, and without a mode
   bool tight = true;      // abstract: the name ends where the string does
-  std::string host;  // empty: every local address, which needs allow_remote
-  std::string port;  // number or service name
-  bool ipv4 = true;  // of the addresses that `host` stands for, those wanted
+  std::string host;       // empty: every local address, which needs allow_remote
+  std::string port;       // number or service name
+  bool ipv4 = true;       // of the addresses that `host` stands for, those wanted
   bool ipv6 = true;
   int fd = -1;          // taken over
   bool server = true;   // false: connect to the address (QEMU's default for a chardev socket)
