@@ -5,6 +5,7 @@
 // again, and character devices that come and go by command.
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -162,6 +163,30 @@ TEST_F(ChardevTest, CommandsMakeAndRemoveWithoutATrace) {
   EXPECT_EQ(OpenDescriptors(vm->process().pid()), before);
   EXPECT_FALSE(Exists(File("c")));
   ExpectAlive(*vm);
+}
+
+// What waits for a client when the VM runs already, too: the command fails, and the VM ends as
+// ever.
+TEST_F(ChardevTest, SignalEndsAWaitForAClientAndTheVmInGoodOrder) {
+  auto vm = Start({"-S"});
+  ASSERT_NE(vm, nullptr);
+  ASSERT_OK(vm->qmp().SendRaw(
+      R"({"execute": "chardev-add", "arguments": {"id": "w", "backend": {"type": "socket", "data":
+         {"wait": true, "addr": {"type": "unix", "data": {"path": ")" +
+      File("w") + R"("}}}}}})"));
+  ASSERT_TRUE(
+      WaitForText(vm->dir().File("stderr"), "waiting for connection on: disconnected:unix:"));
+  vm->process().Signal(SIGTERM);
+  auto reply = vm->qmp().ReadMessage(kReplyTime);
+  ASSERT_OK(reply);
+  EXPECT_EQ((*reply)["error"]["desc"],
+            Value("Failed to add chardev 'w': waiting for a connection of chardev 'w': "
+                  "Interrupted system call"));
+  auto end = vm->qmp().WaitEvent("SHUTDOWN", kReplyTime);
+  ASSERT_OK(end);
+  EXPECT_EQ(end->data["reason"], Value("host-signal"));
+  EXPECT_EQ(vm->process().Wait(kReplyTime).value_or(-1), 0);
+  EXPECT_FALSE(Exists(File("w")));
 }
 
 TEST(SerialPortsTest, MistakesAreNamedInQemusWords) {
