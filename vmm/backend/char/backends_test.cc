@@ -214,6 +214,10 @@ TEST_F(BackendsTest, UnixFaultsAreWordedAsQemuDoes) {
             "UNIX socket path '" + longer + "' is too long\nPath must be less than 108 bytes");
   EXPECT_EQ(Error(SocketSpec{.address = FdAddress{9999}, .server = true}),
             "File descriptor '9999' is not a socket");
+  const UniqueFd datagrams(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(Error(SocketSpec{.address = FdAddress{datagrams.get()}, .server = true}),
+            "Failed to listen on fd socket: Operation not supported");
+  EXPECT_GE(fcntl(datagrams.get(), F_GETFD), 0) << "still the giver's";
 }
 
 TEST_F(BackendsTest, ClientThatNoDescriptorIsLeftForWaitsAndDoesNotSpinTheLoop) {

@@ -137,9 +137,9 @@ Result<UniqueFd> TakeFd(const FdAddress& given, bool server) {
   if (fstat(given.fd, &info) != 0 || !S_ISSOCK(info.st_mode)) {
     return Fail(fmt::format("File descriptor '{}' is not a socket", given.fd));
   }
-  UniqueFd fd(given.fd);
-  if (server && listen(fd.get(), 1) != 0) return FailErrno("Failed to listen on fd socket");
-  return fd;
+  // The giver's until nothing can fail.
+  if (server && listen(given.fd, 1) != 0) return FailErrno("Failed to listen on fd socket");
+  return UniqueFd(given.fd);
 }
 
 SocketName MakeName(const AnyAddress& address, socklen_t length) {
