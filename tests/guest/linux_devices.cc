@@ -11,6 +11,8 @@
 #include <map>
 #include <string_view>
 
+#include "tests/guest/pattern.h"
+
 namespace davit::testing {
 namespace {
 
@@ -46,6 +48,21 @@ void AddDisk(Args& args, const LinuxBoard& board, const std::string& name, const
        std::string("virtio-blk") + board.suffix + ",drive=" + name + ",serial=" + name + options});
 }
 
+// A unit of 64 MiB with ext4, which UNMAP makes smaller, and a medium of 2 MiB with the pattern.
+bool AddScsi(Args& args, const LinuxDevices& guest, const LinuxBoard& board) {
+  const std::string unit = guest.dir.File("unit"), medium = guest.dir.File("medium");
+  if (!MakeImage(unit, 64 * kMiB)) return false;
+  const RunResult made = RunCommand({"mke2fs", "-q", "-F", "-t", "ext4", unit});
+  EXPECT_EQ(made.status, 0) << made.err;
+  std::ofstream(medium, std::ios::binary) << PatternText(2 * kMiB);
+  args.insert(args.end(), {"-device", std::string("virtio-scsi") + board.suffix + ",id=scsi",
+                           "-blockdev", "driver=file,node-name=unit,discard=unmap,filename=" + unit,
+                           "-device", "scsi-hd,bus=scsi.0,drive=unit", "-blockdev",
+                           "driver=file,node-name=medium,read-only=on,filename=" + medium,
+                           "-device", "scsi-cd,bus=scsi.0,drive=medium,id=cd0"});
+  return true;
+}
+
 void AddSocket(Args& args, const LinuxDevices& guest, const std::string& name) {
   args.insert(args.end(), {"-chardev", "socket,server=on,wait=off,id=" + name +
                                            ",path=" + guest.dir.File(name)});
@@ -66,6 +83,10 @@ bool StartDevices(LinuxDevices& guest, const LinuxBoard& board) {
   AddDisk(args, board, "big", big, ",num-queues=4");
   AddDisk(args, board, "files", files, "");
   AddDisk(args, board, "full", full, ",num-queues=4,werror=enospc");
+  if (!AddScsi(args, guest, board)) {
+    ADD_FAILURE() << "no images in " << guest.dir.path();
+    return false;
+  }
   AddSocket(args, guest, "console");
   AddSocket(args, guest, "agent");
   args.insert(

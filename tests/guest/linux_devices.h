@@ -46,7 +46,8 @@ struct LinuxDevices {
 };
 
 // 4 CPUs, the board's `ram_mib`; disks "big" (1 GiB, four queues, all holes), "files" (64 MiB,
-// ext4) and "full" (64 MiB, all holes, its file in "small") with these serial numbers; a console
+// ext4) and "full" (64 MiB, all holes, its file in "small") with these serial numbers; on a SCSI
+// controller "unit" (64 MiB, ext4) and in "cd0" "medium" (2 MiB, the pattern); a console
 // and an agent's port with the sockets "console" and "agent"; rng; the balloon "balloon0" as it is
 // by default; on q35 an empty slot "slot" that ACPI serves. Null after a failure, which is
 // reported.

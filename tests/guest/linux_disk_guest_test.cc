@@ -5,6 +5,7 @@
 // in a file system, and across a host without room.
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include <cstdio>
 #include <cstring>
@@ -101,6 +102,35 @@ TEST_P(LinuxGuestDisk, FullHostPausesTheVmAndRoomLosesNoByte) {
   EXPECT_EQ(*filled, Answer(48, ChecksumOfPattern(File("small/full"), 48 * kMiB)));
   EXPECT_EQ(Move("sum", disk, 48), *filled);
   EXPECT_EQ(vm().RunState(), "running");
+}
+
+uint64_t AllocatedBytes(const std::string& path) {
+  struct stat info {};
+  EXPECT_EQ(stat(path.c_str(), &info), 0) << path;
+  return static_cast<uint64_t>(info.st_blocks) * 512;
+}
+
+// Under virtio_scsi, sd and sr.
+TEST_P(LinuxGuestDisk, ScsiUnitIsMountedAndTrimmedAndAMediumIsChanged) {
+  Ask(vm(), "load scsi_common scsi_mod cdrom sd_mod sr_mod virtio_scsi\n", "init: load ");
+  Shell("until [ -b /dev/sda ] && [ -b /dev/sr0 ]; do :; done; mount -t ext4 /dev/sda /mnt");
+  const std::string filled = Move("fill", "/mnt/file", 4);
+  Move("fill", "/mnt/gone", 16);
+  Shell("sync");
+  const std::string image = File("unit"), copy = File("unit-copy");
+  const uint64_t before = AllocatedBytes(image);
+  Shell("rm /mnt/gone && sync && fstrim /mnt");
+  EXPECT_LE(AllocatedBytes(image) + 15 * kMiB, before);
+  Shell("umount /mnt");
+  RunCommand({"debugfs", "-R", "dump /file " + copy, image});
+  EXPECT_EQ(filled, Answer(4, ChecksumOfPattern(copy, 4 * kMiB)));
+
+  EXPECT_EQ(Move("sum", "/dev/sr0", 2), Answer(2, ChecksumOfPattern(File("medium"), 2 * kMiB)));
+  std::ofstream(File("other"), std::ios::binary) << PatternText(kMiB);
+  ASSERT_OK(
+      vm().qmp().Execute("blockdev-change-medium", {{"id", "cd0"}, {"filename", File("other")}}));
+  EXPECT_EQ(Move("sum", "/dev/sr0", 1), Answer(1, ChecksumOfPattern(File("other"), kMiB)));
+  EXPECT_CONTAINS(Shell("cat /sys/block/sr0/size"), "| 2048");
 }
 
 INSTANTIATE_TEST_SUITE_P(Boards, LinuxGuestDisk, ::testing::ValuesIn(kLinuxBoards), BoardName);

@@ -70,7 +70,8 @@ lab_initramfs() {
   for program in sh login; do ln -s busybox "$tree/bin/$program"; done
   # shellcheck disable=SC2016
   echo 'root:$5$davit$5Ea/h.sM3oXiMmxaSP8u/v/DG.czcKDvkzhK1wLxof.:0:0::/:/bin/sh' >"$tree/etc/passwd"
-  cp "$kernel"/modules/{button,evdev,failover,net_failover,virtio*,vsock,vmw_vsock_*}.ko "$tree/modules/"
+  cp "$kernel"/modules/{button,cdrom,evdev,failover,net_failover,s[dr]_mod,scsi_*,virtio*,vsock,vmw_vsock_*}.ko \
+    "$tree/modules/"
   lab_cpio "$tree" >"$out"
   rm -rf "$tree"
 }
